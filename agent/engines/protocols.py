@@ -1,0 +1,130 @@
+"""What an engine must be. Every engine streams, and is shared by all calls of the server.
+
+Engines are built cheap and loaded by `start()`. Cancelling a coroutine, or closing an async
+generator, stops the work soon (between two items of the library's) and leaves the engine usable.
+Every method raises only `EngineError`s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from agent.messages import Message
+from media.audio import AudioChunk
+
+
+class Priority(IntEnum):
+    """Whose work goes first when an engine is shared; lower goes first."""
+
+    COMMITTED = 0
+    SPECULATIVE = 1
+    PARTIAL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was understood. `confidence` is 0..1, comparable within one engine only."""
+
+    text: str
+    language: str
+    confidence: float = 1.0
+
+
+class Recognition(Protocol):
+    """One utterance being understood. Not shared between tasks."""
+
+    def feed(self, chunk: AudioChunk) -> None:
+        """Take the next chunk (16 kHz). Never blocks."""
+
+    async def partial(self) -> Transcript | None:
+        """What is understood of all that was fed; None when the engine is too busy to say."""
+
+    async def final(self, *, priority: Priority = Priority.COMMITTED) -> Transcript:
+        """The best transcript of all that was fed. May be called again after more was fed."""
+
+    def close(self) -> None:
+        """Free what it holds; idempotent."""
+
+
+class Transcriber(Protocol):
+    """Speech to text."""
+
+    async def start(self) -> None:
+        """Load and warm up. Raises EngineMissing."""
+
+    def open(self, *, language: str) -> Recognition:
+        """Begin an utterance in `language` (ISO 639-1). Raises LanguageUnsupported."""
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyRequest:
+    """A reply to be made. `conversation` names the call, so that its cache can be found again."""
+
+    conversation: str
+    messages: tuple[Message, ...]
+    max_tokens: int
+    priority: Priority = Priority.COMMITTED
+
+
+class LanguageModel(Protocol):
+    """Text to text."""
+
+    async def start(self) -> None:
+        """Load and warm up. Raises EngineMissing."""
+
+    def reply(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
+        """The reply in pieces, as they come: text, never empty, stop words and markers left out."""
+
+    async def prefill(self, request: ReplyRequest) -> None:
+        """Read the messages into the cache ahead of a reply; the last one may be unfinished.
+
+        Does nothing when the engine is busy with something more urgent."""
+
+    def forget(self, conversation: str) -> None:
+        """The call is over: free its cache. Idempotent, never blocks."""
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of the text that was given to the voice, and where it lies in the clip (seconds)."""
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A piece of synthesized speech, at the voice's own rate, with the words that it holds."""
+
+    audio: AudioChunk
+    words: tuple[Word, ...]
+
+
+class Synthesizer(Protocol):
+    """Text to speech."""
+
+    async def start(self) -> None:
+        """Load and warm up. Raises EngineMissing."""
+
+    def speak(
+        self,
+        text: str,
+        *,
+        language: str,
+        voice: str = "",
+        priority: Priority = Priority.COMMITTED,
+    ) -> AsyncGenerator[Speech, None]:
+        """Speak one sentence of plain words, in pieces as they come.
+
+        `voice` picks one of the engine's voices by name; empty: its default for the language.
+        Word times count from the start of their own piece. Raises LanguageUnsupported."""
+
+    async def aclose(self) -> None: ...

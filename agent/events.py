@@ -1,0 +1,172 @@
+"""What happened in a call, as frozen facts. Metrics, logs and the control channel observe them.
+
+`at` is always the loop's clock, in seconds (`loop.time()`); `turn` counts the caller's turns of a
+call from 1 (0: before the first, as in the greeting).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.errors import Stage
+from agent.messages import Message
+
+PhaseName = Literal["listening", "hearing", "thinking", "speaking", "ended"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A fact, and when it became one."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStarted(Event):
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded(Event):
+    """`reason`: a short word for machines, such as `hangup`, `silence`, `failed`, `shutdown`."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseChanged(Event):
+    phase: PhaseName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStarted(Event):
+    """The caller's speech began at `onset` (loop time; earlier than `at`)."""
+
+    turn: int
+    onset: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStopped(Event):
+    """The caller's turn is over: their last speech was at `speech_end` (loop time)."""
+
+    turn: int
+    speech_end: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialTranscript(Event):
+    """What is understood so far; `stable` is the leading part not expected to change."""
+
+    turn: int
+    text: str
+    stable: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalTranscript(Event):
+    turn: int
+    text: str
+    language: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnDropped(Event):
+    """What was heard is no turn; `reason`: `noise`, `backchannel`, `echo`, `empty`."""
+
+    turn: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplySpoken(Event):
+    """A sentence of the reply begins to be audible; it lasts `seconds`."""
+
+    turn: int
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillerSpoken(Event):
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BargedIn(Event):
+    """The caller spoke over the reply, which stopped. `heard` is what had reached them of it."""
+
+    turn: int
+    heard: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyDucked(Event):
+    """The caller may be interrupting: the agent is quieter (`ducked`) or goes on (not `ducked`)."""
+
+    turn: int
+    ducked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeculationEnded(Event):
+    """A reply prepared during the pause was `played`, or `discarded` because the caller went on."""
+
+    turn: int
+    outcome: Literal["played", "discarded"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageFailed(Event):
+    """A stage failed in a turn; `message` is fit for a person, `recovered` when a fallback served."""
+
+    turn: int
+    stage: Stage
+    message: str
+    recovered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """When each thing of a turn happened, in loop time; None: it did not."""
+
+    speech_end: float
+    """The caller's last speech."""
+    endpoint: float | None = None
+    """The turn was taken to be over."""
+    transcript: float | None = None
+    first_token: float | None = None
+    first_sound: float | None = None
+    """The reply's first audio came out of the voice."""
+    audible: float | None = None
+    """The reply's first audio left for the caller."""
+    filler: float | None = None
+    """A filler's first audio left for the caller."""
+    end: float | None = None
+    """The reply's last audio left, or was cut off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnFinished(Event):
+    """A turn is over. `reply` is what the caller heard of it."""
+
+    turn: int
+    transcript: str
+    reply: str
+    interrupted: bool
+    speculated: bool
+    timeline: Timeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryChanged(Event):
+    """The history a next reply will be made from."""
+
+    messages: tuple[Message, ...]
+
+
+Observer = Callable[[Event], None]

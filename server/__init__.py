@@ -1,0 +1,1 @@
+"""The process: configuration, models, the live calls, and everything put together."""

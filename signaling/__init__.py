@@ -1,0 +1,1 @@
+"""How a peer gets in, and the control words after."""
