@@ -122,7 +122,7 @@ class SpeculationEnded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageFailed(Event):
-    """A stage failed in a turn; `message` is fit for a person, `recovered` when a fallback served."""
+    """A stage failed; `message` is fit for a person, `recovered`: a fallback served."""
 
     turn: int
     stage: Stage

@@ -1,0 +1,47 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "testdata"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A row of the speech index: a recording of a person, and what they said."""
+
+    path: Path
+    seconds: float
+    language: str
+    text: str | None
+
+
+@dataclass(frozen=True)
+class TestData:
+    """The recordings and the small real models that lie beside the checkout."""
+
+    __test__ = False
+    folder: Path
+
+    def recordings(self) -> list[Recording]:
+        rows = [json.loads(line) for line in (self.folder / "speech.jsonl").open()]
+        return [
+            Recording(self.folder / row["audio"], row["seconds"], row["language"], row["text"])
+            for row in rows
+        ]
+
+    def recording(self, name: str) -> Recording:
+        """The one whose path contains `name`."""
+        return next(row for row in self.recordings() if name in str(row.path))
+
+
+@pytest.fixture(scope="session")
+def testdata() -> TestData:
+    if not SHARED.is_dir():
+        pytest.skip(f"real recordings and models are not there: no folder {SHARED}")
+    return TestData(SHARED)
