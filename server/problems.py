@@ -1,0 +1,145 @@
+"""What is wrong with written settings, said so that the writer can mend it.
+
+Every problem at once, each with its dotted path, what was written and where, what is allowed, and
+the nearest name that exists.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from server.sources import ConfigurationError, Keys, Layers, Source
+
+SettingsModel = TypeVar("SettingsModel", bound=BaseModel)
+# What a value that looks like a number or a date, but was meant as text, is refused with.
+_WANTED_TEXT = frozenset({"string_type", "path_type", "literal_error", "secret_type"})
+
+
+def validated(model: type[SettingsModel], layers: Layers) -> SettingsModel:
+    """The written values as `model`. Raises ConfigurationError."""
+    try:
+        return model.model_validate(layers.tree)
+    except ValidationError as error:
+        if not _take_as_text(layers, error):
+            raise ConfigurationError(_list(model, layers, error)) from None
+    try:
+        return model.model_validate(layers.tree)
+    except ValidationError as error:
+        raise ConfigurationError(_list(model, layers, error)) from None
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a setting is one that nobody should read over a shoulder."""
+    return not field.repr or SecretStr in (field.annotation, *get_args(field.annotation))
+
+
+def _take_as_text(layers: Layers, error: ValidationError) -> bool:
+    """Put back what `--set` or a variable said literally where text is wanted (`api_key=1234`)."""
+    taken = False
+    for detail in error.errors():
+        keys = _keys(detail)
+        source = layers.source(keys)
+        if detail["type"] in _WANTED_TEXT and source and source.text is not None:
+            if layers.value(keys) != source.text:
+                layers.put(keys, source.text, source)
+                taken = True
+    return taken
+
+
+def _list(model: type[BaseModel], layers: Layers, error: ValidationError) -> str:
+    lines = [_line(model, layers, detail) for detail in error.errors()]
+    # A union complains once for each of its members; the writer reads each complaint once.
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _line(model: type[BaseModel], layers: Layers, detail: ErrorDetails) -> str:
+    keys = _keys(detail)
+    source = layers.source(keys)
+    origin = f" ({source.name})" if source else ""
+    name = ".".join(keys) or "the configuration"
+    if detail["type"] == "extra_forbidden":
+        return f"{name}{origin}: there is no such setting{_nearest_setting(model, keys)}"
+    written = "" if detail["type"] == "missing" else f" = {_shown(model, detail, source)}"
+    hint = _nearest_choice(model, keys, detail.get("input"))
+    return f"{name}{written}{origin}: {_sentence(detail['msg'])}{hint}"
+
+
+def _keys(detail: ErrorDetails) -> Keys:
+    return tuple(str(part) for part in detail["loc"])
+
+
+def _shown(model: type[BaseModel], detail: ErrorDetails, source: Source | None) -> str:
+    keys = _keys(detail)
+    table = _table_at(model, keys[:-1])
+    if table and keys[-1] in table.model_fields and is_secret(table.model_fields[keys[-1]]):
+        return "(hidden)"
+    return repr(detail["input"]) if source is None or source.text is None else source.text
+
+
+def _sentence(message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    if message.startswith("Input should be a valid dictionary"):
+        return "must be a table of settings"
+    return message.replace("Input should be", "must be").replace("String should", "must")
+
+
+def _nearest_setting(model: type[BaseModel], keys: Keys) -> str:
+    table = _table_at(model, keys[:-1])
+    names = list(table.model_fields) if table else []
+    close = difflib.get_close_matches(keys[-1], names, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {'.'.join((*keys[:-1], close[0]))}?"
+    elsewhere = [path for path in _paths(model) if path[-1] == keys[-1]]
+    if elsewhere:
+        return f"; did you mean {' or '.join('.'.join(path) for path in elsewhere[:3])}?"
+    where = ".".join(keys[:-1]) or "the configuration"
+    return f"; {where} has {', '.join(sorted(names))}" if names else ""
+
+
+def _nearest_choice(model: type[BaseModel], keys: Keys, written: object) -> str:
+    table = _table_at(model, keys[:-1])
+    field = table.model_fields.get(keys[-1]) if table and keys else None
+    if field is None or get_origin(field.annotation) is not Literal:
+        return ""
+    choices = [str(choice) for choice in get_args(field.annotation)]
+    close = difflib.get_close_matches(str(written), choices, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _table_at(model: type[BaseModel], keys: Keys) -> type[BaseModel] | None:
+    """The settings class at a path; the keys of a table of tables count as one step each."""
+    found: Any = model
+    for key in keys:
+        if get_origin(found) is dict:
+            found = get_args(found)[1]
+        elif isinstance(found, type) and issubclass(found, BaseModel):
+            field = found.model_fields.get(key)
+            found = field.annotation if field else None
+        else:
+            return None
+        found = _member(found)
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
+
+
+def _member(annotation: Any) -> Any:
+    """The settings class among a union's members, or the annotation itself."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        members = [one for one in get_args(annotation) if one is not types.NoneType]
+        return next((one for one in members if isinstance(one, type)), members[0])
+    return annotation
+
+
+def _paths(model: type[BaseModel], above: Keys = ()) -> list[Keys]:
+    found: list[Keys] = []
+    for name, field in model.model_fields.items():
+        found.append((*above, name))
+        inner = _member(field.annotation)
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            found.extend(_paths(inner, (*above, name)))
+    return found
