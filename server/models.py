@@ -1,0 +1,124 @@
+"""Where a model comes from: a path that was configured, the models folder, or the hub.
+
+The folder is laid out by engine, and may be filled by hand:
+
+    models/whisper/NAME/        a CTranslate2 Whisper: model.bin, config.json, tokenizer.json, …
+    models/llm/NAME.gguf        a chat model for llama.cpp
+    models/piper/VOICE.onnx     a Piper voice, with VOICE.onnx.json beside it
+
+A model is in its place as a whole or not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from agent.engines.catalog import Model, of_stage
+from agent.errors import Stage
+from server.hub import Hub, HubError, HubUnreachable
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+class ModelsSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Section `models`."""
+
+    folder: Path = PROJECT / "models"
+    """Folder of the models; a relative one is taken from the working directory."""
+    download: bool = True
+    """Download what is missing at the start; otherwise only by `run.py models pull`."""
+    endpoint: str = ""
+    """URL of the model hub or a mirror of it; empty: HF_ENDPOINT, or the hub itself."""
+    timeout: float = Field(10.0, gt=0.0, le=600.0)
+    """Seconds that the hub may stay silent before it counts as unreachable."""
+
+
+class ModelUnavailable(Exception):
+    """A model could not be had: the message says why, `mend` what to type or do."""
+
+    def __init__(self, message: str, mend: str) -> None:
+        super().__init__(message)
+        self.mend = mend
+
+
+class ModelStore:
+    """The models folder, filled from the hub as needed."""
+
+    def __init__(self, settings: ModelsSettings, hub: Hub) -> None:
+        self.folder = settings.folder
+        self.may_download = settings.download
+        self._hub = hub
+        self._unreachable: str | None = None
+
+    def place(self, model: Model) -> Path:
+        """Where the model is kept once it is here."""
+        return self.folder / model.path
+
+    def files(self, model: Model) -> tuple[tuple[str, Path], ...]:
+        """The model's files: name in the repository, and place in the folder."""
+        folder = self.place(model) if model.is_folder else self.place(model).parent
+        return tuple((name, folder / Path(name).name) for name in model.files)
+
+    def find(self, model: Model) -> Path | None:
+        """The model's place, if all of it is there."""
+        there = all(path.is_file() for _, path in self.files(model))
+        return self.place(model) if there else None
+
+    def brought(self, stage: Stage) -> tuple[Path, ...]:
+        """Models of a stage that lie in the folder and are not of the catalogue, largest first."""
+        weights = {
+            "stt": self.folder.glob("whisper/*/model.bin"),
+            "llm": self.folder.glob("llm/*.gguf"),
+            "tts": self.folder.glob("piper/*.onnx"),
+        }[stage]
+        known = {self.place(model) for model in of_stage(stage)}
+        found = [
+            (path.stat().st_size, path.parent if stage == "stt" else path)
+            for path in weights
+            if stage != "tts" or Path(f"{path}.json").is_file()
+        ]
+        return tuple(path for _, path in sorted(found, reverse=True) if path not in known)
+
+    async def obtain(self, model: Model) -> Path:
+        """The model's place, downloaded first if need be. Raises ModelUnavailable."""
+        if found := self.find(model):
+            return found
+        pull = f"python run.py models pull {model.name}"
+        if not self.may_download:
+            raise ModelUnavailable(f"{model.name} is not in {self.folder}", pull)
+        return await self.pull(model)
+
+    async def pull(self, model: Model) -> Path:
+        """Download what is missing of the model. Raises ModelUnavailable.
+
+        Once the hub did not answer it is not asked again, so that a start without a network is
+        not slowed down by each model in turn."""
+        if self._unreachable:
+            raise ModelUnavailable(f"{model.name}: {self._unreachable}", self._mend(model))
+        try:
+            for name, path in self.files(model):
+                if not path.is_file():
+                    await self._fetch(model.repository, name, path)
+        except HubUnreachable as error:
+            self._unreachable = str(error)
+            raise ModelUnavailable(f"{model.name}: {error}", self._mend(model)) from error
+        except (HubError, OSError) as error:
+            raise ModelUnavailable(f"{model.name}: {error}", self._mend(model)) from error
+        return self.place(model)
+
+    async def _fetch(self, repository: str, name: str, path: Path) -> None:
+        try:
+            await asyncio.to_thread(self._hub.fetch, repository, name, path)
+        except asyncio.CancelledError:
+            self._hub.stop()
+            raise
+
+    def _mend(self, model: Model) -> str:
+        return (
+            f"python run.py models pull {model.name} (with a network, HF_ENDPOINT or HTTPS_PROXY), "
+            f"or put {', '.join(Path(name).name for name in model.files)} of {model.page} "
+            f"into {self.files(model)[0][1].parent}"
+        )
