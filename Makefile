@@ -1,0 +1,74 @@
+# make run     install what is needed, then serve http://localhost:8080 (ARGS="--port 8081")
+# make test    install what the tests need, then run them all (ARGS="tests/server -k config")
+# make check   ruff, mypy --strict, import-linter
+# make bench   measure conversations over WebRTC (ARGS="--help")
+# make clean   remove the virtual environment and every cache; models stay
+#
+# PYTHON=python3.12 chooses the interpreter, CUDA=1 builds llama.cpp for an NVIDIA GPU.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CUDA ?= $(if $(and $(shell command -v nvcc),$(shell command -v nvidia-smi)),1,0)
+ARGS ?=
+
+# llama.cpp is compiled: on all cores, without the multimodal part, for this processor.
+export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
+export CMAKE_ARGS ?= -DGGML_NATIVE=ON -DLLAVA_BUILD=OFF $(if $(filter 1,$(CUDA)),-DGGML_CUDA=ON)
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+# A stamp per content of the requirements: the second start installs nothing.
+hash = $(shell (cat $(1); $(PYTHON) --version; echo $(CURDIR) $(CUDA)) 2>&1 | cksum | tr -d ' ')
+RUN_STAMP := $(VENV)/.run-$(call hash,requirements.txt)
+DEV_STAMP := $(VENV)/.dev-$(call hash,requirements.txt requirements-dev.txt)
+
+.PHONY: run test check bench clean install install-dev browser
+.DELETE_ON_ERROR:
+
+run: install
+	@exec $(BIN)/python run.py serve $(ARGS)
+
+test: install-dev browser
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install-dev
+	@$(BIN)/python -m bench.conversation $(ARGS)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+install: $(RUN_STAMP)
+install-dev: $(DEV_STAMP)
+
+# A missing browser skips the page's tests, and nothing else.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || scripts/packages chromium \
+	    || echo "No browser: the page's tests will be skipped."
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Python 3.11 or later is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/packages python3-venv || \
+	    { echo "$(PYTHON) cannot make virtual environments: it lacks venv or ensurepip." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN_STAMP): | $(BIN)/python
+	@ldconfig -p 2>/dev/null | grep -q 'libopus\.so\.0' || scripts/packages libopus0
+	@command -v c++ >/dev/null || scripts/packages g++
+	@echo "Installing Python packages (llama.cpp is compiled the first time: some minutes)"
+	@$(BIN)/pip install -q -r requirements.txt
+	@# pip's cache does not know with which flags a wheel was built.
+	@[ "$(CUDA)" != 1 ] || $(BIN)/pip install -q --no-cache-dir --force-reinstall --no-deps \
+	    "$$(grep -o '^llama-cpp-python[^ ]*' requirements.txt)"
+	@rm -f $(VENV)/.run-* && touch $@
+
+$(DEV_STAMP): $(RUN_STAMP)
+	@$(BIN)/pip install -q -r requirements-dev.txt
+	@rm -f $(VENV)/.dev-* && touch $@
