@@ -176,7 +176,7 @@ class Hub:
                         raise HubStopped(f"the download of {name} was stopped")
 
     def _need_space(self, part: Path, size: int) -> None:
-        free = shutil.disk_usage(part.parent).free
+        free = _free_space(part.parent)
         if free < size:
             raise OSError(
                 errno.ENOSPC,
@@ -206,6 +206,10 @@ class Hub:
         if status == 404:
             return HubRefused(f"{self.endpoint} has no {where} (404)")
         return HubUnreachable(f"{self.endpoint} failed to serve {where} ({status})")
+
+
+def _free_space(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
 
 
 def _size(path: Path) -> int:
