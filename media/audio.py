@@ -1,7 +1,8 @@
 """Audio as the rooms hand it to each other: mono int16 samples and their rate.
 
 Inside the server a caller's audio is always `CALLER_RATE`; a voice speaks at its own rate and the
-speaker resamples once, on the way out.
+speaker resamples once, on the way out. `Resampler` is the one way from a rate to another: it keeps
+its state between pieces, so that a stream cut into pieces sounds like the stream.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import soxr
 
 Samples = npt.NDArray[np.int16]
 
@@ -43,3 +45,48 @@ def join(chunks: list[AudioChunk]) -> AudioChunk:
     if len(rates) != 1:
         raise ValueError(f"join needs chunks of one rate, got {sorted(rates) or 'none'}")
     return AudioChunk(np.concatenate([chunk.samples for chunk in chunks]), rates.pop())
+
+
+class Resampler:
+    """A stream of samples brought from one rate to another, piece by piece, without seams.
+
+    What comes out lags a little behind what went in (`owed` samples) until `flush`. Equal rates
+    cost nothing.
+    """
+
+    def __init__(self, source: int, target: int, *, prompt: bool = False) -> None:
+        """`prompt`: hold back 6 ms instead of up to 35, for a little less treble (live audio)."""
+        self.source = source
+        self.target = target
+        self._stream = None
+        if source != target:
+            quality = "LQ" if prompt else "HQ"
+            self._stream = soxr.ResampleStream(source, target, 1, dtype="int16", quality=quality)
+        self._taken = 0
+        self._given = 0
+
+    @property
+    def owed(self) -> int:
+        """Samples at the target rate that were put in and did not come out yet."""
+        return max(0, round(self._taken * self.target / self.source) - self._given)
+
+    def feed(self, samples: Samples) -> Samples:
+        """Take samples of shape (n,) and give those that are ready."""
+        if self._stream is None:
+            return samples
+        return self._account(len(samples), self._stream.resample_chunk(samples))
+
+    def flush(self) -> Samples:
+        """The rest of what was fed; the next `feed` begins a new stream."""
+        if self._stream is None or not self.owed:
+            return np.zeros(0, np.int16)
+        owed = self.owed
+        rest = self._stream.resample_chunk(np.zeros(0, np.int16), last=True)[:owed]
+        self._stream.clear()
+        self._taken = self._given = 0
+        return np.asarray(rest, np.int16)
+
+    def _account(self, taken: int, given: Samples) -> Samples:
+        self._taken += taken
+        self._given += len(given)
+        return np.asarray(given, np.int16)

@@ -1,0 +1,81 @@
+"""The call's ear: 16 kHz chunks of 20 ms, from whoever receives them to the one who listens.
+
+It holds a bounded stretch of audio. When the listener is too slow the oldest chunk is dropped: what
+is said now matters more than what was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from media.audio import CALLER_RATE, AudioChunk, Samples
+
+CHUNK = 320
+"""Samples of one chunk."""
+CHUNK_SECONDS = CHUNK / CALLER_RATE
+
+
+class MicrophoneSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """How much a slow listener may fall behind."""
+
+    capacity: float = Field(default=2.0, ge=0.1, le=30.0)
+    """Seconds of audio that are kept for a listener that is late."""
+
+
+class Microphone:
+    """An async iterator of chunks, for one listener. `put` never waits."""
+
+    def __init__(self, settings: MicrophoneSettings | None = None) -> None:
+        settings = settings or MicrophoneSettings()
+        self._chunks: deque[AudioChunk] = deque(maxlen=round(settings.capacity / CHUNK_SECONDS))
+        self._arrival = asyncio.Event()
+        self._is_closed = False
+        self.dropped = 0
+        """Chunks that the listener was too slow for."""
+
+    def put(self, chunk: AudioChunk) -> None:
+        """Hand over the next chunk; ignored once closed. Raises ValueError when not 16 kHz."""
+        if chunk.rate != CALLER_RATE:
+            raise ValueError(f"a microphone takes {CALLER_RATE} Hz, got {chunk.rate} Hz")
+        if self._is_closed:
+            return
+        if len(self._chunks) == self._chunks.maxlen:
+            self.dropped += 1
+        self._chunks.append(chunk)
+        self._arrival.set()
+
+    def close(self) -> None:
+        """No more chunks will come; what is there can still be listened to. Idempotent."""
+        self._is_closed = True
+        self._arrival.set()
+
+    def __aiter__(self) -> Microphone:
+        return self
+
+    async def __anext__(self) -> AudioChunk:
+        while not self._chunks:
+            if self._is_closed:
+                raise StopAsyncIteration
+            self._arrival.clear()
+            await self._arrival.wait()
+        return self._chunks.popleft()
+
+
+class Chunker:
+    """Cuts a stream of 16 kHz samples into chunks of 20 ms."""
+
+    def __init__(self) -> None:
+        self._rest: Samples = np.zeros(0, np.int16)
+
+    def feed(self, samples: Samples) -> list[AudioChunk]:
+        """Take samples of shape (n,); give the chunks that became whole."""
+        if not len(self._rest) and len(samples) == CHUNK:
+            return [AudioChunk(samples)]
+        pending = np.concatenate([self._rest, samples])
+        whole = len(pending) - len(pending) % CHUNK
+        self._rest = pending[whole:]
+        return [AudioChunk(pending[start : start + CHUNK]) for start in range(0, whole, CHUNK)]

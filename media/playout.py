@@ -1,0 +1,168 @@
+"""What leaves in the next 20 ms: the queue of what is to be said, how loud, and the content clock.
+
+No loop, no clock, no codec: `next_frame()` is called once per 20 ms that pass. The content clock
+counts the audio handed to `add()`; it stands while paused or starved, and goes on from `played`
+after `clear()`. All lengths are samples at 48 kHz.
+
+Nothing clicks: a duck is a ramp, a pause or a clear ends in a frame that fades out and is followed
+by silence. A pause repeats the 20 ms that faded when it resumes, so no sound is lost.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import numpy.typing as npt
+
+from media.audio import AudioChunk, Resampler, Samples
+from media.opus import FRAME, WIRE_RATE
+
+_STEP = 1.0 / (WIRE_RATE * 0.03)
+"""Change of gain per sample while ducking: from full to nothing would take 30 ms."""
+_SEAM = 96
+"""Samples (2 ms) over which audio that ends abruptly fades out."""
+
+Gains = npt.NDArray[np.float32]
+
+
+class Playout:
+    """The agent's audio, frame by frame."""
+
+    def __init__(self, *, duck_db: float = 15.0) -> None:
+        self._pieces: deque[Samples] = deque()
+        self._waiting = 0
+        self._played = 0
+        self._resampler = Resampler(WIRE_RATE, WIRE_RATE)
+        self._quiet = 10.0 ** (-abs(duck_db) / 20.0)
+        self._gain = 1.0
+        self._target = 1.0
+        self._is_paused = False
+        self._is_faded = False
+        self._is_sounding = False
+        self._last_words: Samples | None = None
+
+    @property
+    def played(self) -> float:
+        """Seconds of content that have left."""
+        return self._played / WIRE_RATE
+
+    @property
+    def queued(self) -> float:
+        """Seconds of content that wait."""
+        return (self._waiting + self._resampler.owed) / WIRE_RATE
+
+    @property
+    def is_paused(self) -> bool:
+        return self._is_paused
+
+    def add(self, audio: AudioChunk) -> float:
+        """Append audio of any rate; the content position (seconds) where it will begin."""
+        position = self.played + self.queued
+        if audio.rate != self._resampler.source:
+            self._append(self._resampler.flush())
+            self._resampler = Resampler(audio.rate, WIRE_RATE)
+        self._append(self._resampler.feed(audio.samples))
+        return position
+
+    def clear(self) -> None:
+        """Drop everything that waits. What is sounding right now fades out in the next frame."""
+        if self._is_sounding and self.queued:
+            self._last_words = _ramped(self._peek(), 1.0, 0.0)
+        self._pieces.clear()
+        self._waiting = 0
+        self._resampler = Resampler(self._resampler.source, WIRE_RATE)
+
+    def duck(self) -> None:
+        """Become quieter, by the decibels given."""
+        self._target = self._quiet
+
+    def unduck(self) -> None:
+        """Become as loud as before."""
+        self._target = 1.0
+
+    def pause(self) -> None:
+        """Hold the content clock; sound fades out in the next frame."""
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """Go on where it stopped."""
+        self._is_paused = False
+
+    def next_frame(self) -> Samples | None:
+        """960 samples to send now; None when there is nothing to say."""
+        frame = self._next()
+        self._is_sounding = frame is not None
+        return frame
+
+    def _next(self) -> Samples | None:
+        if self._last_words is not None:
+            last, self._last_words = self._last_words, None
+            return last
+        if self._is_paused:
+            return self._fall_silent()
+        if not self.queued:
+            self._gain = self._target
+            self._is_faded = False
+            return None
+        frame = self._louder_or_quieter(self._take())
+        if self._is_faded:
+            self._is_faded = False
+            frame = _ramped(frame, 0.0, 1.0)
+        return frame
+
+    def _fall_silent(self) -> Samples | None:
+        if not self._is_sounding or self._is_faded or not self.queued:
+            return None
+        self._is_faded = True
+        return _ramped(self._peek(), 1.0, 0.0)
+
+    def _append(self, samples: Samples) -> None:
+        if len(samples):
+            self._pieces.append(samples)
+            self._waiting += len(samples)
+
+    def _peek(self) -> Samples:
+        """The next frame as it would sound, without the clock moving."""
+        self._fill()
+        frame = np.concatenate([*self._pieces, np.zeros(FRAME, np.int16)])[:FRAME]
+        return (frame * np.float32(self._gain)).astype(np.int16)
+
+    def _take(self) -> Samples:
+        self._fill()
+        frame = np.zeros(FRAME, np.int16)
+        filled = 0
+        while filled < FRAME and self._pieces:
+            piece = self._pieces.popleft()
+            part = piece[: FRAME - filled]
+            frame[filled : filled + len(part)] = part
+            filled += len(part)
+            if len(part) < len(piece):
+                self._pieces.appendleft(piece[len(part) :])
+        self._waiting -= filled
+        self._played += filled
+        if not self._waiting:
+            self._soften_end(frame, filled)
+        return frame
+
+    def _fill(self) -> None:
+        if self._waiting < FRAME:
+            self._append(self._resampler.flush())
+
+    def _soften_end(self, frame: Samples, filled: int) -> None:
+        start = max(0, filled - _SEAM)
+        frame[start:filled] = _ramped(frame[start:filled], 1.0, 0.0)
+
+    def _louder_or_quieter(self, frame: Samples) -> Samples:
+        start = self._gain
+        if start == self._target == 1.0:
+            return frame
+        reach = _STEP * FRAME
+        end = min(max(self._target, start - reach), start + reach)
+        self._gain = end
+        return _ramped(frame, start, end)
+
+
+def _ramped(samples: Samples, start: float, end: float) -> Samples:
+    gains: Gains = np.linspace(start, end, len(samples), dtype=np.float32)
+    return (samples * gains).astype(np.int16)

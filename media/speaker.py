@@ -1,0 +1,192 @@
+"""The call's mouth: audio in, one Opus packet out per 20 ms, and the playout clock.
+
+`Playout` decides what leaves; here it is encoded in the moment it leaves (so that a duck is heard
+at once), silence is turned into next to nothing, and those who wait for a moment of the reply are
+told. A driver calls `leave()` once per 20 ms: aiortc's sender through `track`, or a pacer.
+
+While nothing is said a few packets of silence leave, then one tiny packet every 400 ms, as Opus
+does in DTX: the listener's buffer plays out, and knows that the call lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import BaseModel, Field
+
+from media.audio import AudioChunk
+from media.opus import Encoder, OpusSettings, silent_packets
+from media.playout import Playout
+from media.track import Packet, SpeakerTrack
+
+_SETTLING = 6
+"""Packets of silence after speech: aiortc's receiver holds four back until more come."""
+_KEEPALIVE = 20
+"""Frames from one packet to the next while silent: 400 ms."""
+
+
+class SpeakerSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """How the agent's audio leaves."""
+
+    buffer: float = Field(default=0.4, ge=0.04, le=10.0)
+    """Seconds of audio that may wait; `play` waits while there is more."""
+    duck_db: float = Field(default=15.0, ge=0.0, le=60.0)
+    """Decibels by which the agent becomes quieter while the caller may be interrupting."""
+    listener_delay: float = Field(default=0.06, ge=0.0, le=2.0)
+    """Seconds that the caller's device holds audio back before it sounds."""
+    opus: OpusSettings = OpusSettings()
+    """The encoding."""
+
+
+class SpeakerClosed(Exception):
+    """The speaker was closed: the call is over and nothing more can be said in it."""
+
+
+class Speaker:
+    """One call's voice on the wire. Positions are content seconds, counted from the first play."""
+
+    def __init__(self, settings: SpeakerSettings | None = None) -> None:
+        self._settings = settings or SpeakerSettings()
+        self._playout = Playout(duck_db=self._settings.duck_db)
+        self._encoder = Encoder(self._settings.opus)
+        self._silence, self._nothing = silent_packets()
+        self._silent_frames = 0
+        self._is_speaking = False
+        self._is_closed = False
+        self._order = asyncio.Lock()
+        self._waiters: list[_Waiter] = []
+        self._track: SpeakerTrack | None = None
+        self.delay = self._settings.listener_delay
+        """Seconds from a packet's leaving to its sound in the caller's ear."""
+
+    @property
+    def track(self) -> SpeakerTrack:
+        """The track to give to aiortc."""
+        if self._track is None:
+            self._track = SpeakerTrack(self.leave)
+        return self._track
+
+    @property
+    def played(self) -> float:
+        """Content seconds that have left."""
+        return self._playout.played
+
+    @property
+    def heard(self) -> float:
+        """Content seconds that have reached the caller's ear, by the delay that is known."""
+        return max(0.0, self.played - self.delay)
+
+    @property
+    def queued(self) -> float:
+        """Content seconds that wait."""
+        return self._playout.queued
+
+    def hear_back(self, round_trip: float) -> None:
+        """The network's round trip was measured, in seconds: `delay` follows it."""
+        self.delay = self._settings.listener_delay + round_trip / 2
+
+    async def play(self, audio: AudioChunk) -> float:
+        """Say `audio` (any rate) after what waits; the content position where it begins.
+
+        Waits its turn while more than `buffer` seconds wait. Cancelled, it has queued nothing.
+        Raises SpeakerClosed."""
+        async with self._order:
+            await self._until(lambda: self.queued <= self._settings.buffer)
+            if self._is_closed:
+                raise SpeakerClosed("nothing more can be said: the speaker is closed")
+            return self._playout.add(audio)
+
+    def clear(self) -> None:
+        """Drop what waits, now, with a short fade."""
+        self._playout.clear()
+        self._settle(lambda waiter: waiter.position is not None)
+        self._notify()
+
+    def duck(self) -> None:
+        """Become quieter."""
+        self._playout.duck()
+
+    def unduck(self) -> None:
+        """Become as loud as before."""
+        self._playout.unduck()
+
+    def pause(self) -> None:
+        """Fall silent and hold the content clock."""
+        self._playout.pause()
+
+    def resume(self) -> None:
+        """Go on where `pause` stopped."""
+        self._playout.resume()
+
+    async def reached(self, position: float) -> bool:
+        """Wait until content `position` begins to leave; False when it never will (cleared)."""
+        return await self._until(lambda: self.played > position, position)
+
+    async def drained(self) -> None:
+        """Wait until everything has left, or was cleared."""
+        await self._until(lambda: not self.queued)
+
+    def close(self) -> None:
+        """The call is over: drop what waits, end the track. Idempotent."""
+        self._is_closed = True
+        self._playout.clear()
+        self._settle(lambda waiter: True)
+        if self._track is not None:
+            self._track.stop()
+
+    def leave(self) -> Packet | None:
+        """20 ms pass: what is to be sent for them, if anything. Called by the driver."""
+        frame = self._playout.next_frame()
+        if frame is None:
+            return self._stay_silent()
+        begins = not self._is_speaking
+        if begins:
+            # The listener's decoder has forgotten the speech before the silence: so must we.
+            self._encoder.reset()
+        self._is_speaking, self._silent_frames = True, 0
+        packet = Packet(self._encoder.encode(frame), begins)
+        self._notify()
+        return packet
+
+    def _stay_silent(self) -> Packet | None:
+        self._is_speaking = False
+        self._silent_frames += 1
+        if self._silent_frames <= _SETTLING:
+            return Packet(self._silence, begins=False)
+        if (self._silent_frames - _SETTLING) % _KEEPALIVE == 1:
+            return Packet(self._nothing, begins=False)
+        return None
+
+    async def _until(self, condition: Callable[[], bool], position: float | None = None) -> bool:
+        if self._is_closed:
+            return False
+        if condition():
+            return True
+        waiter = _Waiter(condition, position, asyncio.get_running_loop().create_future())
+        self._waiters.append(waiter)
+        try:
+            return await waiter.outcome
+        finally:
+            self._waiters.remove(waiter)
+
+    def _notify(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.outcome.done() and waiter.condition():
+                waiter.outcome.set_result(True)
+
+    def _settle(self, concerned: Callable[[_Waiter], bool]) -> None:
+        """Those who wait for what will not come are told so."""
+        for waiter in self._waiters:
+            if not waiter.outcome.done() and concerned(waiter):
+                waiter.outcome.set_result(False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter:
+    """Somebody who waits for a moment; `position` when it is one of the content."""
+
+    condition: Callable[[], bool]
+    position: float | None
+    outcome: asyncio.Future[bool]

@@ -1,0 +1,175 @@
+"""Is this speech? webrtcvad is the gate, Silero the judge.
+
+webrtcvad costs 3 µs a chunk and lets some noise through; Silero costs 400 µs a window and is right
+far more often. So Silero runs only while the gate is open: from webrtcvad's first hit until
+`gate_hold` after its last. While it is closed the probability is 0.
+
+Silero hears windows of 512 samples (32 ms), each with the 64 samples before it as context, and
+remembers what it heard. When the gate opens, the last windows are heard again in one run, so that
+it judges the onset with a warm memory and no delay.
+
+The network is the one that ships with faster-whisper (Silero VAD v6, MIT). Its session is shared by
+all calls; a `Detector` holds the state of one.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import webrtcvad
+from pydantic import BaseModel, Field
+
+from media.audio import CALLER_RATE, AudioChunk, Samples
+
+WINDOW = 512
+"""Samples that Silero judges at once at 16 kHz."""
+CONTEXT = 64
+"""Samples before them that it wants to see again."""
+_GATE_FRAME = 160
+_REMEMBERED = 8
+"""Windows (a quarter of a second) heard again when the gate opens."""
+_STATE = (1, 1, 128)
+
+Floats = npt.NDArray[np.float32]
+
+
+class VoiceSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """How speech is told from everything else."""
+
+    gate: int = Field(default=1, ge=0, le=3)
+    """webrtcvad's aggressiveness, 0 (lets most through) to 3; the gate before Silero."""
+    gate_hold: float = Field(default=0.5, ge=0.0, le=5.0)
+    """Seconds that the gate stays open after webrtcvad's last hit."""
+    model: Path | None = None
+    """Silero's ONNX file; none: the one that ships with faster-whisper."""
+
+
+class VoiceModelMissing(Exception):
+    """Silero's file cannot be found or loaded; the message says where it was looked for."""
+
+
+class VoiceModel:
+    """Silero's network, loaded once and shared by all calls."""
+
+    def __init__(self, path: Path, settings: VoiceSettings) -> None:
+        self._settings = settings
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.enable_cpu_mem_arena = False
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            str(path), providers=["CPUExecutionProvider"], sess_options=options
+        )
+
+    def detector(self) -> Detector:
+        """A detector for one call."""
+        return Detector(self, self._settings)
+
+    def judge(self, windows: Floats, h: Floats, c: Floats) -> tuple[Floats, Floats, Floats]:
+        """Probabilities of consecutive windows of shape (n, 576), and the state after them."""
+        probabilities, h, c = self._session.run(None, {"input": windows, "h": h, "c": c})
+        return probabilities.reshape(-1), h, c
+
+
+class Detector:
+    """One call's speech detector; feed it every chunk, in order."""
+
+    def __init__(self, model: VoiceModel, settings: VoiceSettings) -> None:
+        self._model = model
+        self._gate = webrtcvad.Vad(settings.gate)
+        self._hold = round(settings.gate_hold * CALLER_RATE)
+        self._open_for = 0
+        self._ungated = np.zeros(0, np.int16)
+        self._unjudged = np.zeros(0, np.int16)
+        self._past = np.zeros(_REMEMBERED * WINDOW + CONTEXT, np.int16)
+        self._is_warm = False
+        self._h = np.zeros(_STATE, np.float32)
+        self._c = np.zeros(_STATE, np.float32)
+        self._latest = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the gate is open, so that Silero listens."""
+        return self._open_for > 0
+
+    def probability(self, chunk: AudioChunk) -> float:
+        """How likely the end of this chunk is speech, 0..1. Raises ValueError when not 16 kHz."""
+        if chunk.rate != CALLER_RATE:
+            raise ValueError(f"speech is detected at {CALLER_RATE} Hz, got {chunk.rate} Hz")
+        self._pass_gate(chunk.samples)
+        self._unjudged = np.concatenate([self._unjudged, chunk.samples])
+        if not self.is_open:
+            self._skip()
+            return 0.0
+        self._listen()
+        return self._latest
+
+    def _pass_gate(self, samples: Samples) -> None:
+        pending = np.concatenate([self._ungated, samples])
+        whole = len(pending) - len(pending) % _GATE_FRAME
+        for start in range(0, whole, _GATE_FRAME):
+            frame = pending[start : start + _GATE_FRAME].tobytes()
+            if self._gate.is_speech(frame, CALLER_RATE):
+                self._open_for = self._hold + _GATE_FRAME
+            else:
+                self._open_for = max(0, self._open_for - _GATE_FRAME)
+        self._ungated = pending[whole:]
+
+    def _skip(self) -> None:
+        """Remember what was not judged; nobody listens."""
+        self._past = np.concatenate([self._past, self._unjudged])[-len(self._past) :]
+        self._unjudged = self._unjudged[:0]
+        if self._is_warm:
+            self._forget()
+
+    def _listen(self) -> None:
+        if not self._is_warm:
+            # The last windows again, up to now: a judgement at once, whatever the chunk's length.
+            heard = np.concatenate([self._past, self._unjudged])[-len(self._past) :]
+            self._judge(heard)
+            self._unjudged = self._unjudged[:0]
+            self._past = heard
+            self._is_warm = True
+        whole = len(self._unjudged) - len(self._unjudged) % WINDOW
+        if whole:
+            self._judge(np.concatenate([self._past[-CONTEXT:], self._unjudged[:whole]]))
+            self._past = np.concatenate([self._past, self._unjudged[:whole]])[-len(self._past) :]
+            self._unjudged = self._unjudged[whole:]
+
+    def _judge(self, samples: Samples) -> None:
+        """Hear windows: `samples` are the context of the first one and n · 512 more."""
+        scaled = samples.astype(np.float32) / 32768.0
+        windows = np.lib.stride_tricks.sliding_window_view(scaled, WINDOW + CONTEXT)[::WINDOW]
+        judged, self._h, self._c = self._model.judge(
+            np.ascontiguousarray(windows), self._h, self._c
+        )
+        self._latest = float(judged[-1])
+
+    def _forget(self) -> None:
+        self._h = np.zeros(_STATE, np.float32)
+        self._c = np.zeros(_STATE, np.float32)
+        self._latest = 0.0
+        self._is_warm = False
+
+
+def load_voice_model(settings: VoiceSettings) -> VoiceModel:
+    """Load Silero. Raises VoiceModelMissing."""
+    path = settings.model or _shipped_model()
+    if not path.is_file():
+        raise VoiceModelMissing(
+            f"no speech detection model at {path}; reinstall faster-whisper, which ships it, "
+            "or set voice.model"
+        )
+    return VoiceModel(path, settings)
+
+
+def _shipped_model() -> Path:
+    # Found without importing the package, which would load its whole engine.
+    spec = importlib.util.find_spec("faster_whisper")
+    folder = Path(spec.origin).parent if spec and spec.origin else Path("faster_whisper")
+    return folder / "assets" / "silero_vad_v6.onnx"

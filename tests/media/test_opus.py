@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from media.audio import Samples
+from media.opus import (
+    FRAME,
+    WIRE_RATE,
+    BadPacket,
+    Decoder,
+    Encoder,
+    OpusSettings,
+    packet_seconds,
+    silent_packets,
+)
+
+
+def tone(seconds: float, rate: int = WIRE_RATE, hertz: float = 440.0) -> Samples:
+    turns = np.arange(round(seconds * rate)) * hertz * 2 * np.pi / rate
+    return (np.sin(turns) * 10_000).astype(np.int16)
+
+
+def encoded(samples: Samples, encoder: Encoder | None = None) -> list[bytes]:
+    encoder = encoder or Encoder()
+    return [encoder.encode(samples[i : i + FRAME]) for i in range(0, len(samples), FRAME)]
+
+
+def loudness(samples: Samples) -> float:
+    return float(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
+
+
+def pitch(samples: Samples, rate: int) -> float:
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(np.argmax(spectrum) * rate / len(samples))
+
+
+def test_a_tone_comes_back_at_16_khz_mono_with_its_pitch_and_loudness() -> None:
+    decoder = Decoder(16_000)
+    heard = np.concatenate([decoder.decode(packet) for packet in encoded(tone(1.0))])
+    assert len(heard) == 16_000
+    assert pitch(heard[4000:12000], 16_000) == pytest.approx(440, abs=3)
+    assert loudness(heard[4000:12000]) == pytest.approx(loudness(tone(1.0)), rel=0.1)
+
+
+def test_the_packets_keep_to_the_bit_rate() -> None:
+    noise = (np.random.default_rng(1).standard_normal(48_000) * 3000).astype(np.int16)
+    for bitrate in (12_000, 24_000, 48_000):
+        packets = encoded(noise, Encoder(OpusSettings(bitrate=bitrate)))
+        assert sum(map(len, packets)) * 8 == pytest.approx(bitrate, rel=0.15)
+
+
+def test_a_missing_packet_is_concealed_with_sound_that_fades() -> None:
+    packets = encoded(tone(0.4))
+    decoder = Decoder()
+    for packet in packets:
+        decoder.decode(packet)
+    first, *_, tenth = [decoder.conceal(320) for _ in range(10)]
+    assert len(first) == len(tenth) == 320
+    assert loudness(first) > 1000
+    assert loudness(tenth) < loudness(first) / 2
+
+
+def test_fec_brings_a_missing_packet_back_better_than_concealment() -> None:
+    turns = np.cumsum(np.linspace(200, 2000, 48_000)) * 2 * np.pi / 48_000
+    glide = (np.sin(turns) * 10_000).astype(np.int16)
+    encoder = Encoder()
+    encoder.adapt(bitrate=32_000, fec=True, loss=0.2)
+    packets = encoded(glide, encoder)
+    whole, guessing, recovering = Decoder(), Decoder(), Decoder()
+    truth = [whole.decode(packet) for packet in packets]
+    for packet in packets[:30]:
+        guessing.decode(packet)
+        recovering.decode(packet)
+    guessed = guessing.conceal(320)
+    recovered = recovering.recover(packets[31], 320)
+    wrong = [loudness(sound.astype(np.int32) - truth[30]) for sound in (recovered, guessed)]
+    assert wrong[0] < wrong[1] / 2
+
+
+def test_fec_switches_to_the_speech_mode_and_back() -> None:
+    encoder = Encoder()
+    assert encoded(tone(0.02), encoder)[0][0] >> 3 >= 16  # CELT
+    encoder.adapt(bitrate=16_000, fec=True, loss=0.1)
+    assert encoded(tone(0.1), encoder)[-1][0] >> 3 < 16  # SILK or hybrid
+    assert (encoder.bitrate, encoder.fec) == (16_000, True)
+    encoder.adapt(bitrate=24_000, fec=False, loss=0.0)
+    assert encoded(tone(0.02), encoder)[0][0] >> 3 >= 16
+
+
+def test_after_a_reset_a_stream_decodes_as_from_its_beginning() -> None:
+    encoder = Encoder()
+    first = encoded(tone(0.2), encoder)
+    encoder.reset()
+    assert encoded(tone(0.2), encoder) == first
+
+
+def test_silence_is_three_bytes_and_sounds_like_nothing_after_any_speech() -> None:
+    silence, nothing = silent_packets()
+    assert len(silence) <= 3 and len(nothing) == 1
+    decoder = Decoder()
+    for packet in encoded(tone(0.2)):
+        decoder.decode(packet)
+    decoder.decode(silence)  # what the codec still owed
+    for packet in (silence, nothing, nothing, silence):
+        assert np.abs(decoder.decode(packet)).max() <= 1
+
+
+def test_garbage_is_refused_and_the_decoder_goes_on() -> None:
+    decoder = Decoder()
+    good = encoded(tone(0.1))
+    decoder.decode(good[0])
+    for bad in (b"", b"\xff\xff\xff", b"\x03", b"abcdef" * 50):
+        with pytest.raises(BadPacket):
+            decoder.decode(bad)
+    assert len(decoder.decode(good[1])) == 320
+
+
+def test_a_frame_of_another_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="960 samples"):
+        Encoder().encode(np.zeros(320, np.int16))
+
+
+@pytest.mark.parametrize(
+    ("packet", "seconds"),
+    [
+        (b"\xf8\xff\xfe", 0.02),
+        (b"\x08", 0.02),  # SILK, narrowband, 20 ms
+        (b"\x18", 0.06),
+        (b"\x60", 0.01),  # hybrid, 10 ms
+        (b"\x80", 0.0025),
+        (b"\xf9" + b"a" * 10, 0.04),  # two frames
+        (b"\xfb\x03" + b"a" * 10, 0.06),  # three frames
+    ],
+)
+def test_a_packet_tells_how_long_it_sounds(packet: bytes, seconds: float) -> None:
+    assert packet_seconds(packet) == pytest.approx(seconds)
+
+
+def test_a_packet_without_its_frame_count_is_refused() -> None:
+    for bad in (b"", b"\xfb"):
+        with pytest.raises(BadPacket):
+            packet_seconds(bad)
