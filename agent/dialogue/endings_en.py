@@ -1,0 +1,151 @@
+"""What the last English words say of the turn's end.
+
+English says little at the end of a sentence and much at the end of an unfinished one: nothing
+ends in "the" or "because". So the tables list what cannot end a sentence, and the few shapes that
+are whole for certain; the rest stays unsure.
+"""
+
+from __future__ import annotations
+
+import re
+
+from agent.dialogue.words import squeezed
+
+_HESITATIONS = frozenset("um umm uh uhh uhm er err erm eh hm hmm mm ah em".split())
+
+_NEVER_LAST = frozenset(
+    # Articles, possessives, determiners
+    """a an the my your our their its every each another whose
+    and or but nor because if unless although though while whereas whether until than since when
+    whenever wherever as that's who's what's where's there's here's let's
+    of to from with without for at into onto between among during against toward towards upon via
+    per regarding concerning including plus versus like except despite beside besides
+    i'm you're we're they're it's he's she's i've you've we've they've i'd you'd we'd he'd she'd
+    they'd i'll you'll we'll they'll he'll she'll it'll that'll
+    very quite gonna wanna gotta kinda sorta i we he she they""".split()
+)
+"""Words that a sentence does not end in."""
+
+_STRANDED = frozenset("of to from with for at into without between against about in on by".split())
+"""Prepositions that end a question ("where are you from") or a clause ("what it is for")."""
+
+_AUXILIARIES = frozenset(
+    """is are was were am be been being has have had do does did will would can could should shall
+    may might must isn't aren't wasn't weren't""".split()
+)
+
+_PRONOUNS = frozenset("i you he she it we they this that there who".split())
+_OBJECTS = frozenset("me you him her it us them this that these those".split())
+
+_OPENERS = re.compile(
+    r"(?:.* )?(?:"
+    r"i (?:want|need|want to|need to|have to|like to|would like|would like to|was wondering"
+    r"|was wondering if|think|mean|guess|know that|believe|wanted|wanted to)"
+    r"|i'd (?:like|like to|love|love to|rather|prefer)"
+    r"|(?:can|could|may|will|would) (?:i|you|we|he|she|they)(?: please| just| also)?"
+    r"|(?:can|could|may) (?:i|we) (?:get|have|order|ask|speak|talk)"
+    r"|(?:can|could|would) you (?:please )?(?:tell|give|send|help me with|let|show|find|get)"
+    r"|(?:please )?(?:tell|give|send|show|get) me|let me|i am|we are|going|trying"
+    r"|(?:my|the) (?:name|number|address|problem|question|thing|reason|order)"
+    r"|(?:what|how|where|when|why|which)(?: about| do| does| did| kind| much| many)?"
+    r"|so|well|and then|you know|sort|kind|because|actually|basically|also|maybe|not only"
+    r")$"
+)
+"""Beginnings that nothing has followed yet."""
+
+_PREMODIFIERS = frozenset(
+    """really too more less most least other different same new old big small large medium next
+    last first second third fourth some any no only just about around almost nearly approximately
+    double triple dear mister mr mrs ms doctor dr saint in on by so or""".split()
+)
+"""Words that mostly have another after them."""
+
+_WHOLE = frozenset(
+    """yes no yeah yep yup nope nah okay ok sure alright right hello hi hey bye goodbye thanks
+    please stop cancel help correct exactly absolutely definitely never always nothing everything
+    great perfect good fine wonderful repeat continue next back quit operator""".split()
+)
+"""Answers and commands of one word."""
+
+_CLOSERS = re.compile(
+    r"(?:.* )?(?:please|thanks|thank you|thank you very much|thanks a lot|thank you so much"
+    r"|that's it|that's all|that is all|that will be all|that'll be all|nothing else|no thank you"
+    r"|you too|as well|goodbye|bye|bye bye|i think so|i don't know|i guess so|never mind|of course"
+    r"|not really|not yet|i do|i don't|i am|i'm not|it is|it isn't|i did|i can|i can't|i have"
+    r"|right now|today|tomorrow|yesterday|tonight|this morning|this afternoon|this evening"
+    r"|this week|next week|o'clock|a m|p m|am|pm|is it|isn't it|right|okay)$"
+)
+_SHORT_ANSWER = re.compile(
+    r"(?:yes|yeah|no|nope|sure|of course|so|me too)?(?: ?(?:i|you|we|he|she|it|they|that|there)"
+    r" (?:am|are|is|was|were|do|does|did|have|has|had|can|could|will|would|should"
+    r"|don't|doesn't|didn't|can't|won't|isn't|aren't|haven't))"
+)
+
+_QUESTION = re.compile(
+    r"(?:(?:so|and|but|okay|well|um|uh|oh|hi|hello|hey|excuse me|sorry|please) )*(?:"
+    r"(?:what|who|where|when|why|how|which|whose|what's|who's|where's|how's|when's)"
+    r" (?:\S+ )*\S+"
+    r"|(?:is|are|am|was|were|do|does|did|have|has|can|could|will|would|should|may|shall|isn't"
+    r"|aren't|don't|doesn't|didn't|can't|couldn't|won't|wouldn't|shouldn't)"
+    r" (?:i|you|he|she|it|we|they|there|this|that|these|those|the|my|your|our|anyone|somebody"
+    r"|someone) (?:\S+ )*\S+)"
+)
+
+
+def ending(said: list[str], mark: str) -> tuple[str, str] | None:
+    """`(completeness, reason)` by the last of the words `said`; None: they say nothing.
+
+    `mark`: "question" when the recogniser heard one.
+    """
+    last, line = squeezed(said[-1]), " ".join(said)
+    if last in _HESITATIONS:
+        return ("unfinished", f"hesitation: {last}") if len(said) > 1 or last != "mm" else None
+    if len(said) == 1 and last in _WHOLE:
+        return ("complete", f"a whole answer: {last}")
+    if len(said) <= 4 and _SHORT_ANSWER.fullmatch(line):
+        return _short_answer(said)
+    question = mark == "question" or (len(said) >= 3 and _QUESTION.fullmatch(line) is not None)
+    if open_end := _open_end(said, last, line, question):
+        return open_end
+    if _CLOSERS.fullmatch(line):
+        return ("complete", "a closing phrase")
+    if question:
+        return ("complete", "question")
+    if last in _PREMODIFIERS:
+        return ("unsure", f"more may follow: {last}")
+    return None
+
+
+def _short_answer(said: list[str]) -> tuple[str, str]:
+    if len(said) > 2:
+        return ("complete", "a short answer")
+    return ("unsure", f"a short answer or a beginning: {' '.join(said)}")
+
+
+def _open_end(said: list[str], last: str, line: str, question: bool) -> tuple[str, str] | None:
+    """The last words, when they cannot end a sentence."""
+    before = said[-2] if len(said) > 1 else ""
+    if last in _STRANDED and (question or before in _OBJECTS | {"log", "come", "sign", "go"}):
+        if before in {"the", "a", "my", "your"} | _AUXILIARIES and not question:
+            return ("unfinished", f"open end: {last}")
+        return ("unsure", f"a preposition left alone: {last}")
+    if last == "like" and (question or before in _OBJECTS):
+        return ("unsure", "like")
+    if last in ("i", "we", "he", "she", "they") and question and before in _AUXILIARIES:
+        return ("unfinished", f"open end: {last}")
+    if last in _NEVER_LAST or last in ("in", "on", "by", "about") and before not in _OBJECTS:
+        return ("unfinished", f"open end: {last}")
+    if last in _AUXILIARIES and before:
+        if before in _PRONOUNS and len(said) > 3:
+            return ("unsure", f"ends in {last}")
+        return ("unfinished", f"open end: {last}")
+    if last == "so" and before in ("think", "hope", "guess", "suppose", "believe"):
+        return ("complete", f"{before} so")
+    if last == "well" and before in ("as", "very", "pretty", "so"):
+        return None
+    if question and len(said) > 2 and last not in ("so", "actually", "basically", "maybe"):
+        if not re.search(r"(?:^| )(?:can|could|may|will|would) (?:i|you|we)\b", line):
+            return None
+    if _OPENERS.fullmatch(line):
+        return ("unfinished", f"a beginning: … {' '.join(said[-3:])}")
+    return None

@@ -1,0 +1,154 @@
+"""What the last Korean word says of the turn's end.
+
+Korean says it in the last syllables: a sentence closes in an ending (요, 다, 까, 죠), goes on in
+a connective (는데, 고, 서, 면, 니까, 지만) or a particle (은, 는, 이, 가, 을, 를, 에). Nouns that
+only look like one (최고, 화면, 필요, 휴가) are listed; where a particle would need the syllable
+before it to be otherwise, it is none.
+"""
+
+from __future__ import annotations
+
+from agent.dialogue.words import final_consonant, is_hangul, squeezed
+
+_HESITATIONS = frozenset(
+    """
+    음 으음 음음 어 어어 엄 에 저 그 저기 그게 그니까 그러니까 뭐 뭐랄까 뭐지 뭐더라 있잖아
+    있잖아요 이제 막 약간 글쎄 그냥 일단 아니
+    """.split()
+)
+_WHOLE = frozenset(
+    """
+    네 예 넵 네네 응 응응 아니요 아니오 아뇨 아니에요 맞아 맞아요 맞습니다 그래 그래요 그럼요
+    좋아 좋아요 좋습니다 안녕 안녕하세요 여보세요 감사합니다 고맙습니다 고마워 고마워요 알겠어요
+    알겠습니다 됐어요 됐습니다 괜찮아요 괜찮습니다 취소 그만 잠깐만요 잠시만요 몰라요 모르겠어요
+    모르겠습니다 수고하세요
+    """.split()
+)
+_CONJUNCTIONS = frozenset(
+    """
+    그리고 그래서 그런데 근데 그러면 그럼 그러나 하지만 그렇지만 왜냐하면 왜냐면 또 또는 혹은 및
+    그리고요 그래가지고 그러다가 만약 만약에 혹시 예를들면 즉 아니면 그러고 따라서 게다가
+    """.split()
+)
+_NOUNS = frozenset(
+    # End in what looks like an ending or a connective
+    """
+    필요 중요 수요 개요 강요 소요 동요 주요 바다 캐나다 소다 아까 동네 최고 광고 창고 사고 참고
+    냉장고 중고 신고 재고 경고 보고 입고 출고 학교 택배 부서 문서 순서 도서 질서 계약서 신청서
+    증명서 영수서 설명서 이력서 보고서 견적서 독서 라면 냉면 화면 장면 측면 짜장면 평면 전면 도면
+    가면 표면 쫄면 당면 유지 가지 편지 휴지 아버지 돼지 강아지 바지 반지 잔고 메시지 이미지
+    페이지 목요일 거든 너머 어머니 할머니 주머니
+    """.split()
+) | frozenset(
+    # End in what looks like a particle
+    """
+    고양이 아이 종이 어린이 나이 차이 사이 길이 높이 놀이 오이 거북이 호랑이 전화번호이 휴가 평가
+    국가 작가 가가 허가 추가 물가 주가 시가 요가 친구가게 가을 마을 노을 도로 종로 진로 가로 세로
+    바로 서로 따로 별로 대로 그대로 온도 지도 제주도 정도 속도 포도 태도 각도 한도 용도 불만 백만
+    천만 이만 회의 강의 문의 주의 동의 예의 합의 결과 사과 효과 학과 성과 통과 초과 치과 내과
+    외과 안과 하나 누나 언제나 은 금은 아이와 전에 후에 다음에 나중에 이번에 아까도
+    """.split()
+)
+_ONGOING = tuple(
+    """
+    는데 은데 인데 한데 던데 ㄴ데 텐데 운데 른데 건데 데 지만 면서 으며 하며 이며 려고 으러 도록
+    자마자 다가 느라 느라고 든지 거나 므로 때문에 더니 더라도 길래 아서 어서 여서 해서 라서 래서
+    와서 가서 서 으면 다면 라면 하면 려면 면 니까 고 거든 라도 아도 어도 해도 듯이 채로 대로 만큼
+    는지 을지 ㄹ지 런데 는데도 니 러
+    """.split()
+)
+_SOFT = tuple(
+    """
+    는데요 은데요 ㄴ데요 인데요 건데요 한데요 던데요 데요 거든요 고요 구요 니까요 서요 지만요
+    면요 은요 는요 이요 랑요 하고요 에요는
+    """.split()
+)
+"""Polite, but as often the middle of what is said as its end."""
+
+_FINAL = tuple(
+    """
+    습니다 입니다 합니다 됩니다 니다 습니까 입니까 십시오 세요 셔요 에요 예요 이에요 어요 아요
+    여요 해요 돼요 와요 줘요 네요 군요 구나 나요 까요 가요 래요 게요 지요 죠 죠요 시죠 요 잖아
+    았어 었어 였어 했어 됐어 있어 없어 같아 싶어 해줘 줘 할래 할게 을게 을까 갈까 까 하자 가자
+    느냐 이야 거야 뭐야 구먼 하네 좋네 했네 겠네 이네 렇지 맞지 하지 하니 했니 있니 없니 해라 다
+    """.split()
+)
+_PARTICLES_CLOSED = ("은", "이", "을", "과", "이랑", "으로", "이나")
+"""Particles after a final consonant."""
+_PARTICLES_OPEN = ("는", "가", "를", "와", "랑", "로", "나")
+"""Particles after a vowel (로 also after ㄹ)."""
+_PARTICLES = tuple(
+    """
+    에서 에게 한테 께서 께 하고 처럼 보다 마다 밖에 조차 에는 에도 에서는 한테는 이라는 라는 라고
+    이라고 에 의 하는 되는 있는 없는 같은 위한 대한 하던 할
+    """.split()
+)
+_MAYBE = tuple(
+    """
+    까지 부터 도 만 쯤 정도 지 게 야 아 어 해 자 래 네 니 냐 라
+    """.split()
+)
+
+
+def ending(said: list[str], mark: str) -> tuple[str, str] | None:
+    """`(completeness, reason)` by the last of the words `said`; None: it says nothing.
+
+    `mark`: "question" when the recogniser heard one.
+    """
+    last = squeezed(said[-1])
+    if len(said) == 1 and last in _WHOLE:
+        return ("complete", f"a whole answer: {last}")
+    if last in _CONJUNCTIONS:
+        return ("unfinished", f"conjunction: {last}")
+    if last in _HESITATIONS and not (mark == "question" and last in ("뭐", "뭐지", "뭐더라")):
+        return ("unfinished", f"hesitation: {last}")
+    if last in _WHOLE:
+        return ("complete", f"a closing phrase: {last}")
+    if mark == "question":
+        return ("complete", "question")
+    if last in _NOUNS or not is_hangul(last[-1]):
+        return None
+    return _by_ending(last)
+
+
+def _by_ending(last: str) -> tuple[str, str] | None:
+    if last.endswith("니까") and _formal(last, "니까"):
+        return ("complete", "formal question: …니까")
+    if soft := _suffix(last, _SOFT):
+        return ("unsure", f"polite, but may go on: …{soft}")
+    if final := _suffix(last, _FINAL):
+        going_on = _suffix(last, _ONGOING)
+        if not going_on or len(going_on) < len(final):
+            if not (final == "다" and last.endswith(("보다", "마다"))):
+                return ("complete", f"final ending: …{final}")
+    if connective := _suffix(last, _ONGOING):
+        return ("unfinished", f"connective: …{connective}")
+    return _by_particle(last)
+
+
+def _by_particle(last: str) -> tuple[str, str] | None:
+    if particle := _suffix(last, _PARTICLES):
+        return ("unfinished", f"particle: …{particle}")
+    for particles, closed in ((_PARTICLES_CLOSED, True), (_PARTICLES_OPEN, False)):
+        particle = _suffix(last, particles)
+        if particle and len(last) > len(particle):
+            consonant = final_consonant(last[-len(particle) - 1])
+            fits = bool(consonant) is closed or (particle == "로" and consonant == "ㄹ")
+            if fits:
+                return ("unfinished", f"particle: …{particle}")
+    if maybe := _suffix(last, _MAYBE):
+        return ("unsure", f"may go on: …{maybe}")
+    if final_consonant(last[-1]) == "ㄹ" and len(last) > 1 and last[-1] in "할될갈볼줄올살":
+        return ("unfinished", f"adnominal: …{last[-1]}")
+    return None
+
+
+def _formal(last: str, ending: str) -> bool:
+    """합니까, 있습니까: ㅂ before 니까; without it (가니까) it means "because"."""
+    return len(last) > len(ending) and final_consonant(last[-len(ending) - 1]) == "ㅂ"
+
+
+def _suffix(word: str, endings: tuple[str, ...]) -> str:
+    """The longest of the endings that `word` has, not being all of it; empty: none."""
+    fitting = (e for e in endings if word.endswith(e) and len(word) > len(e))
+    return max(fitting, key=len, default="")

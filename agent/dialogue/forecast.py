@@ -1,0 +1,88 @@
+"""When the first sound of a reply is to be expected, from how long the stages took lately.
+
+Stages run one after another; each has a running median and a running deviation, so that one slow
+reply neither hides nor spoils the rest. Before anything was observed, priors speak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pydantic import BaseModel, Field
+
+STAGES = ("transcript", "first_token", "first_sound")
+"""In the order in which a turn passes them; each is measured from the end of the one before."""
+
+
+class ForecastSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """What is expected of the stages before they were seen, and how fast that is unlearned."""
+
+    transcript: float = Field(default=0.15, ge=0, le=30)
+    """Seconds from the end of the turn to its transcript, before any was observed."""
+    first_token: float = Field(default=0.4, ge=0, le=30)
+    """Seconds from the transcript to the reply's first token, before any was observed."""
+    first_sound: float = Field(default=0.25, ge=0, le=30)
+    """Seconds from the first token to the first sound, before any was observed."""
+    rate: float = Field(default=0.25, gt=0, le=1)
+    """Share of the way that an estimate goes towards a new observation."""
+    caution: float = Field(default=0.5, ge=0, le=3)
+    """Deviations added to the medians: how much earlier than certain a filler is prepared."""
+
+
+@dataclass(slots=True)
+class _Estimate:
+    centre: float
+    deviation: float
+    seen: int = 0
+
+    def observe(self, seconds: float, rate: float) -> None:
+        if self.seen == 0:
+            self.centre, self.deviation = seconds, seconds / 4
+        else:
+            miss = seconds - self.centre
+            self.deviation += rate * (abs(miss) - self.deviation)
+            # An outlier moves the centre by no more than a usual miss does: a median's robustness.
+            bound = max(self.deviation, self.centre / 4, 0.02)
+            self.centre += rate * max(-bound, min(bound, miss))
+        self.seen += 1
+
+
+class Forecast:
+    """The live estimates of one call (or of one server: nothing here belongs to a caller)."""
+
+    def __init__(self, settings: ForecastSettings | None = None) -> None:
+        self._settings = settings or ForecastSettings()
+        self._estimates = {
+            stage: _Estimate(prior, prior / 2)
+            for stage in STAGES
+            for prior in [float(getattr(self._settings, stage))]
+        }
+
+    def observe(self, stage: str, seconds: float) -> None:
+        """`stage` took `seconds`. Raises ValueError for a stage that is not in STAGES."""
+        self._of(stage).observe(max(0.0, seconds), self._settings.rate)
+
+    def expected(self, stage: str) -> float:
+        """Seconds that `stage` is expected to take. Raises ValueError when it is unknown."""
+        estimate = self._of(stage)
+        return estimate.centre + self._settings.caution * estimate.deviation
+
+    def first_sound(self, done: Collection[str] = (), *, elapsed: float = 0.0) -> float:
+        """Seconds from now to the first sound, when the stages `done` are behind.
+
+        `elapsed`: seconds that the stage in progress has taken already. One that takes longer
+        than expected is expected to need half of that time again.
+        """
+        left = [stage for stage in STAGES if stage not in done]
+        if not left:
+            return 0.0
+        running, *later = left
+        expected = self.expected(running)
+        rest = expected - elapsed if elapsed < expected * 2 / 3 else max(expected, elapsed) / 3
+        return rest + sum(self.expected(stage) for stage in later)
+
+    def _of(self, stage: str) -> _Estimate:
+        if stage not in self._estimates:
+            raise ValueError(f"no stage is called {stage!r}; the stages are {', '.join(STAGES)}")
+        return self._estimates[stage]

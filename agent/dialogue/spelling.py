@@ -1,0 +1,156 @@
+"""Digits and letters read out one by one: is there more to come?
+
+A telephone number, a postcode, a name spelled: people pause between groups longer than between
+words. A number whose expected length is known (from the words before it, or from how it begins)
+is whole when that length is reached.
+"""
+
+from __future__ import annotations
+
+import re
+
+from agent.dialogue.words import words
+
+_DIGITS_EN = {
+    name: "0123456789"[value]
+    for names, value in (
+        ("zero oh o", 0), ("one", 1), ("two", 2), ("three", 3), ("four", 4), ("five", 5),
+        ("six", 6), ("seven", 7), ("eight", 8), ("nine", 9),
+    )
+    for name in names.split()
+}  # fmt: skip
+_DIGITS_KO = dict(zip("영공일이삼사오육륙칠팔구", "001234566789", strict=True))
+_REPEATS = {"double": 2, "triple": 3}
+_TENS = frozenset(
+    """ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty
+    thirty forty fifty sixty seventy eighty ninety""".split()
+)
+
+_LENGTHS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
+    "en": (
+        (r"\b(zip|postal) ?code\b", (5,)),
+        (r"\bpin\b", (4,)),
+        (r"\b(verification|confirmation|security|one time)\b", (6,)),
+        (r"\b(card|credit|debit)\b", (16,)),
+        (r"\b(phone|telephone|mobile|cell|call me|reach me|number)\b", (10,)),
+    ),
+    "ko": (
+        (r"우편\s*번호", (5,)),
+        (r"비밀\s*번호", (4,)),
+        (r"인증\s*번호", (6,)),
+        (r"주민\s*(등록)?\s*번호", (13,)),
+        (r"카드\s*번호", (16,)),
+    ),
+}
+"""What a number is called, and how many digits it then has."""
+
+
+def spelled(text: str, language: str) -> tuple[str, str] | None:
+    """`(completeness, reason)` when `text` ends in a run of digits or letters; otherwise None."""
+    run = _run(_tokens(text, language), language)
+    if not run:
+        return None
+    before, digits, letters = run
+    if not digits or letters:
+        return ("spelling", f"{letters + len(digits)} letters and digits being spelled")
+    expected = _expected(before, digits, language)
+    if len(digits) in expected:
+        return ("complete", f"a number of {len(digits)} digits is whole")
+    if expected and len(digits) < max(expected):
+        return ("spelling", f"{len(digits)} of {max(expected)} digits")
+    return ("spelling", f"{len(digits)} digits")
+
+
+def _tokens(text: str, language: str) -> list[str]:
+    tokens = words(text)
+    if language != "ko":
+        return tokens
+    split: list[str] = []
+    for token in tokens:
+        # "공일공에": the hyphen of a telephone number is spoken 에 (or 다시).
+        bare = token.removesuffix("에") if len(token) > 1 else token
+        if len(bare) > 1 and all(c in _DIGITS_KO for c in bare) and _plain_digits(bare):
+            split += list(bare)
+        elif token != "다시" or not split or split[-1] not in _DIGITS_KO:
+            split.append(token)
+    return split
+
+
+def _plain_digits(token: str) -> bool:
+    """Korean digits are one syllable each, and words besides: 이사, 오이, 일이 are no numbers."""
+    return len(token) >= 3 or any(c in "영공륙" for c in token)
+
+
+def _run(tokens: list[str], language: str) -> tuple[list[str], str, int] | None:
+    """The trailing run: words before it, its digits, how many letters it has; None: no run."""
+    digits: list[str] = []
+    letters = groups = 0
+    index = len(tokens)
+    while index:
+        token = tokens[index - 1]
+        if token in _REPEATS and digits:
+            digits.insert(0, digits[0] * (_REPEATS[token] - 1))
+        elif (value := _value(token, language)) is not None:
+            digits.insert(0, value)
+            groups += 1
+        elif len(token) == 1 and token.isascii() and token.isalpha():
+            letters += 1
+            groups += 1
+        elif token in _TENS and groups:
+            groups += 1
+            digits.insert(0, "00"[: 1 if digits and len(digits[0]) == 1 else 2])
+        else:
+            break
+        index -= 1
+    before, run = tokens[:index], "".join(digits)
+    if not _is_run(before, run, letters, groups, language):
+        return None
+    return before, run, letters
+
+
+def _is_run(before: list[str], digits: str, letters: int, groups: int, language: str) -> bool:
+    if letters:
+        # "am i a": words of one letter. Two letters, or letters with digits, are being spelled.
+        return letters + len(digits) >= 2 and not (letters == 1 and not digits)
+    if groups >= 3 or (groups == 2 and len(digits) >= 5):
+        return True
+    named = bool(_named(before, language))
+    return bool(digits) and named and len(digits) >= 1
+
+
+def _value(token: str, language: str) -> str | None:
+    if token.isascii() and token.isdigit():
+        return token
+    return (_DIGITS_KO if language == "ko" else _DIGITS_EN).get(token)
+
+
+def _named(before: list[str], language: str) -> tuple[int, ...]:
+    context = " ".join(before[-8:])
+    for pattern, lengths in _LENGTHS.get(language, ()):
+        if re.search(pattern, context):
+            return lengths
+    return ()
+
+
+def _expected(before: list[str], digits: str, language: str) -> tuple[int, ...]:
+    """The lengths at which a number that begins like this is whole; empty: not known."""
+    named = _named(before, language)
+    if named and named != (10,):
+        return named
+    if language == "ko":
+        return _expected_korean(digits)
+    if digits.startswith("1") and len(digits) > 10:
+        return (11,)
+    return named or ((10,) if len(digits) >= 6 else ())
+
+
+def _expected_korean(digits: str) -> tuple[int, ...]:
+    if digits.startswith("01"):
+        return (11,)
+    if digits.startswith("02"):
+        return (10,)
+    if digits.startswith("0") and len(digits) > 1:
+        return (11,) if digits.startswith("070") else (10, 11)
+    if digits[:2] in ("15", "16", "18"):
+        return (8,)
+    return ()
