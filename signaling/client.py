@@ -1,0 +1,192 @@
+"""A caller in Python: offers a call to a server's URL, speaks, listens, and notes when.
+
+    async with Caller("http://localhost:8080") as caller:
+        said = await caller.say(audio)
+        turn = await caller.wait_for("turn.finished")
+        heard_after = await caller.recording.next_voice(said.voice_end) - said.voice_end
+
+What `run.py talk`, the tests and the benchmarks call with. All times are the loop's clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from aiortc import (
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+
+from media.audio import AudioChunk
+from signaling.gathering import Gatherer
+from signaling.ice import IceSettings
+from signaling.recording import Recording
+from signaling.voice_track import Said, VoiceTrack
+
+Message = dict[str, Any]
+
+
+class CallFailed(Exception):
+    """The server did not take the call, or it ended. `status` is HTTP's, 0 when there is none."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"{message} ({code}, HTTP {status})" if status else f"{message} ({code})")
+        self.status = status
+        self.code = code
+
+
+class Caller:
+    """One call from the caller's side, as an async context manager."""
+
+    def __init__(
+        self, url: str, *, language: str | None = None, settings: IceSettings | None = None
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.call_id = ""
+        self.messages: list[Message] = []
+        """Everything that came over the control channel; `received` is its loop time."""
+        self.voice: VoiceTrack
+        self.recording: Recording
+        self._language = language
+        self._settings = settings or IceSettings()
+        self._seen: Counter[str] = Counter()
+        self._changed = asyncio.Event()
+        self._gone = False
+
+    async def __aenter__(self) -> Self:
+        """Call, and wait until connected. Raises CallFailed."""
+        async with AsyncExitStack() as stack:
+            self._http = await stack.enter_async_context(aiohttp.ClientSession())
+            await self._connect(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def say(self, audio: AudioChunk) -> Said:
+        """Say audio of any rate, in real time; when it was said."""
+        return await self.voice.say(audio)
+
+    def send(self, message: Message | str | bytes) -> None:
+        """Send a message on the control channel: an object as JSON, anything else as it is."""
+        self._channel.send(json.dumps(message) if isinstance(message, dict) else message)
+
+    async def wait_for(self, kind: str, *, within: float = 30.0) -> Message:
+        """The next message of this type that was not waited for before.
+
+        Raises CallFailed when the call ends, or nothing comes within `within` seconds."""
+        wanted = self._seen[kind]
+        self._seen[kind] += 1
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    matching = [each for each in self.messages if each.get("type") == kind]
+                    if len(matching) > wanted:
+                        return matching[wanted]
+                    if self._gone:
+                        raise CallFailed(0, "call_ended", f"the call ended before any {kind!r}")
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise CallFailed(0, "timeout", f"no {kind!r} within {within} seconds") from None
+
+    async def ended(self, *, within: float = 30.0) -> None:
+        """Wait until the server's side is gone. Raises CallFailed after `within` seconds."""
+        try:
+            async with asyncio.timeout(within):
+                while not self._gone:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise CallFailed(0, "timeout", f"still connected after {within} seconds") from None
+
+    async def hang_up(self) -> None:
+        """End the call by HTTP, as a page does. Idempotent."""
+        async with self._http.delete(f"{self.url}/calls/{self.call_id}") as response:
+            if response.status not in (204, 404):
+                raise await _failure(response)
+
+    # -- connecting -----------------------------------------------------------------------------
+
+    async def _connect(self, stack: AsyncExitStack) -> None:
+        pc = RTCPeerConnection(
+            RTCConfiguration(
+                iceServers=self._settings.rtc_servers(), bundlePolicy=RTCBundlePolicy.MAX_BUNDLE
+            )
+        )
+        stack.push_async_callback(pc.close)
+        self.voice = VoiceTrack()
+        pc.addTrack(self.voice)
+        self._listen_to(pc.createDataChannel("control"))
+        pc.on("connectionstatechange", lambda: self._note_state(pc.connectionState))
+        Gatherer(self._settings).prepare(pc)
+        await pc.setLocalDescription(await pc.createOffer())
+        self.recording = Recording(asyncio.get_running_loop().time())
+        answer = await self._offer(pc.localDescription.sdp)
+        receiver = pc.getTransceivers()[0].receiver
+        self.recording.tap(receiver)
+        await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        listening = await stack.enter_async_context(asyncio.TaskGroup())
+        task = listening.create_task(self.recording.listen(receiver.track))
+        stack.callback(task.cancel)
+        await self._until_connected(pc)
+
+    async def _offer(self, sdp: str) -> str:
+        body = {"sdp": sdp, "type": "offer"}
+        if self._language is not None:
+            body["language"] = self._language
+        async with self._http.post(f"{self.url}/offer", json=body) as response:
+            if response.status != 200:
+                raise await _failure(response)
+            answer = await response.json()
+        self.call_id = answer["call_id"]
+        return str(answer["sdp"])
+
+    async def _until_connected(self, pc: RTCPeerConnection) -> None:
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout):
+                while pc.connectionState != "connected":
+                    if self._gone:
+                        raise CallFailed(0, "not_connected", "the media could not be connected")
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise CallFailed(0, "not_connected", "the media could not be connected") from None
+
+    def _note_state(self, state: str) -> None:
+        self._gone = self._gone or state in ("closed", "failed")
+        self._changed.set()
+
+    def _listen_to(self, channel: RTCDataChannel) -> None:
+        self._channel = channel
+        clock = asyncio.get_running_loop().time
+
+        def take(text: str | bytes) -> None:
+            self.messages.append({**json.loads(text), "received": clock()})
+            self._changed.set()
+
+        channel.on("message", take)
+        channel.on("open", self._changed.set)
+
+
+async def _failure(response: aiohttp.ClientResponse) -> CallFailed:
+    try:
+        error = (await response.json())["error"]
+        return CallFailed(response.status, error["code"], error["message"])
+    except (aiohttp.ContentTypeError, ValueError, KeyError, TypeError):
+        return CallFailed(response.status, "http", f"HTTP {response.status} from {response.url}")

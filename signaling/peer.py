@@ -1,0 +1,207 @@
+"""One peer: its offer answered, its audio brought to the microphone, the speaker's taken to it.
+
+A `Peer` is made per offer. `answer()` negotiates, `connected()` waits for the media to flow,
+`run()` carries it until the peer is gone and says why, `close()` frees everything, once. Only audio
+is taken: other media in the offer is answered as inactive.
+
+aioice needs 30 s to notice that a peer vanished, so the packets themselves are watched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Literal
+
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
+from aiortc.exceptions import (
+    InternalError,
+    InvalidAccessError,
+    InvalidStateError,
+    OperationError,
+)
+from aiortc.sdp import SessionDescription
+
+from media.feedback import follow_reports
+from media.listening import listen
+from media.microphone import Microphone
+from media.speaker import Speaker
+from signaling.errors import BadOffer
+from signaling.gathering import Gatherer
+from signaling.ice import IceSettings, screen
+
+log = logging.getLogger(__name__)
+
+Gone = Literal["left", "failed", "silent", "never_connected"]
+"""Why a peer is no longer there."""
+
+MALFORMED = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    InternalError,
+    InvalidAccessError,
+    InvalidStateError,
+    OperationError,
+)
+"""What aiortc raises on SDP that it cannot use; none of it is documented."""
+
+WAITING_MESSAGES = 256
+"""Messages kept for a control channel that is not open yet; the oldest are dropped."""
+UNREAD_BYTES = 1 << 20
+"""Bytes that may wait in a channel whose client does not read; more are dropped."""
+LOOK_EVERY = 1.0
+"""Seconds from one look at the packet counter to the next."""
+
+
+class Peer:
+    """One RTCPeerConnection of the server's. Not reusable."""
+
+    def __init__(
+        self,
+        *,
+        settings: IceSettings,
+        gatherer: Gatherer,
+        microphone: Microphone,
+        speaker: Speaker,
+        on_message: Callable[[str | bytes], None],
+    ) -> None:
+        self._settings = settings
+        self._gatherer = gatherer
+        self._microphone = microphone
+        self._speaker = speaker
+        self._on_message = on_message
+        self._channel: RTCDataChannel | None = None
+        self._waiting: deque[str] = deque(maxlen=WAITING_MESSAGES)
+        self._changed = asyncio.Event()
+        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=settings.rtc_servers()))
+        self._pc.on("connectionstatechange", self._changed.set)
+        self._pc.on("datachannel", self._take_channel)
+
+    async def answer(self, sdp: str) -> str:
+        """The SDP that answers an offer. Raises BadOffer, OfferTooLarge, CallRefused (no port)."""
+        offer = screen(sdp, self._settings)
+        require_audio(offer)
+        try:
+            await self._pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+            self._take_audio()
+            self._gatherer.prepare(self._pc)
+            await self._pc.setLocalDescription(await self._pc.createAnswer())
+        except MALFORMED as error:
+            raise BadOffer("bad_sdp", f"the SDP cannot be used: {error}") from error
+        return str(self._pc.localDescription.sdp)
+
+    async def connected(self) -> Gone | None:
+        """Wait until the media can flow; why not, if it never will."""
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout):
+                while self._pc.connectionState in ("new", "connecting"):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return "never_connected"
+        return None if self._pc.connectionState == "connected" else self._why_gone()
+
+    async def run(self) -> Gone:
+        """Carry the media of a connected peer until it is gone; say why."""
+        async with asyncio.TaskGroup() as tasks:
+            carriers = [
+                tasks.create_task(listen(self._audio.receiver.track, self._microphone)),
+                tasks.create_task(follow_reports(self._audio.sender, self._speaker)),
+            ]
+            reason = await self._watch()
+            for carrier in carriers:
+                carrier.cancel()
+        return reason
+
+    def send(self, message: str) -> None:
+        """Put a message on the control channel. Kept while it opens, dropped when nobody reads."""
+        channel = self._channel
+        if channel is None or channel.readyState == "connecting":
+            self._waiting.append(message)
+        elif channel.readyState == "open" and channel.bufferedAmount < UNREAD_BYTES:
+            channel.send(message)
+
+    async def close(self) -> None:
+        """Free the sockets, threads and tasks of the connection. Idempotent.
+
+        Not to be cancelled half-way: aiortc's decoder threads would keep the process alive."""
+        await self._pc.close()
+
+    # -- negotiation ----------------------------------------------------------------------------
+
+    def _take_audio(self) -> None:
+        """The offer's first audio is the call; whatever else it offers stays inactive."""
+        audio = [each for each in self._pc.getTransceivers() if each.kind == "audio"]
+        self._audio: RTCRtpTransceiver = audio[0]
+        for transceiver in self._pc.getTransceivers():
+            if transceiver is not self._audio:
+                transceiver.direction = "inactive"
+        self._audio.direction = "sendrecv"
+        self._audio.sender.replaceTrack(self._speaker.track)
+
+    # -- the control channel --------------------------------------------------------------------
+
+    def _take_channel(self, channel: RTCDataChannel) -> None:
+        """The channel that was opened last is the one spoken on: a page may open a new one."""
+        self._channel = channel
+        channel.on("message", self._on_message)
+        while self._waiting:
+            self.send(self._waiting.popleft())
+
+    # -- is it still there? ---------------------------------------------------------------------
+
+    async def _watch(self) -> Gone:
+        clock = asyncio.get_running_loop().time
+        received, last_packet = 0, clock()
+        while self._pc.connectionState == "connected":
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(min(LOOK_EVERY, self._settings.silent_timeout / 4)):
+                    await self._changed.wait()
+            except TimeoutError:
+                total = await packets_received(self._audio.receiver)
+                if total != received:
+                    received, last_packet = total, clock()
+                elif clock() - last_packet > self._settings.silent_timeout:
+                    return "silent"
+        return self._why_gone()
+
+    def _why_gone(self) -> Gone:
+        return "failed" if self._pc.connectionState == "failed" else "left"
+
+
+def require_audio(sdp: str) -> None:
+    """Raises BadOffer unless the offer brings audio and takes audio."""
+    if not sdp.startswith("v=0"):
+        raise BadOffer("bad_sdp", "this is no SDP: it does not begin with v=0")
+    try:
+        media = SessionDescription.parse(sdp).media
+    except MALFORMED as error:
+        raise BadOffer("bad_sdp", f"the SDP cannot be parsed: {error}") from error
+    audio = next((each for each in media if each.kind == "audio"), None)
+    if audio is None:
+        raise BadOffer("no_audio", "the offer has no audio (no m=audio line)")
+    if audio.direction not in (None, "sendrecv"):
+        raise BadOffer(
+            "no_audio",
+            f"the offer's first audio is {audio.direction}: a call needs sendrecv",
+        )
+
+
+async def packets_received(receiver: RTCRtpReceiver) -> int:
+    """RTP packets of media that have arrived."""
+    report = await receiver.getStats()
+    return sum(stats.packetsReceived for stats in report.values() if stats.type == "inbound-rtp")
