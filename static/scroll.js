@@ -1,0 +1,15 @@
+/** Keeps the end of the conversation in sight, unless the reader has gone back to read. */
+
+/**
+ * @param {HTMLElement} end the last thing of the conversation
+ * @returns {() => void} to be called after each change
+ */
+export function followEnd(end) {
+  let isReadingEnd = true;
+  new IntersectionObserver(([{ isIntersecting }]) => (isReadingEnd = isIntersecting), {
+    rootMargin: "160px",
+  }).observe(end);
+  return () => {
+    if (isReadingEnd) end.scrollIntoView({ block: "nearest" });
+  };
+}

@@ -1,0 +1,226 @@
+/**
+ * What the visitor does and what becomes of it: the microphone, the call, and the trouble
+ * between, each told in plain words.
+ *
+ * Emits `state` (see State), `microphone` (a MediaStream, whenever it changes), and, of a call,
+ * `fact`, `sound` and `muted`.
+ */
+
+import { Call } from "./call.js";
+import * as microphone from "./microphone.js";
+import * as server from "./server.js";
+
+/**
+ * @typedef {"idle" | "asking" | "connecting" | "waiting" | "call"} State
+ * @typedef {import("./notices.js").Notices} Notices
+ * @typedef {import("./control.js").Fact} Fact
+ */
+
+/** Why a call ended, in words that the page has. */
+const REASONS = ["hangup", "silence", "goodbye", "failed", "shutdown", "limit"];
+
+export class Session extends EventTarget {
+  /** @type {State} */
+  state = "idle";
+  isMuted = false;
+  language = "";
+  deviceId = "";
+  /** @type {RTCIceServer[]} */
+  iceServers = [];
+
+  #notices;
+  /** @type {MediaStream | null} */
+  #microphone = null;
+  /** @type {Call | null} */
+  #call = null;
+
+  /** @param {Notices} notices */
+  constructor(notices) {
+    super();
+    this.#notices = notices;
+  }
+
+  /** Says at once what will keep every call from working. */
+  check() {
+    if (!("RTCPeerConnection" in window)) this.#notices.show("unsupported");
+    else if (!microphone.isReachable()) this.#notices.show("insecure");
+  }
+
+  async begin() {
+    if (this.state !== "idle") return;
+    if (!("RTCPeerConnection" in window)) return void this.#notices.show("unsupported");
+    this.#notices.clear();
+    this.#enter("asking");
+    if (!(await this.#openMicrophone())) return;
+    if (this.state !== "asking") return this.#closeMicrophone(); // Cancelled meanwhile.
+    await this.#dial();
+  }
+
+  /** Hangs up, or gives up on a call that is not yet there. */
+  end() {
+    if (this.#call) return this.#call.hangUp();
+    if (this.state === "idle") return;
+    this.#notices.clear();
+    this.#rest();
+  }
+
+  /** Frees the call as the page goes away. */
+  leave() {
+    this.#call?.hangUp();
+  }
+
+  toggleMute() {
+    if (this.state !== "call") return;
+    this.#mute(!this.isMuted);
+  }
+
+  /** Stops the agent's reply. */
+  interrupt() {
+    this.#call?.interrupt();
+  }
+
+  /** @param {string} language */
+  chooseLanguage(language) {
+    this.language = language;
+    this.#call?.switchLanguage(language);
+  }
+
+  /** @param {string} deviceId */
+  async chooseMicrophone(deviceId) {
+    this.deviceId = deviceId;
+    if (!this.#call) return;
+    const before = this.#microphone;
+    if (!(await this.#openMicrophone())) return;
+    this.#notices.clear("microphone-gone");
+    await this.#call?.useMicrophone(/** @type {MediaStream} */ (this.#microphone));
+    microphone.close(before);
+  }
+
+  async #openMicrophone() {
+    try {
+      this.#microphone = await microphone.open(this.deviceId);
+    } catch (error) {
+      if (!(error instanceof microphone.MicrophoneError)) throw error;
+      this.#complain(error.kind);
+      return false;
+    }
+    const [track] = this.#microphone.getAudioTracks();
+    track.enabled = !this.isMuted;
+    track.addEventListener("ended", () => this.#notices.show("microphone-gone"));
+    this.dispatchEvent(new CustomEvent("microphone", { detail: this.#microphone }));
+    return true;
+  }
+
+  async #dial() {
+    this.#enter("connecting");
+    const call = new Call({
+      microphone: /** @type {MediaStream} */ (this.#microphone),
+      language: this.language,
+      iceServers: this.iceServers,
+    });
+    this.#call = call;
+    this.#listen(call);
+    try {
+      await call.dial();
+    } catch (error) {
+      if (this.#call !== call) return; // Hung up meanwhile: nobody waits for this answer.
+      this.#call = null;
+      call.hangUp();
+      this.#refused(error);
+    }
+  }
+
+  /** @param {unknown} error why no call came about */
+  #refused(error) {
+    if (error instanceof server.ServerError && error.kind === "busy") {
+      this.#enter("waiting");
+      const act = () => void this.#dial();
+      const actions = [
+        { label: "try-now", act: () => (this.#notices.clear(), act()) },
+        { label: "cancel", act: () => this.end() },
+      ];
+      return this.#notices.countDown("busy", error.retryAfter, { act, actions });
+    }
+    const kind = error instanceof server.ServerError ? error.kind : "declined";
+    this.#complain(kind, { message: error instanceof Error ? error.message : String(error) });
+  }
+
+  /** @param {Call} call */
+  #listen(call) {
+    const connected = () => {
+      if (this.state === "connecting") this.#enter("call");
+    };
+    call.addEventListener("connected", connected);
+    call.addEventListener("unsteady", () => {
+      this.#notices.show(navigator.onLine ? "unsteady" : "offline");
+    });
+    call.addEventListener("steady", () => this.#notices.clear("unsteady", "offline"));
+    call.addEventListener("sound", (event) => this.#pass(event));
+    call.addEventListener("fact", (event) => {
+      const fact = /** @type {CustomEvent<Fact>} */ (event).detail;
+      connected(); // Some browsers tell of the connection after its first message.
+      if (fact.name === "fault") this.#notices.show("fault", { values: { message: fact.message } });
+      this.#pass(event);
+    });
+    call.addEventListener("over", (event) => {
+      if (this.#call !== call) return;
+      this.#call = null;
+      this.#over(/** @type {CustomEvent<{kind: string, reason: string}>} */ (event).detail);
+    });
+  }
+
+  /** @param {{kind: string, reason: string}} over */
+  #over({ kind, reason }) {
+    if (kind !== "ended") return this.#complain(kind);
+    const why = REASONS.includes(reason) ? `ended-${reason}` : "ended-other";
+    const isTrouble = ["failed", "shutdown"].includes(reason);
+    this.#rest();
+    this.#notices.show("ended", { why, values: { reason }, isTrouble });
+  }
+
+  /**
+   * No call, and why, with a way to try again.
+   * @param {string} kind
+   * @param {Record<string, string>} [values]
+   */
+  #complain(kind, values) {
+    if (this.#call) {
+      this.#notices.show(kind, { values }); // The call goes on with what it has.
+      return;
+    }
+    this.#rest();
+    const label = kind === "lost" ? "call-again" : "try-again";
+    this.#notices.show(kind, { values, actions: [{ label, act: () => void this.begin() }] });
+  }
+
+  /** Back to where a call can begin. */
+  #rest() {
+    this.#closeMicrophone();
+    this.#mute(false);
+    this.#enter("idle");
+  }
+
+  #closeMicrophone() {
+    microphone.close(this.#microphone);
+    this.#microphone = null;
+  }
+
+  /** @param {boolean} isMuted */
+  #mute(isMuted) {
+    this.isMuted = isMuted;
+    for (const track of this.#microphone?.getAudioTracks() ?? []) track.enabled = !isMuted;
+    this.dispatchEvent(new Event("muted"));
+  }
+
+  /** @param {State} state */
+  #enter(state) {
+    this.state = state;
+    this.dispatchEvent(new Event("state"));
+  }
+
+  /** @param {Event} event */
+  #pass(event) {
+    const { detail } = /** @type {CustomEvent} */ (event);
+    this.dispatchEvent(new CustomEvent(event.type, { detail }));
+  }
+}
