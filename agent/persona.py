@@ -10,11 +10,11 @@ class Persona(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=T
 
     name: str = "Chuimsae"
     """What the agent is called."""
-    language: str = Field("en", pattern=r"^[a-z]{2}$")
+    language: str = Field(default="en", pattern=r"^[a-z]{2}$")
     """ISO 639-1 code of the language it hears and speaks."""
     voice: str = ""
     """Name of one of the voice engine's voices; empty: the engine's own for the language."""
-    instructions: str = Field("", max_length=20_000)
+    instructions: str = Field(default="", max_length=20_000)
     """The system prompt: who the agent is and how it speaks."""
     greeting: str = ""
     """Said when the call begins; empty: the agent waits for the caller."""

@@ -1,0 +1,365 @@
+"""One call: listen, take turns, be interrupted.
+
+`Call.run()` reads the caller's audio chunk by chunk and asks the decisions (`agent.dialogue`) what
+it means; their answers begin, commit and cancel one `Answer` at a time. Everything that happens
+comes out as events. The call owns its tasks: when `run()` is over, none of them is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+
+from agent.answering import Answering
+from agent.context import Context, Detector, Ear, Engines, Mouth
+from agent.dialogue.backchannel import is_backchannel
+from agent.dialogue.barge_in import BargeIn, Verdict
+from agent.dialogue.endpointer import Ended, Endpointer, Paused, Resumed, Started
+from agent.dialogue.phase import Phase
+from agent.dialogue.silence import Patience, Silence
+from agent.engines.protocols import Priority, ReplyRequest
+from agent.errors import EngineError
+from agent.events import (
+    CallEnded,
+    CallStarted,
+    Event,
+    Observer,
+    PartialTranscript,
+    ReplyDucked,
+    SpeechStarted,
+    SpeechStopped,
+    StageFailed,
+    TurnDropped,
+)
+from agent.hearing import Hearing
+from agent.persona import Persona
+from agent.settings import TurnSettings
+from agent.turn import Answer, Dropped, Remark
+from media.audio import AudioChunk
+
+
+class Call:
+    """A conversation with one caller, from the first chunk to the goodbye."""
+
+    def __init__(
+        self,
+        *,
+        call_id: str,
+        persona: Persona,
+        engines: Engines,
+        detector: Detector,
+        microphone: Ear,
+        speaker: Mouth,
+        settings: TurnSettings,
+        emit: Observer,
+    ) -> None:
+        self._context = Context(call_id, persona, engines, speaker, settings, emit)
+        self._answering = Answering(self._context, on_done=self._act_is_over)
+        self._detector = detector
+        self._microphone = microphone
+        self._over = asyncio.Event()
+        self._reason = "hangup"
+        self._turn = 0
+        self._hearing: Hearing | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._silence = Silence(settings.silence)
+        self._quiet_since = 0.0
+        self._margin: deque[tuple[float, AudioChunk]] = deque()
+        self._in_utterance = False
+        """Between the first sound of an utterance and its pause: what comes belongs to it."""
+        self._leaving = False
+        self._overlap = False
+        """The utterance in the ear began while the agent was audible, and is no turn yet."""
+        self._verdict: Verdict | None = None
+        self._tasks: asyncio.TaskGroup
+        self._ears_for(persona.language)
+
+    async def run(self) -> None:
+        """Converse until somebody ends it. Cancel it to hang up at once."""
+        context = self._context
+        self._emit(CallStarted(at=context.now(), language=context.persona.language))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                self._answering.begin(tasks)
+                listening = tasks.create_task(self._listen())
+                if context.persona.greeting:
+                    self._answering.remark(context.persona.greeting, turn=0)
+                await self._over.wait()
+                listening.cancel()
+                self._stop_following()
+                await self._answering.abandon()
+        finally:
+            self._close_hearing()
+            context.engines.model.forget(context.call_id)
+            self._answering.move(Phase.ENDED)
+            self._emit(CallEnded(at=context.now(), reason=self._reason))
+
+    async def farewell(self, reason: str = "farewell") -> None:
+        """Say the persona's goodbye; `run()` returns when it has been said."""
+        if self._over.is_set():
+            return
+        self._reason = reason
+        self._leaving = True
+        await self._answering.last_words(self._context.persona.goodbye)
+        self._over.set()
+
+    def speak_language(self, persona: Persona) -> None:
+        """Go on in another language; what is being said is left to end in the old one."""
+        self._context.adopt(persona)
+        self._ears_for(persona.language)
+
+    async def interrupt(self) -> None:
+        """Stop the agent, as if the caller had spoken over it."""
+        await self._answering.interrupt()
+
+    # -- the caller's audio ---------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        async for chunk in self._microphone:
+            await self._hear(chunk)
+        self._over.set()
+
+    async def _hear(self, chunk: AudioChunk) -> None:
+        position = self._endpointer.position
+        probability = self._detector.probability(chunk)
+        self._remember(position, chunk)
+        signal = self._endpointer.feed(probability, chunk.seconds)
+        if self._hearing is not None and self._in_utterance:
+            self._hearing.feed(chunk, position)
+            if probability >= 0.5:
+                self._hearing.voiced += chunk.seconds
+        match signal:
+            case Started():
+                await self._started(signal)
+            case Paused():
+                await self._paused(signal)
+            case Resumed():
+                await self._resumed()
+            case Ended():
+                await self._ended(signal)
+        if self._answering.audible:
+            verdict, self._verdict = self._verdict, None
+            await self._weigh(verdict or self._barge_in.feed(probability, chunk.seconds))
+        elif signal is None:
+            await self._mind_silence()
+
+    def _remember(self, position: float, chunk: AudioChunk) -> None:
+        """Keep the last moments: an utterance begins a little before it was detected."""
+        self._margin.append((position, chunk))
+        keep = self._context.settings.hearing.margin + 0.5
+        while self._margin[0][0] < position - keep:
+            self._margin.popleft()
+
+    # -- what it means --------------------------------------------------------------------------
+
+    async def _started(self, signal: Started) -> None:
+        if self._hearing is not None and self._answering.is_soft:
+            await self._answering.withdraw()
+            self._endpointer.reopen()
+        else:
+            self._overlap = self._answering.audible
+            self._open_hearing(signal.onset)
+        if self._hearing is None:
+            return
+        self._go_on_hearing(self._hearing, signal.onset)
+        onset = self._loop_time(signal.onset)
+        self._emit(SpeechStarted(at=self._context.now(), turn=self._hearing.turn, onset=onset))
+        if not self._overlap:
+            self._silence.reset()
+            self._answering.move(Phase.HEARING)
+
+    async def _paused(self, signal: Paused) -> None:
+        self._in_utterance = False
+        if self._hearing is None or self._overlap:
+            return
+        self._stop_following()
+        self._answering.suspect(
+            self._hearing, speech_end=self._loop_time(signal.speech_end), read=self._endpointer.read
+        )
+
+    async def _resumed(self) -> None:
+        if self._hearing is None:
+            return
+        await self._answering.discard()
+        self._go_on_hearing(self._hearing, self._endpointer.position)
+
+    async def _ended(self, signal: Ended) -> None:
+        self._in_utterance = False
+        self._stop_following()
+        hearing = self._hearing
+        if hearing is None:
+            return
+        settings = self._context.settings.hearing
+        if signal.speech < settings.min_voiced:
+            await self._drop("noise")
+        elif self._overlap and not await self._is_turn(hearing):
+            await self._drop("backchannel")
+        else:
+            self._overlap = False
+            speech_end = self._loop_time(signal.speech_end)
+            self._emit(
+                SpeechStopped(at=self._context.now(), turn=hearing.turn, speech_end=speech_end)
+            )
+            await self._answering.commit(hearing, speech_end=speech_end)
+
+    async def _is_turn(self, hearing: Hearing) -> bool:
+        """Words that began over the agent's: are they meant for it, or only company?"""
+        try:
+            text = (await hearing.final(Priority.COMMITTED)).text
+        except EngineError:
+            return False
+        language = self._context.persona.language
+        if not text or is_backchannel(text, language) or self._answering.echoes(text):
+            return False
+        if self._answering.audible:
+            await self._interrupt()
+        return True
+
+    async def _drop(self, reason: Dropped) -> None:
+        await self._answering.discard()
+        if self._hearing is not None:
+            self._emit(TurnDropped(at=self._context.now(), turn=self._hearing.turn, reason=reason))
+        self._overlap = False
+        self._close_hearing()
+        self._answering.settle()
+
+    # -- barge-in -------------------------------------------------------------------------------
+
+    async def _weigh(self, verdict: Verdict | None) -> None:
+        mouth = self._context.mouth
+        match verdict:
+            case Verdict.DUCK:
+                mouth.duck()
+            case Verdict.RESUME:
+                mouth.unduck()
+            case Verdict.INTERRUPT:
+                await self._interrupt()
+                return
+            case None:
+                return
+        ducked = verdict is Verdict.DUCK
+        self._emit(ReplyDucked(at=self._context.now(), turn=self._turn, ducked=ducked))
+
+    async def _interrupt(self) -> None:
+        self._overlap = False
+        self._barge_in.reset()
+        await self._answering.interrupt()
+        self._context.mouth.unduck()
+        self._silence.reset()
+        if self._hearing is not None:
+            self._answering.move(Phase.HEARING)
+
+    # -- the utterance in the ear ---------------------------------------------------------------
+
+    def _ears_for(self, language: str) -> None:
+        settings = self._context.settings
+        self._endpointer = Endpointer(settings.endpoint, language)
+        self._barge_in = BargeIn(settings.barge_in, language)
+
+    def _open_hearing(self, onset: float) -> None:
+        """A new utterance begins, under the next turn's number (kept even if it is dropped)."""
+        self._close_hearing()
+        language = self._context.persona.language
+        try:
+            recognition = self._context.engines.transcriber.open(language=language)
+        except EngineError as error:
+            self._emit(
+                StageFailed(
+                    at=self._context.now(),
+                    turn=self._turn,
+                    stage=error.stage,
+                    message=str(error),
+                    recovered=False,
+                )
+            )
+            return
+        self._turn += 1
+        self._hearing = Hearing(recognition, turn=self._turn, onset=self._loop_time(onset))
+        self._answering.new_turn()
+
+    def _go_on_hearing(self, hearing: Hearing, onset: float) -> None:
+        self._in_utterance = True
+        begin = onset - self._context.settings.hearing.margin
+        for position, chunk in self._margin:
+            if position >= begin:
+                hearing.feed(chunk, position)
+        settings = self._context.settings.hearing
+        if settings.partials and self._following is None:
+            self._following = self._tasks.create_task(self._follow(hearing, settings.partial_every))
+
+    async def _follow(self, hearing: Hearing, every: float) -> None:
+        # A recogniser that fails here fails again at the end of the turn, where it is answered.
+        with suppress(EngineError):
+            await hearing.follow(every, self._on_partial)
+
+    async def _on_partial(self, text: str, stable: str) -> None:
+        hearing = self._hearing
+        if hearing is None:
+            return
+        if self._overlap:
+            if not self._answering.echoes(text):
+                self._verdict = self._barge_in.read(text) or self._verdict
+            return
+        self._endpointer.read(text)
+        self._emit(
+            PartialTranscript(at=self._context.now(), turn=hearing.turn, text=text, stable=stable)
+        )
+        if stable and self._context.settings.hearing.read_along:
+            await self._read_along(stable)
+
+    async def _read_along(self, words: str) -> None:
+        """Let the model read what surely was said, so that only the rest is left at the end."""
+        context = self._context
+        request = ReplyRequest(
+            conversation=context.call_id,
+            messages=context.history.messages(pending=words),
+            max_tokens=context.settings.reply.max_tokens,
+            priority=Priority.PARTIAL,
+        )
+        await context.engines.model.prefill(request)
+
+    def _stop_following(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            self._following = None
+
+    def _close_hearing(self) -> None:
+        self._stop_following()
+        if self._hearing is not None:
+            self._hearing.close()
+            self._hearing = None
+
+    def _act_is_over(self, act: Answer | Remark) -> None:
+        """Nobody speaks for the agent any more; the utterance it answered is closed."""
+        self._quiet_since = self._context.now()
+        self._context.mouth.unduck()
+        self._barge_in.reset()
+        if isinstance(act, Answer) and act.hearing is self._hearing:
+            self._close_hearing()
+        if self._hearing is None and not self._leaving:
+            self._answering.settle()
+
+    # -- a silent caller ------------------------------------------------------------------------
+
+    async def _mind_silence(self) -> None:
+        if self._hearing is not None or not self._answering.idle or self._leaving:
+            return
+        persona = self._context.persona
+        match self._silence.feed(self._context.now() - self._quiet_since):
+            case Patience.ASK_FIRST:
+                self._answering.remark(persona.ask_first, turn=self._turn)
+            case Patience.ASK_SECOND:
+                self._answering.remark(persona.ask_second, turn=self._turn)
+            case Patience.END:
+                self._tasks.create_task(self.farewell("silence"))
+
+    # -- small change ---------------------------------------------------------------------------
+
+    def _loop_time(self, position: float) -> float:
+        """The loop time at which the caller's audio was at `position`."""
+        return self._context.now() - (self._endpointer.position - position)
+
+    def _emit(self, event: Event) -> None:
+        self._context.emit(event)

@@ -1,0 +1,86 @@
+"""What the rooms of one call share: the engines, the mouth, the history, and the one clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agent.dialogue.filler import Fillers
+from agent.dialogue.forecast import Forecast
+from agent.dialogue.history import History
+from agent.engines.protocols import LanguageModel, Synthesizer, Transcriber
+from agent.events import Observer
+from agent.persona import Persona
+from agent.settings import TurnSettings
+from media.audio import AudioChunk
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """The three engines that serve every call."""
+
+    transcriber: Transcriber
+    model: LanguageModel
+    synthesizer: Synthesizer
+
+
+class Detector(Protocol):
+    """Is this speech? One per call."""
+
+    def probability(self, chunk: AudioChunk) -> float: ...
+
+
+class Ear(Protocol):
+    """The caller's audio: chunks of 16 kHz, until the call ends."""
+
+    def __aiter__(self) -> AsyncIterator[AudioChunk]: ...
+
+
+class Mouth(Protocol):
+    """The agent's audio on its way out; positions are seconds of its content clock."""
+
+    @property
+    def played(self) -> float: ...
+    @property
+    def heard(self) -> float: ...
+    @property
+    def queued(self) -> float: ...
+    async def play(self, audio: AudioChunk) -> float: ...
+    async def reached(self, position: float) -> bool: ...
+    async def drained(self) -> None: ...
+    def clear(self) -> None: ...
+    def duck(self) -> None: ...
+    def unduck(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Context:
+    """One call's common ground. `persona`, `history` and `fillers` change with the language."""
+
+    call_id: str
+    persona: Persona
+    engines: Engines
+    mouth: Mouth
+    settings: TurnSettings
+    emit: Observer
+    history: History = field(init=False)
+    fillers: Fillers = field(init=False)
+    forecast: Forecast = field(default_factory=Forecast)
+
+    def __post_init__(self) -> None:
+        self.history = History(self.persona.instructions, self.settings.history)
+        self.fillers = Fillers(self.settings.fillers, self.persona.language)
+
+    def now(self) -> float:
+        """Seconds of the one clock, `loop.time()`."""
+        return asyncio.get_running_loop().time()
+
+    def adopt(self, persona: Persona) -> None:
+        """Go on as another persona; what was said before stays said."""
+        self.persona = persona
+        self.history.system = persona.instructions
+        self.fillers = Fillers(self.settings.fillers, persona.language)

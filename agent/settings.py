@@ -1,0 +1,61 @@
+"""The settings of the conversation: the sum of what its rooms declare, and the turn's own."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from agent.dialogue.barge_in import BargeInSettings
+from agent.dialogue.endpointer import EndpointSettings
+from agent.dialogue.filler import FillerSettings
+from agent.dialogue.history import HistorySettings
+from agent.dialogue.sentences import SentenceSettings
+from agent.dialogue.silence import SilenceSettings
+from agent.dialogue.speculation import SpeculationSettings
+
+
+class HearingSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """What becomes of the caller's audio while they speak."""
+
+    margin: float = Field(default=0.3, ge=0, le=2)
+    """Seconds of audio from before the detected onset that belong to an utterance."""
+    partial_every: float = Field(default=0.3, ge=0.1, le=5)
+    """Seconds between two partial transcripts; a busy recogniser skips one."""
+    partials: bool = True
+    """Whether partial transcripts are made at all."""
+    read_along: bool = True
+    """Whether the language model reads the stable words while the caller speaks."""
+    min_voiced: float = Field(default=0.12, ge=0, le=2)
+    """Seconds of voice below which an utterance is taken for noise."""
+
+
+class ReplySettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """How a reply is made and spoken."""
+
+    max_tokens: int = Field(default=48, ge=8, le=1024)
+    """Tokens of a reply at most."""
+    sentences_ahead: int = Field(default=2, ge=1, le=8)
+    """Sentences whose sound is made while an earlier one is spoken."""
+    sentence_gap: float = Field(default=0.12, ge=0, le=1)
+    """Seconds of silence between two sentences."""
+    hurry_after: float = Field(default=0.25, ge=0, le=5)
+    """Seconds after the first token from which the first clause need not be a whole one."""
+    soft_end: float = Field(default=1.0, ge=0, le=5)
+    """Seconds after the end of a turn in which a caller who goes on continues that turn."""
+    soft_words: int = Field(default=1, ge=0, le=20)
+    """Words of the reply that the caller may have heard for that to be so."""
+
+
+class TurnSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Everything that shapes a conversation."""
+
+    hearing: HearingSettings = HearingSettings()
+    endpoint: EndpointSettings = EndpointSettings()
+    speculation: SpeculationSettings = SpeculationSettings()
+    reply: ReplySettings = ReplySettings()
+    sentences: SentenceSettings = SentenceSettings()
+    barge_in: BargeInSettings = BargeInSettings()
+    fillers: FillerSettings = FillerSettings()
+    silence: SilenceSettings = SilenceSettings()
+    history: HistorySettings = HistorySettings()
+    pronunciations: dict[str, str] = Field(default_factory=dict)
+    """How to say what the voice says wrong: written form to spoken form."""

@@ -1,0 +1,192 @@
+"""Text that comes in pieces, spoken as it comes.
+
+Pieces become sentences, sentences become sound side by side, and the sound is played in order.
+Nothing is heard before `release()`: a reply that was prepared on suspicion waits at this door,
+and is thrown away behind it by cancelling `run()`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from agent.context import Context
+from agent.dialogue.heard import Heard
+from agent.dialogue.sentences import SentenceSplitter
+from agent.dialogue.spoken import SpokenText, to_speech
+from agent.engines.protocols import Priority, Speech
+from agent.errors import EngineError
+from media.audio import silence
+
+SECONDS_PER_CHARACTER = 0.06
+"""A voice's pace: what a sentence will last is told before all of its sound is there."""
+
+
+@dataclass(slots=True)
+class _Clip:
+    """A sentence on its way to becoming sound; None ends its pieces."""
+
+    spoken: SpokenText
+    text: str
+    pieces: asyncio.Queue[Speech | None] = field(default_factory=lambda: asyncio.Queue(maxsize=64))
+
+
+class Speaking:
+    """One reply being spoken.
+
+    `before_sound` is awaited once, between the release and the reply's first sound.
+    `on_audible(text, seconds)` is called as each sentence begins to leave for the caller.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        on_audible: Callable[[str, float], None],
+        before_sound: Callable[[], Awaitable[None]] | None = None,
+        priority: Priority = Priority.COMMITTED,
+    ) -> None:
+        self._context = context
+        self._on_audible = on_audible
+        self._before_sound = before_sound
+        self._priority = priority
+        self._released = asyncio.Event()
+        self._heard = Heard()
+        self._sentences: list[str] = []
+        self._broken_off: EngineError | None = None
+        self.sounding = asyncio.Event()
+        """Set when the reply's first sound exists."""
+        self.first_sound: float | None = None
+
+    def release(self) -> None:
+        """From now on it may be heard."""
+        self._priority = Priority.COMMITTED
+        self._released.set()
+
+    @property
+    def begun(self) -> bool:
+        """Whether any of it has been handed to the mouth."""
+        return self._heard.begins is not None
+
+    @property
+    def text(self) -> str:
+        """All that is to be said, as far as it is known."""
+        return " ".join(self._sentences)
+
+    @property
+    def heard(self) -> str:
+        """What has reached the caller, to the word."""
+        return self._heard.text(self._context.mouth.heard)
+
+    async def run(self, pieces: AsyncGenerator[str, None]) -> None:
+        """Say everything; returns when the last of it has left. Cancelling it stops the engines,
+        not the mouth."""
+        clips: asyncio.Queue[_Clip | None] = asyncio.Queue(
+            maxsize=self._context.settings.reply.sentences_ahead
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._write(pieces, clips, tasks))
+            await self._play(clips, tasks)
+            await self._context.mouth.drained()
+        if self._broken_off is not None:
+            raise self._broken_off
+
+    async def _write(
+        self,
+        pieces: AsyncGenerator[str, None],
+        clips: asyncio.Queue[_Clip | None],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        """Cut the text into sentences, each of which begins to be synthesized at once.
+
+        A source that breaks off leaves the sentences before it to be said."""
+        try:
+            await self._write_all(pieces, clips, tasks)
+        except EngineError as error:
+            if not self._sentences:
+                raise
+            self._broken_off = error
+        await clips.put(None)
+
+    async def _write_all(
+        self,
+        pieces: AsyncGenerator[str, None],
+        clips: asyncio.Queue[_Clip | None],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        splitter = SentenceSplitter(
+            self._context.persona.language, self._context.settings.sentences
+        )
+        since: float | None = None
+        async with aclosing(pieces):
+            async for piece in pieces:
+                now = self._context.now()
+                since = now if since is None else since
+                if not self._sentences and now - since >= self._context.settings.reply.hurry_after:
+                    splitter.hurry()
+                for sentence in splitter.feed(piece):
+                    await self._begin(sentence, clips, tasks)
+        for sentence in splitter.flush():
+            await self._begin(sentence, clips, tasks)
+
+    async def _begin(
+        self, sentence: str, clips: asyncio.Queue[_Clip | None], tasks: asyncio.TaskGroup
+    ) -> None:
+        sentence = sentence.strip()
+        spoken = to_speech(
+            sentence, self._context.persona.language, self._context.settings.pronunciations
+        )
+        if not spoken.text:
+            return
+        clip = _Clip(spoken, sentence)
+        self._sentences.append(sentence)
+        await clips.put(clip)
+        tasks.create_task(self._synthesize(clip))
+
+    async def _synthesize(self, clip: _Clip) -> None:
+        persona = self._context.persona
+        speech = self._context.engines.synthesizer.speak(
+            clip.spoken.text,
+            language=persona.language,
+            voice=persona.voice,
+            priority=self._priority,
+        )
+        async with aclosing(speech):
+            async for piece in speech:
+                await clip.pieces.put(piece)
+        await clip.pieces.put(None)
+
+    async def _play(self, clips: asyncio.Queue[_Clip | None], tasks: asyncio.TaskGroup) -> None:
+        while (clip := await clips.get()) is not None:
+            first = True
+            while (piece := await clip.pieces.get()) is not None:
+                if first:
+                    await self._come_before()
+                position = await self._context.mouth.play(piece.audio)
+                self._heard.add(position, clip.spoken.written(piece.words))
+                if first:
+                    first = False
+                    tasks.create_task(self._announce(clip.text, position, piece.audio.seconds))
+
+    async def _come_before(self) -> None:
+        """What comes before a sentence's sound: for the first the release, else a short silence."""
+        if self.first_sound is not None:
+            await pause(self._context, self._context.settings.reply.sentence_gap)
+        else:
+            self.first_sound = self._context.now()
+            self.sounding.set()
+            await self._released.wait()
+            if self._before_sound is not None:
+                await self._before_sound()
+
+    async def _announce(self, text: str, position: float, seconds: float) -> None:
+        if await self._context.mouth.reached(position):
+            self._on_audible(text, max(seconds, SECONDS_PER_CHARACTER * len(text)))
+
+
+async def pause(context: Context, seconds: float) -> None:
+    """Let the mouth be silent for `seconds`, in order with what it plays."""
+    if seconds > 0:
+        await context.mouth.play(silence(seconds))

@@ -1,0 +1,356 @@
+"""One turn's answer: understand, think, speak. Read this first.
+
+An `Answer` is begun when the caller pauses, on the suspicion that they are done, and held back.
+If they are, `commit()` lets it be heard; if they go on, its task is cancelled and nothing was ever
+audible. Begun late (no speculation) it is the same straight line, committed from the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.context import Context
+from agent.dialogue.hallucination import is_hallucination
+from agent.engines.protocols import Priority, ReplyRequest, Transcript
+from agent.errors import EngineError
+from agent.events import (
+    FillerSpoken,
+    FinalTranscript,
+    ReplySpoken,
+    StageFailed,
+    Timeline,
+)
+from agent.hearing import Hearing
+from agent.speaking import Speaking, pause
+
+SURELY_SPOKEN = 0.6
+"""Seconds of voice that were meant to be understood, even when no word was."""
+
+Dropped = Literal["noise", "backchannel", "echo", "empty"]
+
+
+@dataclass(slots=True)
+class Marks:
+    """The turn's timeline while it is being made; loop time."""
+
+    speech_end: float
+    endpoint: float | None = None
+    transcript: float | None = None
+    first_token: float | None = None
+    first_sound: float | None = None
+    audible: float | None = None
+    filler: float | None = None
+    end: float | None = None
+
+    def timeline(self) -> Timeline:
+        return Timeline(
+            speech_end=self.speech_end,
+            endpoint=self.endpoint,
+            transcript=self.transcript,
+            first_token=self.first_token,
+            first_sound=self.first_sound,
+            audible=self.audible,
+            filler=self.filler,
+            end=self.end,
+        )
+
+
+class Answer:
+    """The answer to one utterance."""
+
+    def __init__(
+        self,
+        context: Context,
+        hearing: Hearing,
+        *,
+        speech_end: float,
+        on_transcript: Callable[[str], None],
+        on_audible: Callable[[], None],
+    ) -> None:
+        self.marks = Marks(speech_end)
+        self.hearing = hearing
+        self.transcript: Transcript | None = None
+        self.dropped: Dropped | None = None
+        """Why there is nothing to answer, once that is known."""
+        self.revision = hearing.revision
+        self.history_version = context.history.version
+        self.speculated = True
+        self._context = context
+        self._on_transcript = on_transcript
+        self._on_audible = on_audible
+        self._began = context.now()
+        self._committed = asyncio.Event()
+        self._mouth_taken = asyncio.Lock()
+        self._speaking = self._new_speaking(Priority.SPECULATIVE)
+
+    @property
+    def turn(self) -> int:
+        return self.hearing.turn
+
+    @property
+    def committed(self) -> bool:
+        return self._committed.is_set()
+
+    @property
+    def audible(self) -> bool:
+        """Whether any of the reply itself (not of a filler) has left for the caller."""
+        return self.marks.audible is not None
+
+    @property
+    def heard(self) -> str:
+        """The words of the reply that have reached the caller."""
+        return self._speaking.heard
+
+    @property
+    def text(self) -> str:
+        """The words of the reply, as far as it has been made."""
+        return self._speaking.text
+
+    def fits(self, hearing: Hearing) -> bool:
+        """Whether it answers what was heard, all of it, after the same history."""
+        return (
+            hearing is self.hearing
+            and self.revision == hearing.revision
+            and self.history_version == self._context.history.version
+        )
+
+    def commit(self) -> None:
+        """The turn is over: from now on the answer may be heard."""
+        self.marks.endpoint = self._context.now()
+        self.speculated = self.transcript is not None
+        self._committed.set()
+        self._speaking.release()
+
+    async def run(self) -> None:
+        """Make the answer and speak it; returns when its last sound has left."""
+        try:
+            await self._answer()
+        except* EngineError as failures:
+            error = _first(failures)
+        else:
+            return
+        await self._apologise(error)
+
+    async def _answer(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            cover = tasks.create_task(self._cover_silence())
+            transcript = await self._understand()
+            if not self.dropped:
+                tasks.create_task(self._announce(transcript))
+                await self._speaking.run(self._think(transcript.text))
+            cover.cancel()
+            if not self._speaking.text:
+                await self._say(self._instead_of_a_reply())
+        await self._committed.wait()
+
+    async def _understand(self) -> Transcript:
+        self._began = started = self._context.now()
+        transcript = await self.hearing.final(self._priority)
+        self.marks.transcript = self._context.now()
+        self._context.forecast.observe("transcript", self.marks.transcript - started)
+        self.transcript = transcript
+        if not transcript.text.strip():
+            self.dropped = "empty"
+        elif is_hallucination(
+            transcript.text, transcript.language, transcript.confidence, self.hearing.voiced
+        ):
+            self.dropped = "noise"
+        else:
+            self._on_transcript(transcript.text)
+        return transcript
+
+    async def _think(self, heard: str) -> AsyncGenerator[str, None]:
+        context = self._context
+        request = ReplyRequest(
+            conversation=context.call_id,
+            messages=context.history.messages(pending=heard),
+            max_tokens=context.settings.reply.max_tokens,
+            priority=self._priority,
+        )
+        started = context.now()
+        async with aclosing(context.engines.model.reply(request)) as pieces:
+            async for piece in pieces:
+                if self.marks.first_token is None:
+                    self.marks.first_token = context.now()
+                    context.forecast.observe("first_token", self.marks.first_token - started)
+                yield piece
+
+    async def _announce(self, transcript: Transcript) -> None:
+        await self._committed.wait()
+        self._context.emit(
+            FinalTranscript(
+                at=self._context.now(),
+                turn=self.turn,
+                text=transcript.text,
+                language=transcript.language,
+                confidence=transcript.confidence,
+            )
+        )
+
+    async def _cover_silence(self) -> None:
+        """Say a filler when the wait for the first sound will be felt, and a longer one later."""
+        await self._committed.wait()
+        fillers, spoken = self._context.fillers, 0
+        while not self._speaking.sounding.is_set():
+            await self._sound_within(fillers.settings.look_every)
+            waited = self._context.now() - (self.marks.endpoint or 0.0)
+            expected = waited + self._expected_first_sound()
+            if self._speaking.sounding.is_set() or not fillers.due(waited, expected, spoken):
+                continue
+            heard = self.transcript.text if self.transcript else self.hearing.text
+            phrase = fillers.long() if spoken else fillers.choose(heard)
+            spoken += 1
+            if phrase:
+                await self._fill(phrase)
+
+    async def _sound_within(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._speaking.sounding.wait()
+        except TimeoutError:
+            pass
+
+    async def _fill(self, phrase: str) -> None:
+        context = self._context
+        async with self._mouth_taken:
+            speech = context.engines.synthesizer.speak(
+                phrase, language=context.persona.language, voice=context.persona.voice
+            )
+            # A filler that can't be made is no loss: the reply itself will tell what fails.
+            with suppress(EngineError):
+                async with aclosing(speech):
+                    async for piece in speech:
+                        await context.mouth.play(piece.audio)
+                        if self.marks.filler is None:
+                            self.marks.filler = context.now()
+            if self.marks.filler is None:
+                return
+            context.emit(FillerSpoken(at=context.now(), turn=self.turn, text=phrase))
+            await pause(context, context.fillers.settings.breath)
+
+    async def _before_sound(self) -> None:
+        """The reply's first sound exists: let a filler end before it."""
+        self.marks.first_sound = self._speaking.first_sound
+        if self.marks.first_token is not None and self.marks.first_sound is not None:
+            self._context.forecast.observe(
+                "first_sound", self.marks.first_sound - self.marks.first_token
+            )
+        async with self._mouth_taken:
+            pass
+
+    def _audible(self, text: str, seconds: float) -> None:
+        context = self._context
+        if self.marks.audible is None:
+            self.marks.audible = context.now()
+            self._on_audible()
+        context.emit(ReplySpoken(at=context.now(), turn=self.turn, text=text, seconds=seconds))
+
+    async def _apologise(self, error: EngineError) -> None:
+        """A stage failed for good: say so, unless the caller has heard a part of the reply."""
+        await self._committed.wait()
+        begun = self._speaking.begun
+        _report(self._context, self.turn, error, recovered=begun)
+        if begun:
+            await self._context.mouth.drained()
+        elif error.stage != "tts":
+            await self._say(self._context.persona.apology)
+
+    async def _say(self, text: str) -> None:
+        if not text:
+            return
+        self._speaking = self._new_speaking(Priority.COMMITTED)
+        await self._committed.wait()
+        self._speaking.release()
+        await self._speaking.run(one_piece(text))
+
+    def _instead_of_a_reply(self) -> str:
+        """Nobody who spoke is left without an answer; a noise is."""
+        persona = self._context.persona
+        if self.dropped == "empty" and self.hearing.voiced >= SURELY_SPOKEN:
+            return persona.not_understood
+        return "" if self.dropped else persona.apology
+
+    def _new_speaking(self, priority: Priority) -> Speaking:
+        return Speaking(
+            self._context,
+            on_audible=self._audible,
+            before_sound=self._before_sound,
+            priority=priority,
+        )
+
+    @property
+    def _priority(self) -> Priority:
+        return Priority.COMMITTED if self.committed else Priority.SPECULATIVE
+
+    def _expected_first_sound(self) -> float:
+        """Seconds from now, by how long the stages took lately."""
+        done = (("transcript", self.marks.transcript), ("first_token", self.marks.first_token))
+        stages = {stage: at for stage, at in done if at is not None}
+        since = max([self._began, *stages.values()])
+        elapsed = self._context.now() - since
+        return self._context.forecast.first_sound(tuple(stages), elapsed=elapsed)
+
+
+class Remark:
+    """Something the agent says by itself: a greeting, a question into the silence, a goodbye."""
+
+    def __init__(
+        self, context: Context, text: str, *, turn: int, on_audible: Callable[[], None]
+    ) -> None:
+        self.turn = turn
+        self.audible = False
+        self._context = context
+        self._text = text
+        self._on_audible = on_audible
+        self._speaking = Speaking(context, on_audible=self._is_audible)
+
+    @property
+    def heard(self) -> str:
+        return self._speaking.heard
+
+    @property
+    def text(self) -> str:
+        return self._speaking.text
+
+    async def run(self) -> None:
+        """Say it; a voice that fails leaves it unsaid."""
+        self._speaking.release()
+        try:
+            await self._speaking.run(one_piece(self._text))
+        except* EngineError as failures:
+            _report(self._context, self.turn, _first(failures), recovered=False)
+
+    def _is_audible(self, text: str, seconds: float) -> None:
+        if not self.audible:
+            self.audible = True
+            self._on_audible()
+        now = self._context.now()
+        self._context.emit(ReplySpoken(at=now, turn=self.turn, text=text, seconds=seconds))
+
+
+async def one_piece(text: str) -> AsyncGenerator[str, None]:
+    """A fixed text, as a source of pieces."""
+    yield text
+
+
+def _report(context: Context, turn: int, error: EngineError, *, recovered: bool) -> None:
+    context.emit(
+        StageFailed(
+            at=context.now(),
+            turn=turn,
+            stage=error.stage,
+            message=str(error),
+            recovered=recovered,
+        )
+    )
+
+
+def _first(failures: BaseExceptionGroup[EngineError]) -> EngineError:
+    """The first of the failures, however deep the groups are nested."""
+    for failure in failures.exceptions:
+        return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
+    raise ValueError("an exception group is never empty")

@@ -1,0 +1,140 @@
+"""A whole call in virtual time: a scripted caller, scripted engines, the real mouth."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from agent.call import Call
+from agent.context import Engines
+from agent.events import Event, HistoryChanged, PhaseChanged, ReplySpoken, TurnFinished
+from agent.persona import Persona
+from agent.settings import TurnSettings
+from media.speaker import Speaker
+from tests.fakes import FakeDetector, FakeEar, FakeModel, FakeTranscriber, FakeVoice, Vocabulary
+
+E = TypeVar("E", bound=Event)
+
+QUIET = Persona(instructions="Be brief.", greeting="")
+
+
+@dataclass
+class Line:
+    """Both ends of a call, and everything that happened in it."""
+
+    call: Call
+    ear: FakeEar
+    speaker: Speaker
+    transcriber: FakeTranscriber
+    model: FakeModel
+    voice: FakeVoice
+    events: list[Event] = field(default_factory=list)
+    sounding: list[tuple[float, bool]] = field(default_factory=list)
+    """Per 20 ms: when, and whether the agent's audio left."""
+
+    async def say(self, text: str, then: float = 0.0) -> None:
+        """The caller says `text`, and is silent for `then` seconds."""
+        await asyncio.sleep(self.ear.say(text) + then)
+
+    async def wait_for(self, kind: type[E], within: float = 20.0) -> E:
+        """The next event of a kind that has not been waited for."""
+        async with asyncio.timeout(within):
+            while True:
+                for event in self.events[self._seen :]:
+                    self._seen += 1
+                    if isinstance(event, kind):
+                        return event
+                await asyncio.sleep(0.01)
+
+    _seen: int = 0
+
+    def of(self, kind: type[E]) -> list[E]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def said(self) -> list[str]:
+        """The sentences that became audible."""
+        return [event.text for event in self.of(ReplySpoken)]
+
+    @property
+    def history(self) -> list[tuple[str, str]]:
+        """The last history, without the system message."""
+        changes = self.of(HistoryChanged)
+        messages = changes[-1].messages if changes else ()
+        return [(m.role, m.text) for m in messages if m.role != "system"]
+
+    @property
+    def phase(self) -> str:
+        changes = self.of(PhaseChanged)
+        return changes[-1].phase if changes else "listening"
+
+    @property
+    def turns(self) -> list[TurnFinished]:
+        return self.of(TurnFinished)
+
+    def heard_between(self, start: float, stop: float) -> float:
+        """Seconds of agent audio that left between two loop times."""
+        return 0.02 * sum(on for at, on in self.sounding if start <= at < stop)
+
+
+@asynccontextmanager
+async def line(
+    *,
+    persona: Persona = QUIET,
+    settings: TurnSettings | None = None,
+    model: FakeModel | None = None,
+    voice: FakeVoice | None = None,
+    transcriber: FakeTranscriber | None = None,
+) -> AsyncGenerator[Line, None]:
+    """A call that is going on; hung up at the end, and then nothing may be left of it."""
+    vocabulary = transcriber.vocabulary if transcriber else Vocabulary()
+    transcriber = transcriber or FakeTranscriber(vocabulary)
+    model, voice = model or FakeModel(), voice or FakeVoice()
+    ear, speaker = FakeEar(vocabulary), Speaker()
+    events: list[Event] = []
+    call = Call(
+        call_id="c1",
+        persona=persona,
+        engines=Engines(transcriber, model, voice),
+        detector=FakeDetector(),
+        microphone=ear,
+        speaker=speaker,
+        settings=settings or TurnSettings(),
+        emit=events.append,
+    )
+    it = Line(call, ear, speaker, transcriber, model, voice, events)
+    async with asyncio.TaskGroup() as tasks:
+        pacing = tasks.create_task(_pace(it))
+        running = tasks.create_task(call.run())
+        yield it
+        ear.hang_up()
+        await running
+        pacing.cancel()
+    assert_nothing_is_left(it)
+
+
+def assert_nothing_is_left(it: Line) -> None:
+    """No engine works, no audio waits, no recognition is open, nobody is awaited."""
+    assert it.model.running == 0, "a reply is still being made"
+    assert it.voice.running == 0, "a sentence is still being synthesized"
+    assert it.transcriber.open_now == 0, "a recognition was left open"
+    assert it.speaker.queued == 0, "audio is still queued"
+    assert it.phase == "ended"
+    assert it.model.forgotten == ["c1"]
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not others, f"tasks are left: {others}"
+
+
+async def _pace(it: Line) -> None:
+    """Stand in for the pacer: 20 ms leave every 20 ms."""
+    loop = asyncio.get_running_loop()
+    tick = loop.time()
+    while True:
+        tick += 0.02
+        await asyncio.sleep(tick - loop.time())
+        before = it.speaker.played
+        it.speaker.leave()
+        it.sounding.append((loop.time(), it.speaker.played > before))
