@@ -37,7 +37,7 @@ async def listen(track: MediaStreamTrack, microphone: Microphone) -> None:
                     frame = await track.recv()
             except TimeoutError:
                 now = clock()
-                silent_since = now - CHUNK_SECONDS if silent_since is None else silent_since
+                silent_since = now - PATIENCE if silent_since is None else silent_since
                 while silent_since + CHUNK_SECONDS <= now:
                     silent_since += CHUNK_SECONDS
                     microphone.put(AudioChunk(np.zeros(CHUNK, np.int16)))
