@@ -15,6 +15,7 @@ from agent.answering import Answering
 from agent.context import Context, Detector, Ear, Engines, Mouth
 from agent.dialogue.backchannel import is_backchannel
 from agent.dialogue.barge_in import BargeIn, Verdict
+from agent.dialogue.echo import EchoGate
 from agent.dialogue.endpointer import Ended, Endpointer, Paused, Resumed, Started
 from agent.dialogue.phase import Phase
 from agent.dialogue.silence import Patience, Silence
@@ -36,7 +37,11 @@ from agent.hearing import Hearing
 from agent.persona import Persona
 from agent.settings import TurnSettings
 from agent.turn import Answer, Dropped, Remark
-from media.audio import AudioChunk
+from media.audio import AudioChunk, level_db
+from media.speaker import SpeakerClosed
+
+ECHO_PROBABILITY = 0.1
+"""What is left of the probability of speech when the sound is the agent's own."""
 
 
 class Call:
@@ -66,6 +71,9 @@ class Call:
         self._silence = Silence(settings.silence)
         self._quiet_since = 0.0
         self._margin: deque[tuple[float, AudioChunk]] = deque()
+        self._echo = EchoGate(settings.echo)
+        self._echoing = 0.0
+        """Seconds for which the agent's last sound may still come back."""
         self._in_utterance = False
         """Between the first sound of an utterance and its pause: what comes belongs to it."""
         self._leaving = False
@@ -90,6 +98,9 @@ class Call:
                 listening.cancel()
                 self._stop_following()
                 await self._answering.abandon()
+        except* SpeakerClosed:
+            # The line was cut while something was being said: a hang-up like any other.
+            pass
         finally:
             self._close_hearing()
             context.engines.model.forget(context.call_id)
@@ -123,7 +134,7 @@ class Call:
 
     async def _hear(self, chunk: AudioChunk) -> None:
         position = self._endpointer.position
-        probability = self._detector.probability(chunk)
+        probability = self._voice_in(chunk)
         self._remember(position, chunk)
         signal = self._endpointer.feed(probability, chunk.seconds)
         if self._hearing is not None and self._in_utterance:
@@ -144,6 +155,20 @@ class Call:
             await self._weigh(verdict or self._barge_in.feed(probability, chunk.seconds))
         elif signal is None:
             await self._mind_silence()
+
+    def _voice_in(self, chunk: AudioChunk) -> float:
+        """The probability that the caller speaks: the agent's own voice coming back is not theirs.
+
+        Loudness is asked for only while there is something to come back."""
+        probability = self._detector.probability(chunk)
+        sent = self._context.mouth.level
+        if sent is not None or self._echoing:
+            self._echoing = 0.5 if sent is not None else max(0.0, self._echoing - chunk.seconds)
+            level = level_db(chunk.samples)
+            self._echo.feed(level, sent, chunk.seconds)
+            if probability > ECHO_PROBABILITY and self._echo.is_echo(level, sent):
+                return ECHO_PROBABILITY
+        return probability
 
     def _remember(self, position: float, chunk: AudioChunk) -> None:
         """Keep the last moments: an utterance begins a little before it was detected."""
@@ -230,10 +255,12 @@ class Call:
     async def _weigh(self, verdict: Verdict | None) -> None:
         mouth = self._context.mouth
         match verdict:
+            case Verdict.DUCK if self._context.settings.barge_in.hold:
+                mouth.pause()
             case Verdict.DUCK:
                 mouth.duck()
             case Verdict.RESUME:
-                mouth.unduck()
+                self._be_loud()
             case Verdict.INTERRUPT:
                 await self._interrupt()
                 return
@@ -246,10 +273,15 @@ class Call:
         self._overlap = False
         self._barge_in.reset()
         await self._answering.interrupt()
-        self._context.mouth.unduck()
+        self._be_loud()
         self._silence.reset()
         if self._hearing is not None:
             self._answering.move(Phase.HEARING)
+
+    def _be_loud(self) -> None:
+        """Go on from where it was held, as loud as before."""
+        self._context.mouth.resume()
+        self._context.mouth.unduck()
 
     # -- the utterance in the ear ---------------------------------------------------------------
 
@@ -287,12 +319,13 @@ class Call:
                 hearing.feed(chunk, position)
         settings = self._context.settings.hearing
         if settings.partials and self._following is None:
-            self._following = self._tasks.create_task(self._follow(hearing, settings.partial_every))
+            self._following = self._tasks.create_task(self._follow(hearing))
 
-    async def _follow(self, hearing: Hearing, every: float) -> None:
+    async def _follow(self, hearing: Hearing) -> None:
+        settings = self._context.settings.hearing
         # A recogniser that fails here fails again at the end of the turn, where it is answered.
         with suppress(EngineError):
-            await hearing.follow(every, self._on_partial)
+            await hearing.follow(settings.partial_every, settings.partial_slowest, self._on_partial)
 
     async def _on_partial(self, text: str, stable: str) -> None:
         hearing = self._hearing
@@ -334,7 +367,7 @@ class Call:
     def _act_is_over(self, act: Answer | Remark) -> None:
         """Nobody speaks for the agent any more; the utterance it answered is closed."""
         self._quiet_since = self._context.now()
-        self._context.mouth.unduck()
+        self._be_loud()
         self._barge_in.reset()
         if isinstance(act, Answer) and act.hearing is self._hearing:
             self._close_hearing()

@@ -46,16 +46,22 @@ class Hearing:
         self._recognition.feed(chunk)
         self._news.set()
 
-    async def follow(self, every: float, on_partial: OnPartial) -> None:
-        """Report partial transcripts every `every` seconds while audio comes; runs until cancelled.
+    async def follow(self, fastest: float, slowest: float, on_partial: OnPartial) -> None:
+        """Report partial transcripts every `fastest` to `slowest` seconds while audio comes.
 
-        A recogniser that is too busy to answer is not asked again before its next time."""
+        A recogniser that is busy, or slow to answer, is asked more seldom. Runs until cancelled."""
+        now = asyncio.get_running_loop().time
         before: list[str] = []
+        every = fastest
         while True:
             await asyncio.sleep(every)
             await self._news.wait()
             self._news.clear()
+            asked = now()
             partial = await self._recognition.partial()
+            # Half of the time at most is spent on partials, by each call for itself.
+            busy = slowest if partial is None else 2 * (now() - asked)
+            every = min(max(fastest, busy), slowest)
             if partial is None or not partial.text:
                 continue
             words = partial.text.split()

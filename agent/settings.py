@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from agent.dialogue.barge_in import BargeInSettings
+from agent.dialogue.echo import EchoSettings
 from agent.dialogue.endpointer import EndpointSettings
 from agent.dialogue.filler import FillerSettings
 from agent.dialogue.history import HistorySettings
@@ -18,8 +19,10 @@ class HearingSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docs
 
     margin: float = Field(default=0.3, ge=0, le=2)
     """Seconds of audio from before the detected onset that belong to an utterance."""
-    partial_every: float = Field(default=0.3, ge=0.1, le=5)
-    """Seconds between two partial transcripts; a busy recogniser skips one."""
+    partial_every: float = Field(default=0.24, ge=0.1, le=5)
+    """Seconds between two partial transcripts, when the recogniser keeps up."""
+    partial_slowest: float = Field(default=0.5, ge=0.1, le=10)
+    """Seconds between two partial transcripts at most: under load they come more seldom."""
     partials: bool = True
     """Whether partial transcripts are made at all."""
     read_along: bool = True
@@ -54,6 +57,7 @@ class TurnSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
     reply: ReplySettings = ReplySettings()
     sentences: SentenceSettings = SentenceSettings()
     barge_in: BargeInSettings = BargeInSettings()
+    echo: EchoSettings = EchoSettings()
     fillers: FillerSettings = FillerSettings()
     silence: SilenceSettings = SilenceSettings()
     history: HistorySettings = HistorySettings()

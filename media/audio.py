@@ -7,6 +7,7 @@ its state between pieces, so that a stream cut into pieces sounds like the strea
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,3 +91,11 @@ class Resampler:
         self._taken += taken
         self._given += len(given)
         return np.asarray(given, np.int16)
+
+
+def level_db(samples: Samples) -> float:
+    """The level of `samples` in dBFS (root mean square; full scale is 0); -100 for silence."""
+    if not len(samples):
+        return -100.0
+    power = float(np.mean(np.square(samples, dtype=np.float32))) / 32768.0**2
+    return max(-100.0, 10.0 * math.log10(power)) if power > 0 else -100.0

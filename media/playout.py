@@ -15,7 +15,7 @@ from collections import deque
 import numpy as np
 import numpy.typing as npt
 
-from media.audio import AudioChunk, Resampler, Samples
+from media.audio import AudioChunk, Resampler, Samples, level_db
 from media.opus import FRAME, WIRE_RATE
 
 _STEP = 1.0 / (WIRE_RATE * 0.03)
@@ -40,6 +40,8 @@ class Playout:
         self._is_paused = False
         self._is_faded = False
         self._is_sounding = False
+        self.level: float | None = None
+        """dBFS of the frame that left last; None: nothing did."""
         self._last_words: Samples | None = None
 
     @property
@@ -93,6 +95,7 @@ class Playout:
         """960 samples to send now; None when there is nothing to say."""
         frame = self._next()
         self._is_sounding = frame is not None
+        self.level = None if frame is None else level_db(frame)
         return frame
 
     def _next(self) -> Samples | None:

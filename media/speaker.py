@@ -83,6 +83,11 @@ class Speaker:
         """Content seconds that wait."""
         return self._playout.queued
 
+    @property
+    def level(self) -> float | None:
+        """dBFS of what left in the last 20 ms; None when nothing did."""
+        return self._playout.level
+
     def hear_back(self, round_trip: float) -> None:
         """The network's round trip was measured, in seconds: `delay` follows it."""
         self.delay = self._settings.listener_delay + round_trip / 2

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from agent.dialogue.backchannel import is_backchannel
 from agent.dialogue.words import words
 
-_SLACK = 1e-9
+_SLACK = 1e-6
 
 
 class Verdict(Enum):
@@ -41,6 +41,9 @@ class BargeInSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docs
     """Seconds of speech that interrupt while only backchannels ("uh-huh") were understood."""
     gap: float = Field(default=0.2, ge=0, le=1)
     """Seconds of silence that may lie inside the speech."""
+    hold: bool = False
+    """True: the agent falls silent and holds its words while it is unsure, and goes on from there;
+    false: it goes on, quieter, as people do through an "uh-huh"."""
     resume_after: float = Field(default=0.7, gt=0, le=1.2)
     """Seconds of silence after which a ducked agent goes on as before."""
 
