@@ -11,11 +11,13 @@ class ServerSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docst
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 for every network (browsers then want HTTPS for the
     microphone, except on localhost)."""
-    port: int = Field(8080, ge=0, le=65_535)
+    port: int = Field(default=8080, ge=0, le=65_535)
     """TCP port to listen on; 0 picks a free one."""
-    max_calls: int = Field(8, ge=1, le=10_000)
+    max_calls: int = Field(default=8, ge=1, le=10_000)
     """Calls at the same time; the next one is answered 503."""
+    retry_after: int = Field(default=15, ge=1, le=3600)
+    """Seconds after which a refused caller is told to try again."""
     require_models: bool = False
     """Refuse to start with an engine that needs no model where a model was to be had."""
-    shutdown_grace: float = Field(5.0, ge=0.0, le=300.0)
+    shutdown_grace: float = Field(default=5.0, ge=0.0, le=300.0)
     """Seconds that calls are given to say goodbye when the server stops."""

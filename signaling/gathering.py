@@ -40,10 +40,12 @@ class Gatherer:
         self._usable = _aioice_is_as_expected()
         if self._usable:
             return
-        message = "this aioice gathers in another way than is known here"
         if not settings.plain:
-            raise RuntimeError(f"{message}: unset ice.bind, ice.advertised, ice.port_min/port_max")
-        log.warning("%s; its own way is used", message)
+            raise RuntimeError(
+                "this aioice gathers its candidates in another way than is known here: "
+                "unset ice.bind, ice.advertised and ice.port_min/port_max"
+            )
+        log.warning("This aioice is not known: it chooses addresses and ports by itself")
 
     def prepare(self, pc: RTCPeerConnection) -> None:
         """Call before `setLocalDescription`, when every transport of `pc` is there."""
@@ -142,7 +144,10 @@ async def _bind(
         _widen(transport.get_extra_info("socket"))
         return transport
     span = f"{settings.port_min}-{settings.port_max}" if settings.port_min else "any"
-    log.warning("no UDP port to be had on %s (ports: %s): %s", address, span, failure)
+    log.warning(
+        "No UDP port for media",
+        extra={"address": address, "ports": span, "error": str(failure)},
+    )
     return None
 
 
@@ -186,7 +191,10 @@ async def _reflexive(
                 candidate, _ = await ice.server_reflexive_candidate(protocol, server)
                 return candidate
         except (TimeoutError, OSError, stun.TransactionError) as error:
-            log.warning("STUN server %s:%s did not help: %s", *server, error or "no answer")
+            log.warning(
+                "STUN server did not help",
+                extra={"server": f"{server[0]}:{server[1]}", "error": str(error) or "no answer"},
+            )
             return None
 
     found = await asyncio.gather(*(ask(protocol) for protocol in asked))

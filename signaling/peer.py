@@ -112,7 +112,7 @@ class Peer:
                     await self._changed.wait()
         except TimeoutError:
             return "never_connected"
-        return None if self._pc.connectionState == "connected" else self._why_gone()
+        return self.gone
 
     async def run(self) -> Gone:
         """Carry the media of a connected peer until it is gone; say why."""
@@ -133,6 +133,27 @@ class Peer:
             self._waiting.append(message)
         elif channel.readyState == "open" and channel.bufferedAmount < UNREAD_BYTES:
             channel.send(message)
+
+    @property
+    def gone(self) -> Gone | None:
+        """Why the connection is no more; None while it is there or being made."""
+        if self._pc.connectionState in ("new", "connecting", "connected"):
+            return None
+        return "failed" if self._pc.connectionState == "failed" else "left"
+
+    async def flush(self, seconds: float) -> None:
+        """Wait until what was sent is on its way, `seconds` at most."""
+        channel = self._channel
+        if channel is None or channel.readyState != "open" or not channel.bufferedAmount:
+            return
+        empty = asyncio.Event()
+        channel.once("bufferedamountlow", empty.set)
+        channel.once("close", empty.set)
+        try:
+            async with asyncio.timeout(seconds):
+                await empty.wait()
+        except TimeoutError:
+            log.debug("The control channel did not take its last messages")
 
     async def close(self) -> None:
         """Free the sockets, threads and tasks of the connection. Idempotent.
@@ -177,10 +198,7 @@ class Peer:
                     received, last_packet = total, clock()
                 elif clock() - last_packet > self._settings.silent_timeout:
                     return "silent"
-        return self._why_gone()
-
-    def _why_gone(self) -> Gone:
-        return "failed" if self._pc.connectionState == "failed" else "left"
+        return self.gone or "left"
 
 
 def require_audio(sdp: str) -> None:

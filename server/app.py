@@ -1,0 +1,201 @@
+"""The composition root: settings and engines in, a serving process out. Nothing else builds things.
+
+    async with listening(create_app(settings, stages), settings.server) as url: ...
+
+Start: engines stand already (`server.stages`) → calls → routes → the port. Stop: nobody is let in,
+goodbyes are said, calls end, the port closes, and the engines last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from agent.call import Call
+from media.voice import VoiceModel, load_voice_model
+from server.calls import Begin, CallObserver, Calls, Conversation, Line
+from server.config import Settings
+from server.health import Health
+from server.metrics import LagProbe, Metrics
+from server.settings import ServerSettings
+from server.stages import Stages
+from signaling.errors import SignalingError
+from signaling.routes import MAX_BODY, Doors, add_headers, errors_as_json
+
+log = logging.getLogger(__name__)
+
+STATIC = Path(__file__).resolve().parent.parent / "static"
+
+CALLS = web.AppKey("calls", Calls)
+METRICS = web.AppKey("metrics", Metrics)
+
+
+def create_app(
+    settings: Settings,
+    stages: Stages,
+    *,
+    begin: Begin | None = None,
+    observers: Sequence[CallObserver] = (),
+) -> web.Application:
+    """The server as an aiohttp application. `begin` makes conversations (default: real calls)."""
+    metrics = Metrics()
+    reports = [asdict(report) for report in stages.reports]
+    calls = Calls(
+        begin=begin or conversations(settings, stages),
+        personas=settings.personas,
+        language=settings.language,
+        server=settings.server,
+        ice=settings.ice,
+        speaker=settings.speaker,
+        stages=reports,
+        observers=(metrics.observe, *observers),
+    )
+    doors = Doors(calls, info=lambda: info(settings, reports, calls), static=STATIC)
+    app = web.Application(
+        middlewares=[errors_as_json, _counting(metrics)], client_max_size=MAX_BODY
+    )
+    app[CALLS], app[METRICS] = calls, metrics
+    app.add_routes([*doors.routes(), *Health(calls, metrics).routes()])
+    app.on_response_prepare.append(add_headers)
+    app.on_shutdown.append(_end_calls)
+    app.cleanup_ctx.append(_lag)
+    return app
+
+
+def conversations(settings: Settings, stages: Stages) -> Begin:
+    """Makes real calls, over the engines that all of them share."""
+    voice: VoiceModel = load_voice_model(settings.voice)
+
+    def begin(line: Line) -> Conversation:
+        return Call(
+            call_id=line.call_id,
+            persona=line.persona,
+            engines=stages.engines,
+            detector=voice.detector(),
+            microphone=line.microphone,
+            speaker=line.speaker,
+            settings=settings.turn,
+            emit=line.emit,
+        )
+
+    return begin
+
+
+def info(
+    settings: Settings, reports: Sequence[Mapping[str, Any]], calls: Calls
+) -> Mapping[str, Any]:
+    """What `GET /info` tells of the server."""
+    default = settings.personas[settings.language]
+    return {
+        "name": default.name,
+        "languages": [
+            {"code": code, "name": persona.name} for code, persona in settings.personas.items()
+        ],
+        "default_language": settings.language,
+        "stages": list(reports),
+        "ice_servers": [
+            server.model_dump(exclude_defaults=True) for server in settings.ice.servers
+        ],
+        "calls": len(calls),
+        "limit": calls.limit,
+    }
+
+
+@asynccontextmanager
+async def listening(app: web.Application, settings: ServerSettings) -> AsyncGenerator[str, None]:
+    """Serves `app` while the block runs; gives its URL. Raises OSError when the port is taken."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port)
+        await site.start()
+        port = runner.addresses[0][1]
+        host = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0", "::") else settings.host
+        yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+async def serve(
+    settings: Settings, stages: Stages, *, ready: Callable[[str], None] | None = None
+) -> None:
+    """Serve until SIGINT or SIGTERM; then say goodbye to the calls, and stop the engines.
+
+    A second signal stops at once. `ready` is told the URL. Raises OSError when the port is taken.
+    """
+    async with aclosing(stages):
+        app = create_app(settings, stages)
+        with _Signals() as signals:
+            async with listening(app, settings.server) as url:
+                if ready is not None:
+                    ready(url)
+                await signals.first.wait()
+                await _part(app[CALLS], signals)
+
+
+async def _part(calls: Calls, signals: _Signals) -> None:
+    if len(calls):
+        log.info("Saying goodbye", extra={"calls": len(calls)})
+    async with asyncio.TaskGroup() as tasks:
+        draining = tasks.create_task(calls.drain())
+        hurry = tasks.create_task(signals.second.wait())
+        await asyncio.wait({draining, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        draining.cancel()
+    await calls.stop()
+
+
+class _Signals:
+    """The first and the second time that someone asks the process to stop."""
+
+    def __init__(self) -> None:
+        self.first = asyncio.Event()
+        self.second = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def __enter__(self) -> _Signals:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.add_signal_handler(number, self._asked)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.remove_signal_handler(number)
+
+    def _asked(self) -> None:
+        if self.first.is_set():
+            self.second.set()
+        self.first.set()
+
+
+def _counting(metrics: Metrics) -> Callable[..., Any]:
+    @web.middleware
+    async def count_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except SignalingError as error:
+            if request.path == "/offer":
+                metrics.refused(error.code)
+            raise
+
+    return count_refusals
+
+
+async def _end_calls(app: web.Application) -> None:
+    await app[CALLS].stop()
+
+
+async def _lag(app: web.Application) -> AsyncGenerator[None, None]:
+    probe = LagProbe(app[METRICS].lag)
+    probe.start()
+    yield
+    probe.stop()

@@ -1,0 +1,328 @@
+"""The live calls: let in up to a limit, served one task each, hung up, said goodbye to.
+
+This is where tasks begin and where bugs end: whatever a call raises is logged with its traceback
+and ends that call alone. However a call ends, `CallEnded` is observed once, with the reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from agent.events import CallEnded, Event, Observer
+from agent.persona import Persona
+from media.microphone import Microphone
+from media.speaker import Speaker, SpeakerSettings
+from server.logs import of_call
+from server.settings import ServerSettings
+from signaling import control
+from signaling.errors import BadMessage, BadOffer, CallRefused, CallUnknown
+from signaling.gathering import Gatherer
+from signaling.ice import IceSettings
+from signaling.peer import Peer
+from signaling.routes import Answer
+
+log = logging.getLogger(__name__)
+
+PENDING_COMMANDS = 32
+"""A client's messages that may wait to be obeyed; more are answered by an error."""
+LAST_WORDS = 0.5
+"""Seconds at most for the control channel to bring its last message."""
+
+
+class Conversation(Protocol):
+    """What a call consists of, seen from here: `agent.call.Call`."""
+
+    async def run(self) -> None: ...
+    async def farewell(self, reason: str) -> None: ...
+    async def interrupt(self) -> None: ...
+    def speak_language(self, persona: Persona) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What a conversation is held over."""
+
+    call_id: str
+    persona: Persona
+    microphone: Microphone
+    speaker: Speaker
+    emit: Observer
+
+
+Begin = Callable[[Line], Conversation]
+CallObserver = Callable[[str, Event], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Live:
+    """A call that is let in. `reason`: why it ends, as soon as that is known out here; `parting`:
+    why the conversation says that it ended."""
+
+    line: Line
+    peer: Peer
+    about: control.About
+    commands: asyncio.Queue[control.Command]
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    reason: str = ""
+    parting: str = "hangup"
+    conversation: Conversation | None = None
+    task: asyncio.Task[None] | None = None
+
+    def end(self, reason: str) -> None:
+        self.reason = self.reason or reason
+        self.over.set()
+
+
+class Calls:
+    """All calls of the server, by id."""
+
+    def __init__(
+        self,
+        *,
+        begin: Begin,
+        personas: Mapping[str, Persona],
+        language: str,
+        server: ServerSettings | None = None,
+        ice: IceSettings | None = None,
+        speaker: SpeakerSettings | None = None,
+        stages: Sequence[Mapping[str, Any]] = (),
+        observers: Sequence[CallObserver] = (),
+    ) -> None:
+        """`begin` makes a conversation; `language` is that of a call that asks for none."""
+        self._begin = begin
+        self._personas = personas
+        self._language = language
+        self._settings = server or ServerSettings()
+        self._ice = ice or IceSettings()
+        self._speaker = speaker or SpeakerSettings()
+        self._stages = tuple(stages)
+        self._observers = tuple(observers)
+        self._gatherer = Gatherer(self._ice)
+        self._live: dict[str, _Live] = {}
+        self.is_draining = False
+        """No call is let in any more: the server stops."""
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    @property
+    def limit(self) -> int:
+        """Calls at the same time."""
+        return self._settings.max_calls
+
+    async def answer(self, sdp: str, language: str | None) -> Answer:
+        """Let a caller in. Raises SignalingError; the caller is then not in."""
+        persona = self._persona(language or self._language)
+        live = self._admit(persona)
+        try:
+            answer = await live.peer.answer(sdp)
+        except BaseException:
+            await self._close(live)
+            raise
+        live.task = asyncio.create_task(self._serve(live), name=f"call {live.line.call_id}")
+        return Answer(sdp=answer, call_id=live.line.call_id)
+
+    async def hang_up(self, call_id: str) -> None:
+        """End a call at once; returns when it is over. Raises CallUnknown."""
+        live = self._live.get(call_id)
+        if live is None or live.task is None:
+            raise CallUnknown(call_id)
+        live.end("hangup")
+        await asyncio.wait({live.task})
+
+    async def drain(self) -> None:
+        """Let nobody in, say goodbye to everybody within the grace, end what is left."""
+        self.is_draining = True
+        lives = list(self._live.values())
+        await asyncio.gather(*(self._part(live) for live in lives))
+        await self.stop()
+
+    async def stop(self) -> None:
+        """End every call at once; returns when all are over."""
+        self.is_draining = True
+        for live in self._live.values():
+            live.end("shutdown")
+        tasks = {live.task for live in self._live.values() if live.task is not None}
+        if tasks:
+            await asyncio.wait(tasks)
+
+    # -- letting in -----------------------------------------------------------------------------
+
+    def _persona(self, language: str) -> Persona:
+        persona = self._personas.get(language)
+        if persona is None:
+            known = ", ".join(sorted(self._personas))
+            raise BadOffer(
+                "unknown_language", f"nobody here speaks {language[:16]!r}; there is: {known}"
+            )
+        return persona
+
+    def _admit(self, persona: Persona) -> _Live:
+        """Take a place, before anything is awaited: two offers never share the last one."""
+        retry = self._settings.retry_after
+        if self.is_draining:
+            raise CallRefused("stopping", "the server is stopping", retry_after=retry)
+        if len(self._live) >= self.limit:
+            raise CallRefused(
+                "busy",
+                f"all {self.limit} lines are busy; try again in {retry} seconds",
+                retry_after=retry,
+            )
+        live = self._open(secrets.token_urlsafe(12), persona)
+        self._live[live.line.call_id] = live
+        return live
+
+    def _open(self, call_id: str, persona: Persona) -> _Live:
+        microphone, speaker = Microphone(), Speaker(self._speaker)
+        commands: asyncio.Queue[control.Command] = asyncio.Queue(PENDING_COMMANDS)
+        line = Line(
+            call_id=call_id,
+            persona=persona,
+            microphone=microphone,
+            speaker=speaker,
+            emit=lambda event: self._observe(live, event),
+        )
+        peer = Peer(
+            settings=self._ice,
+            gatherer=self._gatherer,
+            microphone=microphone,
+            speaker=speaker,
+            on_message=lambda message: self._take(live, message),
+        )
+        about = control.About(call_id, _now(), persona.name, self._stages)
+        live = _Live(line=line, peer=peer, about=about, commands=commands)
+        return live
+
+    # -- serving --------------------------------------------------------------------------------
+
+    async def _serve(self, live: _Live) -> None:
+        """One call, from the answered offer to the freed line: the crash boundary."""
+        with of_call(live.line.call_id):
+            try:
+                await self._until_over(live)
+            except Exception:
+                log.exception("A bug ended the call")
+                live.reason = "failed"
+                live.peer.send(
+                    control.error(
+                        "internal", "the call failed inside the server", at=_age(live), fatal=True
+                    )
+                )
+            finally:
+                try:
+                    self._announce(live, CallEnded(at=_now(), reason=live.reason or live.parting))
+                    await live.peer.flush(LAST_WORDS)
+                finally:
+                    await self._close(live)
+
+    async def _until_over(self, live: _Live) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            over = tasks.create_task(live.over.wait())
+            talk = tasks.create_task(self._talk(live))
+            await asyncio.wait({over, talk}, return_when=asyncio.FIRST_COMPLETED)
+            over.cancel()
+            talk.cancel()
+
+    async def _talk(self, live: _Live) -> None:
+        if gone := await live.peer.connected():
+            log.info("The caller never got through", extra={"reason": gone})
+            live.reason = live.reason or gone
+            return
+        conversation = live.conversation = self._begin(live.line)
+        async with asyncio.TaskGroup() as tasks:
+            obeying = tasks.create_task(self._obey(live, conversation))
+            carrying = tasks.create_task(live.peer.run())
+            talking = tasks.create_task(conversation.run())
+            await asyncio.wait({carrying, talking}, return_when=asyncio.FIRST_COMPLETED)
+            if carrying.done() and not carrying.cancelled() and not carrying.exception():
+                live.reason = live.reason or carrying.result()
+            live.reason = live.reason or live.peer.gone or ""
+            for task in (obeying, carrying, talking):
+                task.cancel()
+
+    async def _obey(self, live: _Live, conversation: Conversation) -> None:
+        while True:
+            match await live.commands.get():
+                case control.Speak(language):
+                    self._speak(live, conversation, language)
+                case control.Interrupt():
+                    await conversation.interrupt()
+                case control.HangUp():
+                    live.end("hangup")
+                case control.Ping():
+                    live.peer.send(control.pong(at=_age(live)))
+
+    def _speak(self, live: _Live, conversation: Conversation, language: str) -> None:
+        try:
+            conversation.speak_language(self._persona(language))
+        except BadOffer as refusal:
+            live.peer.send(control.error(refusal.code, str(refusal), at=_age(live)))
+
+    def _take(self, live: _Live, message: str | bytes) -> None:
+        """A message of the client's, in the moment it comes."""
+        try:
+            live.commands.put_nowait(control.parse(message))
+        except BadMessage as error:
+            live.peer.send(control.error(error.code, str(error), at=_age(live)))
+        except asyncio.QueueFull:
+            live.peer.send(
+                control.error("too_many_messages", "messages come too fast", at=_age(live))
+            )
+
+    # -- telling --------------------------------------------------------------------------------
+
+    def _observe(self, live: _Live, event: Event) -> None:
+        if isinstance(event, CallEnded):
+            # Why it really ended may only be known out here: told when it is over.
+            live.parting = event.reason
+            return
+        self._announce(live, event)
+
+    def _announce(self, live: _Live, event: Event) -> None:
+        message = control.render(event, live.about)
+        if message is not None:
+            live.peer.send(message)
+        for observe in self._observers:
+            observe(live.line.call_id, event)
+
+    # -- ending ---------------------------------------------------------------------------------
+
+    async def _part(self, live: _Live) -> None:
+        """Say goodbye, if there is somebody to say it to and it does not take too long."""
+        if live.conversation is None or live.task is None:
+            return
+        try:
+            async with asyncio.timeout(self._settings.shutdown_grace):
+                await live.conversation.farewell("shutdown")
+                await asyncio.wait({live.task})
+        except TimeoutError:
+            return
+        except Exception:
+            # Of this call's, too: the others' goodbyes go on.
+            log.exception("A bug cut the goodbye", extra={"call": live.line.call_id})
+
+    async def _close(self, live: _Live) -> None:
+        """Free the line and everything it held, even when cancelled meanwhile."""
+        live.line.microphone.close()
+        live.line.speaker.close()
+        closing = asyncio.create_task(live.peer.close())
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await closing
+            raise
+        finally:
+            self._live.pop(live.line.call_id, None)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _age(live: _Live) -> float:
+    return _now() - live.about.began

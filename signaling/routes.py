@@ -1,0 +1,170 @@
+"""The HTTP surface: an offer in, an answer out; a call hung up; what the server is; the page.
+
+Everything that goes wrong is answered as `{"error": {"code", "message"}}` with its status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from pydantic import BaseModel, Field, ValidationError
+
+from signaling.errors import BadOffer, CallRefused, SignalingError
+
+MAX_BODY = 256 * 1024
+"""Bytes of a request: the largest SDP, with every character escaped, and some room."""
+
+PAGE_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "media-src 'self' blob:",
+        "connect-src 'self'",
+        "worker-src 'self' blob:",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+"""The page loads and reaches nothing but this server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The SDP that answers an offer, and the call's id."""
+
+    sdp: str
+    call_id: str
+
+
+class Switchboard(Protocol):
+    """What lets calls in and ends them. Both raise SignalingError."""
+
+    async def answer(self, sdp: str, language: str | None) -> Answer: ...
+    async def hang_up(self, call_id: str) -> None: ...
+
+
+class Offer(BaseModel, frozen=True):
+    """The body of `POST /offer`. Fields not known here are left for newer servers."""
+
+    sdp: Annotated[str, Field(min_length=1)]
+    type: Literal["offer"] = "offer"
+    language: str | None = None
+
+
+class Doors:
+    """The routes, over a switchboard."""
+
+    def __init__(
+        self,
+        switchboard: Switchboard,
+        *,
+        info: Callable[[], Mapping[str, Any]],
+        static: Path,
+    ) -> None:
+        """`info`: what `GET /info` tells; `static`: the folder of the page."""
+        self._switchboard = switchboard
+        self._info = info
+        self._static = static
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        """For `Application.add_routes`."""
+        return [
+            web.post("/offer", self.offer),
+            web.delete("/calls/{call_id}", self.hang_up),
+            web.get("/info", self.info),
+            web.get("/", self.page),
+            web.static("/static", self._static),
+        ]
+
+    async def offer(self, request: web.Request) -> web.Response:
+        """`{sdp, type: "offer", language?}` → `{sdp, type: "answer", call_id}`."""
+        offer = await _read_offer(request)
+        answer = await self._switchboard.answer(offer.sdp, offer.language)
+        return web.json_response({"type": "answer", **asdict(answer)})
+
+    async def hang_up(self, request: web.Request) -> web.Response:
+        """Ends the call; 204 when it is over."""
+        await self._switchboard.hang_up(request.match_info["call_id"])
+        return web.Response(status=204)
+
+    async def info(self, request: web.Request) -> web.Response:
+        """What a client wants to know before it calls."""
+        return web.json_response(dict(self._info()))
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        """The call page."""
+        page = self._static / "index.html"
+        if not page.is_file():
+            raise web.HTTPNotFound(text="the page is not installed")
+        return web.FileResponse(page)
+
+
+async def _read_offer(request: web.Request) -> Offer:
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType(
+            text=f"send application/json, not {request.content_type}"
+        )
+    try:
+        body = await request.json()
+    except (JSONDecodeError, UnicodeDecodeError, LookupError, RecursionError) as error:
+        raise BadOffer("bad_json", f"the body is not JSON: {error}") from error
+    try:
+        return Offer.model_validate(body)
+    except ValidationError as error:
+        raise _bad_offer(error) from error
+
+
+def _bad_offer(error: ValidationError) -> BadOffer:
+    """The first thing that is wrong, in words."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if where == "sdp":
+        return BadOffer("no_sdp", "the body needs `sdp`, the offer's text")
+    if where == "type":
+        return BadOffer("bad_type", '`type` must be "offer"')
+    return BadOffer("bad_offer", f"{where or 'the body'}: {first['msg']}")
+
+
+@web.middleware
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers every expected failure in one form."""
+    try:
+        return await handler(request)
+    except SignalingError as error:
+        headers = {}
+        if isinstance(error, CallRefused):
+            headers["Retry-After"] = str(error.retry_after)
+        return _error(error.status, error.code, str(error), headers)
+    except web.HTTPError as error:
+        code = error.reason.lower().replace(" ", "_")
+        allow = {key: value for key, value in error.headers.items() if key == "Allow"}
+        return _error(error.status, code, error.text or error.reason, allow)
+
+
+def _error(status: int, code: str, message: str, headers: Mapping[str, str]) -> web.Response:
+    body = {"error": {"code": code, "message": message}}
+    return web.json_response(body, status=status, headers=headers)
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Caching and policy of the page and its files; no answer is kept. For on_response_prepare."""
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if request.path == "/" or request.path.startswith("/static/"):
+        # Asked about each time, answered 304: the page is never older than the server.
+        response.headers.setdefault("Cache-Control", "no-cache")
+        response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        response.headers.setdefault("Permissions-Policy", "microphone=(self), camera=()")
+    else:
+        response.headers.setdefault("Cache-Control", "no-store")
