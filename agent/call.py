@@ -8,8 +8,6 @@ comes out as events. The call owns its tasks: when `run()` is over, none of them
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from contextlib import suppress
 
 from agent.answering import Answering
 from agent.context import Context, Detector, Ear, Engines, Mouth
@@ -33,7 +31,7 @@ from agent.events import (
     StageFailed,
     TurnDropped,
 )
-from agent.hearing import Hearing
+from agent.hearing import Hearing, Listener
 from agent.persona import Persona
 from agent.settings import TurnSettings
 from agent.turn import Answer, Dropped, Remark
@@ -66,22 +64,19 @@ class Call:
         self._over = asyncio.Event()
         self._reason = "hangup"
         self._turn = 0
-        self._hearing: Hearing | None = None
-        self._following: asyncio.Task[None] | None = None
+        self._listener = Listener(self._context, on_partial=self._on_partial)
         self._silence = Silence(settings.silence)
         self._quiet_since = 0.0
-        self._margin: deque[tuple[float, AudioChunk]] = deque()
         self._echo = EchoGate(settings.echo)
         self._echoing = 0.0
         """Seconds for which the agent's last sound may still come back."""
-        self._in_utterance = False
-        """Between the first sound of an utterance and its pause: what comes belongs to it."""
         self._leaving = False
         self._overlap = False
         """The utterance in the ear began while the agent was audible, and is no turn yet."""
         self._verdict: Verdict | None = None
         self._tasks: asyncio.TaskGroup
-        self._ears_for(persona.language)
+        self._endpointer = Endpointer(settings.endpoint, persona.language)
+        self._barge_in = BargeIn(settings.barge_in, persona.language)
 
     async def run(self) -> None:
         """Converse until somebody ends it. Cancel it to hang up at once."""
@@ -91,18 +86,20 @@ class Call:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 self._answering.begin(tasks)
+                self._listener.begin(tasks)
                 listening = tasks.create_task(self._listen())
                 if context.persona.greeting:
                     self._answering.remark(context.persona.greeting, turn=0)
                 await self._over.wait()
                 listening.cancel()
-                self._stop_following()
+                self._listener.pause()
                 await self._answering.abandon()
         except* SpeakerClosed:
             # The line was cut while something was being said: a hang-up like any other.
             pass
         finally:
-            self._close_hearing()
+            context.mouth.clear()
+            self._listener.close()
             context.engines.model.forget(context.call_id)
             self._answering.move(Phase.ENDED)
             self._emit(CallEnded(at=context.now(), reason=self._reason))
@@ -119,7 +116,8 @@ class Call:
     def speak_language(self, persona: Persona) -> None:
         """Go on in another language; what is being said is left to end in the old one."""
         self._context.adopt(persona)
-        self._ears_for(persona.language)
+        self._endpointer.speak_language(persona.language)
+        self._barge_in = BargeIn(self._context.settings.barge_in, persona.language)
 
     async def interrupt(self) -> None:
         """Stop the agent, as if the caller had spoken over it."""
@@ -135,12 +133,8 @@ class Call:
     async def _hear(self, chunk: AudioChunk) -> None:
         position = self._endpointer.position
         probability = self._voice_in(chunk)
-        self._remember(position, chunk)
+        self._listener.take(chunk, position, probability)
         signal = self._endpointer.feed(probability, chunk.seconds)
-        if self._hearing is not None and self._in_utterance:
-            self._hearing.feed(chunk, position)
-            if probability >= 0.5:
-                self._hearing.voiced += chunk.seconds
         match signal:
             case Started():
                 await self._started(signal)
@@ -170,16 +164,11 @@ class Call:
                 return ECHO_PROBABILITY
         return probability
 
-    def _remember(self, position: float, chunk: AudioChunk) -> None:
-        """Keep the last moments: an utterance begins a little before it was detected."""
-        self._margin.append((position, chunk))
-        keep = self._context.settings.hearing.margin + 0.5
-        while self._margin[0][0] < position - keep:
-            self._margin.popleft()
-
     # -- what it means --------------------------------------------------------------------------
 
     async def _started(self, signal: Started) -> None:
+        if self._leaving:
+            return
         if self._hearing is not None and self._answering.is_soft:
             await self._answering.withdraw()
             self._endpointer.reopen()
@@ -188,7 +177,7 @@ class Call:
             self._open_hearing(signal.onset)
         if self._hearing is None:
             return
-        self._go_on_hearing(self._hearing, signal.onset)
+        self._listener.go_on(signal.onset)
         onset = self._loop_time(signal.onset)
         self._emit(SpeechStarted(at=self._context.now(), turn=self._hearing.turn, onset=onset))
         if not self._overlap:
@@ -196,10 +185,10 @@ class Call:
             self._answering.move(Phase.HEARING)
 
     async def _paused(self, signal: Paused) -> None:
-        self._in_utterance = False
         if self._hearing is None or self._overlap:
+            self._listener.rest()
             return
-        self._stop_following()
+        self._listener.pause()
         self._answering.suspect(
             self._hearing, speech_end=self._loop_time(signal.speech_end), read=self._endpointer.read
         )
@@ -208,11 +197,10 @@ class Call:
         if self._hearing is None:
             return
         await self._answering.discard()
-        self._go_on_hearing(self._hearing, self._endpointer.position)
+        self._listener.go_on(self._endpointer.position)
 
     async def _ended(self, signal: Ended) -> None:
-        self._in_utterance = False
-        self._stop_following()
+        self._listener.pause()
         hearing = self._hearing
         if hearing is None:
             return
@@ -247,7 +235,7 @@ class Call:
         if self._hearing is not None:
             self._emit(TurnDropped(at=self._context.now(), turn=self._hearing.turn, reason=reason))
         self._overlap = False
-        self._close_hearing()
+        self._listener.close()
         self._answering.settle()
 
     # -- barge-in -------------------------------------------------------------------------------
@@ -285,17 +273,11 @@ class Call:
 
     # -- the utterance in the ear ---------------------------------------------------------------
 
-    def _ears_for(self, language: str) -> None:
-        settings = self._context.settings
-        self._endpointer = Endpointer(settings.endpoint, language)
-        self._barge_in = BargeIn(settings.barge_in, language)
-
     def _open_hearing(self, onset: float) -> None:
         """A new utterance begins, under the next turn's number (kept even if it is dropped)."""
-        self._close_hearing()
-        language = self._context.persona.language
+        self._turn += 1
         try:
-            recognition = self._context.engines.transcriber.open(language=language)
+            self._listener.open(turn=self._turn, onset=self._loop_time(onset))
         except EngineError as error:
             self._emit(
                 StageFailed(
@@ -307,25 +289,7 @@ class Call:
                 )
             )
             return
-        self._turn += 1
-        self._hearing = Hearing(recognition, turn=self._turn, onset=self._loop_time(onset))
         self._answering.new_turn()
-
-    def _go_on_hearing(self, hearing: Hearing, onset: float) -> None:
-        self._in_utterance = True
-        begin = onset - self._context.settings.hearing.margin
-        for position, chunk in self._margin:
-            if position >= begin:
-                hearing.feed(chunk, position)
-        settings = self._context.settings.hearing
-        if settings.partials and self._following is None:
-            self._following = self._tasks.create_task(self._follow(hearing))
-
-    async def _follow(self, hearing: Hearing) -> None:
-        settings = self._context.settings.hearing
-        # A recogniser that fails here fails again at the end of the turn, where it is answered.
-        with suppress(EngineError):
-            await hearing.follow(settings.partial_every, settings.partial_slowest, self._on_partial)
 
     async def _on_partial(self, text: str, stable: str) -> None:
         hearing = self._hearing
@@ -353,24 +317,13 @@ class Call:
         )
         await context.engines.model.prefill(request)
 
-    def _stop_following(self) -> None:
-        if self._following is not None:
-            self._following.cancel()
-            self._following = None
-
-    def _close_hearing(self) -> None:
-        self._stop_following()
-        if self._hearing is not None:
-            self._hearing.close()
-            self._hearing = None
-
     def _act_is_over(self, act: Answer | Remark) -> None:
         """Nobody speaks for the agent any more; the utterance it answered is closed."""
         self._quiet_since = self._context.now()
         self._be_loud()
         self._barge_in.reset()
         if isinstance(act, Answer) and act.hearing is self._hearing:
-            self._close_hearing()
+            self._listener.close()
         if self._hearing is None and not self._leaving:
             self._answering.settle()
 
@@ -389,6 +342,10 @@ class Call:
                 self._tasks.create_task(self.farewell("silence"))
 
     # -- small change ---------------------------------------------------------------------------
+
+    @property
+    def _hearing(self) -> Hearing | None:
+        return self._listener.hearing
 
     def _loop_time(self, position: float) -> float:
         """The loop time at which the caller's audio was at `position`."""

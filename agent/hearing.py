@@ -1,13 +1,24 @@
-"""What the caller is saying, understood while they say it."""
+"""What the caller is saying, understood while they say it.
+
+`Hearing` is one utterance; `Listener` opens and closes it, and decides which of the caller's audio
+belongs to it: what lies between a first sound and its pause, and a margin before.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from os.path import commonprefix
 
+from agent.context import Context
 from agent.engines.protocols import Priority, Recognition, Transcript
+from agent.errors import EngineError
 from media.audio import AudioChunk
+
+VOICED = 0.5
+"""Probability of speech from which a chunk counts as voice."""
 
 OnPartial = Callable[[str, str], Awaitable[None]]
 """Called with all that is understood so far, and with the part of it that is stable."""
@@ -77,3 +88,77 @@ class Hearing:
     def close(self) -> None:
         """Nothing more will be asked of it."""
         self._recognition.close()
+
+
+class Listener:
+    """The utterance in the ear. One at a time; the one before is closed when another opens."""
+
+    def __init__(self, context: Context, *, on_partial: OnPartial) -> None:
+        self.hearing: Hearing | None = None
+        self._context = context
+        self._settings = context.settings.hearing
+        self._on_partial = on_partial
+        self._tasks: asyncio.TaskGroup
+        self._following: asyncio.Task[None] | None = None
+        self._open = False
+        """Between a first sound and its pause: what comes belongs to the utterance."""
+        self._margin: deque[tuple[float, AudioChunk]] = deque()
+
+    def begin(self, tasks: asyncio.TaskGroup) -> None:
+        """The call has begun; partial transcripts are made in its task group."""
+        self._tasks = tasks
+
+    def take(self, chunk: AudioChunk, position: float, probability: float) -> None:
+        """The caller's next chunk, whatever it is."""
+        self._margin.append((position, chunk))
+        # The onset is known only after a moment of speech, so more than the margin is kept.
+        while self._margin[0][0] < position - self._settings.margin - 0.5:
+            self._margin.popleft()
+        if self.hearing is not None and self._open:
+            self.hearing.feed(chunk, position)
+            if probability >= VOICED:
+                self.hearing.voiced += chunk.seconds
+
+    def open(self, *, turn: int, onset: float) -> None:
+        """An utterance begins (`onset` in loop time). Raises EngineError; then none is open."""
+        self.close()
+        recognition = self._context.engines.transcriber.open(
+            language=self._context.persona.language
+        )
+        self.hearing = Hearing(recognition, turn=turn, onset=onset)
+
+    def go_on(self, position: float) -> None:
+        """Speech is at `position`: the utterance takes it, and the margin before it."""
+        if self.hearing is None:
+            return
+        self._open = True
+        for begin, chunk in self._margin:
+            if begin >= position - self._settings.margin:
+                self.hearing.feed(chunk, begin)
+        if self._settings.partials and self._following is None:
+            self._following = self._tasks.create_task(self._follow(self.hearing))
+
+    def rest(self) -> None:
+        """A pause: its silence does not belong to the utterance."""
+        self._open = False
+
+    def pause(self) -> None:
+        """A pause in which a final transcript is made instead of partial ones."""
+        self.rest()
+        if self._following is not None:
+            self._following.cancel()
+            self._following = None
+
+    def close(self) -> None:
+        """Forget the utterance. Idempotent."""
+        self.pause()
+        if self.hearing is not None:
+            self.hearing.close()
+            self.hearing = None
+
+    async def _follow(self, hearing: Hearing) -> None:
+        # A recogniser that fails here fails again at the end of the turn, where it is answered.
+        with suppress(EngineError):
+            await hearing.follow(
+                self._settings.partial_every, self._settings.partial_slowest, self._on_partial
+            )

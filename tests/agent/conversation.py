@@ -108,10 +108,10 @@ async def line(
     it = Line(call, ear, speaker, transcriber, model, voice, events)
     async with asyncio.TaskGroup() as tasks:
         pacing = tasks.create_task(_pace(it))
-        running = tasks.create_task(call.run())
+        running = tasks.create_task(call.run(), name="the call")
         yield it
         ear.hang_up()
-        await running
+        await asyncio.wait([running])
         pacing.cancel()
     assert_nothing_is_left(it)
 
