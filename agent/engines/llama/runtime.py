@@ -1,0 +1,243 @@
+"""llama.cpp as we use it: one model, one context, many sequences. The one file that knows the API.
+
+`Runtime` is the port that the scheduler works through; `LlamaCpp` is llama.cpp behind it. Not
+thread-safe: whoever loads it is the only one to call it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import llama_cpp
+import numpy as np
+
+from agent.engines.llama.settings import LlamaSettings, physical_cores
+from agent.errors import EngineMissing
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One token of a batch: where it goes, and whether the token after it is asked for."""
+
+    token: int
+    position: int
+    sequence: int
+    answer: bool
+
+
+class DecodeFailed(Exception):
+    """llama.cpp refused a batch; what the cache now holds is not known."""
+
+
+class Runtime(Protocol):
+    """A model with a cache of `cells` tokens, held as `sequences` independent sequences."""
+
+    cells: int
+    sequences: int
+    context: int
+    """Tokens of one sequence at most."""
+    rewinds: bool
+    """A sequence can be cut anywhere (a recurrent model's only to nothing)."""
+
+    def tokenize(self, text: str) -> list[int]: ...
+
+    def piece(self, token: int) -> bytes: ...
+
+    def ends(self, token: int) -> bool:
+        """The token says that the reply is over."""
+
+    def decode(self, batch: Sequence[Entry]) -> list[int]:
+        """The likeliest token after each entry with `answer`, in order. Raises DecodeFailed."""
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """`target`, which is empty, begins with the first `length` tokens of `source`."""
+
+    def cut(self, sequence: int, length: int) -> None:
+        """Keep the first `length` tokens of a sequence."""
+
+    def clear(self) -> None:
+        """Forget all sequences."""
+
+    def close(self) -> None: ...
+
+
+class LlamaCpp:
+    """A GGUF file in llama.cpp. Raises EngineMissing where it can't be loaded."""
+
+    def __init__(self, path: Path, settings: LlamaSettings) -> None:
+        self.layers = _gpu_layers(settings)
+        """Layers on the GPU; -1: all."""
+        self._path = path
+        llama_cpp.llama_backend_init()
+        _quiet_library()
+        self._model = _load_model(path, settings, self.layers)
+        self._vocab = llama_cpp.llama_model_get_vocab(self._model)
+        trained: int = llama_cpp.llama_model_n_ctx_train(self._model)
+        self.context = min(settings.context, trained)
+        self.cells = -(-max(settings.cache_tokens, self.context) // 256) * 256
+        # Besides the conversations': one sequence for each of a few system prompts.
+        self.sequences = settings.conversations + SYSTEM_PROMPTS
+        self.batch = settings.batch_tokens or (512 if self.layers else 64)
+        self.rewinds = not (
+            llama_cpp.llama_model_is_recurrent(self._model)
+            or llama_cpp.llama_model_is_hybrid(self._model)
+        )
+        self._size = max(self.batch, settings.conversations + settings.prefill_share)
+        self._context = _make_context(self, self._model, settings, self._size)
+        self._memory = llama_cpp.llama_get_memory(self._context)
+        self._batch = llama_cpp.llama_batch_init(self._size, 0, 1)
+        self._vocab_size: int = llama_cpp.llama_vocab_n_tokens(self._vocab)
+        self._bos = self._special(llama_cpp.llama_vocab_bos(self._vocab))
+        self._adds_bos: bool = llama_cpp.llama_vocab_get_add_bos(self._vocab)
+
+    @property
+    def template(self) -> str | None:
+        """The chat template that the file carries."""
+        text = llama_cpp.llama_model_chat_template(self._model, None)
+        return text.decode("utf-8", "replace") if text else None
+
+    @property
+    def bos(self) -> str:
+        """The text of the token that begins every prompt; empty without one."""
+        return self._bos
+
+    @property
+    def eos(self) -> str:
+        return self._special(llama_cpp.llama_vocab_eos(self._vocab))
+
+    @property
+    def name(self) -> str:
+        """Architecture, size and quantisation, in llama.cpp's words."""
+        buffer = ctypes.create_string_buffer(256)
+        llama_cpp.llama_model_desc(self._model, buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace")
+
+    def tokenize(self, text: str) -> list[int]:
+        """Tokens of a prompt, markers included; begins with the token that the model expects."""
+        data = text.encode("utf-8", "replace")
+        add_bos = self._adds_bos and not (self._bos and text.startswith(self._bos))
+        room = len(data) + 8  # a token is a byte at least
+        tokens = (llama_cpp.llama_token * room)()
+        count = llama_cpp.llama_tokenize(self._vocab, data, len(data), tokens, room, add_bos, True)
+        return list(tokens[: max(count, 0)])
+
+    def piece(self, token: int) -> bytes:
+        """The bytes that a token writes; none for a marker."""
+        return self._piece(token, special=False)
+
+    def ends(self, token: int) -> bool:
+        return bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))
+
+    def decode(self, batch: Sequence[Entry]) -> list[int]:
+        target = self._batch
+        for i, entry in enumerate(batch):
+            target.token[i] = entry.token
+            target.pos[i] = entry.position
+            target.n_seq_id[i] = 1
+            target.seq_id[i][0] = entry.sequence
+            target.logits[i] = entry.answer
+        target.n_tokens = len(batch)
+        result = llama_cpp.llama_decode(self._context, target)
+        if result != 0:
+            raise DecodeFailed(f"llama_decode returned {result} for {len(batch)} tokens")
+        return [self._likeliest(i) for i, entry in enumerate(batch) if entry.answer]
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
+
+    def cut(self, sequence: int, length: int) -> None:
+        llama_cpp.llama_memory_seq_rm(self._memory, sequence, length, -1)
+
+    def clear(self) -> None:
+        llama_cpp.llama_memory_clear(self._memory, True)
+
+    def close(self) -> None:
+        """Free it all; nothing may be called afterwards."""
+        llama_cpp.llama_batch_free(self._batch)
+        llama_cpp.llama_free(self._context)
+        llama_cpp.llama_model_free(self._model)
+
+    def _likeliest(self, index: int) -> int:
+        logits = llama_cpp.llama_get_logits_ith(self._context, index)
+        return int(np.ctypeslib.as_array(logits, shape=(self._vocab_size,)).argmax())
+
+    def _special(self, token: int) -> str:
+        return self._piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+
+    def _piece(self, token: int, *, special: bool) -> bytes:
+        buffer = ctypes.create_string_buffer(64)
+        size = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, 64, 0, special)
+        if size < 0:
+            buffer = ctypes.create_string_buffer(-size)
+            size = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, -size, 0, special)
+        return buffer.raw[: max(size, 0)]
+
+
+SYSTEM_PROMPTS = 4
+"""System prompts that stay in the cache, for the calls to come."""
+
+
+def _quiet_library() -> None:
+    """Without a level of its own, the library's logger prints every tensor of the model."""
+    logger = logging.getLogger("llama-cpp-python")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.ERROR)
+
+
+def _gpu_layers(settings: LlamaSettings) -> int:
+    has_gpu = bool(llama_cpp.llama_supports_gpu_offload())
+    if settings.device == "cpu" or (settings.device == "auto" and not has_gpu):
+        return 0
+    if not has_gpu:
+        raise EngineMissing(
+            "llm",
+            "device = cuda, but llama-cpp-python was built without CUDA. Set llm.llama.device to "
+            'auto, or build it again: CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall '
+            "--no-cache-dir llama-cpp-python",
+        )
+    return settings.n_gpu_layers
+
+
+def _load_model(path: Path, settings: LlamaSettings, layers: int) -> Any:
+    if not path.is_file():
+        raise EngineMissing("llm", f"no language model at {path}: no such file")
+    params = llama_cpp.llama_model_default_params()
+    params.n_gpu_layers = 9999 if layers < 0 else layers
+    params.load_mode = (
+        llama_cpp.LLAMA_LOAD_MODE_MMAP if settings.mmap else llama_cpp.LLAMA_LOAD_MODE_NONE
+    )
+    model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+    if not model:
+        raise EngineMissing(
+            "llm",
+            f"llama.cpp cannot load {path} ({path.stat().st_size} bytes): it is damaged, no GGUF "
+            "file, or of an architecture that this llama-cpp-python does not know. Pull it again, "
+            "or upgrade llama-cpp-python",
+        )
+    return model
+
+
+def _make_context(runtime: LlamaCpp, model: Any, settings: LlamaSettings, batch: int) -> Any:
+    params = llama_cpp.llama_context_default_params()
+    params.n_ctx = runtime.cells
+    params.n_seq_max = runtime.sequences
+    params.kv_unified = True  # sequences share cells, so that a common beginning is held once
+    params.swa_full = True  # a sliding window could not be rolled back
+    params.n_batch = params.n_ubatch = batch
+    params.n_threads = params.n_threads_batch = settings.threads or physical_cores()
+    kind = llama_cpp.GGML_TYPE_Q8_0 if settings.kv_type == "q8_0" else llama_cpp.GGML_TYPE_F16
+    params.type_k = params.type_v = kind
+    context = llama_cpp.llama_init_from_model(model, params)
+    if not context:
+        llama_cpp.llama_model_free(model)
+        raise EngineMissing(
+            "llm",
+            f"llama.cpp cannot make a cache of {runtime.cells} tokens as {settings.kv_type}: set "
+            "llm.llama.cache_tokens lower if memory is short, or llm.llama.kv_type to f16",
+        )
+    return context
