@@ -16,9 +16,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from agent.engines.catalog import Model, of_stage
+from agent.engines.catalog import MODELS, Model, of_stage
 from agent.errors import Stage
 from server.hub import Hub, HubError, HubUnreachable
+from server.progress import DownloadProgress
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -109,6 +110,15 @@ class ModelStore:
             raise ModelUnavailable(f"{model.name}: {error}", self._mend(model)) from error
         return self.place(model)
 
+    async def reachable(self) -> str:
+        """Empty if the hub answers, otherwise why it does not."""
+        model = MODELS[0]
+        try:
+            await asyncio.to_thread(self._hub.look_up, model.repository, model.files[-1])
+        except HubError as error:
+            return str(error)
+        return ""
+
     async def _fetch(self, repository: str, name: str, path: Path) -> None:
         try:
             await asyncio.to_thread(self._hub.fetch, repository, name, path)
@@ -122,3 +132,9 @@ class ModelStore:
             f"or put {', '.join(Path(name).name for name in model.files)} of {model.page} "
             f"into {self.files(model)[0][1].parent}"
         )
+
+
+def open_store(settings: ModelsSettings) -> ModelStore:
+    """The store, with a hub that tells how far downloads are on standard error."""
+    hub = Hub(endpoint=settings.endpoint, timeout=settings.timeout, progress=DownloadProgress())
+    return ModelStore(settings, hub)

@@ -65,7 +65,7 @@ def _line(model: type[BaseModel], layers: Layers, detail: ErrorDetails) -> str:
     name = ".".join(keys) or "the configuration"
     if detail["type"] == "extra_forbidden":
         return f"{name}{origin}: there is no such setting{_nearest_setting(model, keys)}"
-    written = "" if detail["type"] == "missing" else f" = {_shown(model, detail, source)}"
+    written = f" = {_shown(model, detail, source)}" if _is_value(detail) else ""
     hint = _nearest_choice(model, keys, detail.get("input"))
     return f"{name}{written}{origin}: {_sentence(detail['msg'])}{hint}"
 
@@ -74,10 +74,16 @@ def _keys(detail: ErrorDetails) -> Keys:
     return tuple(str(part) for part in detail["loc"])
 
 
+def _is_value(detail: ErrorDetails) -> bool:
+    """Whether the complaint is about one value, and not about a table or about what is absent."""
+    return detail["type"] != "missing" and not isinstance(detail["input"], dict | BaseModel)
+
+
 def _shown(model: type[BaseModel], detail: ErrorDetails, source: Source | None) -> str:
     keys = _keys(detail)
     table = _table_at(model, keys[:-1])
-    if table and keys[-1] in table.model_fields and is_secret(table.model_fields[keys[-1]]):
+    field = table.model_fields.get(keys[-1]) if table and keys else None
+    if field is not None and is_secret(field):
         return "(hidden)"
     return repr(detail["input"]) if source is None or source.text is None else source.text
 
@@ -92,12 +98,12 @@ def _sentence(message: str) -> str:
 def _nearest_setting(model: type[BaseModel], keys: Keys) -> str:
     table = _table_at(model, keys[:-1])
     names = list(table.model_fields) if table else []
-    close = difflib.get_close_matches(keys[-1], names, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {'.'.join((*keys[:-1], close[0]))}?"
     elsewhere = [path for path in _paths(model) if path[-1] == keys[-1]]
     if elsewhere:
         return f"; did you mean {' or '.join('.'.join(path) for path in elsewhere[:3])}?"
+    close = difflib.get_close_matches(keys[-1], names, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {'.'.join((*keys[:-1], close[0]))}?"
     where = ".".join(keys[:-1]) or "the configuration"
     return f"; {where} has {', '.join(sorted(names))}" if names else ""
 

@@ -1,0 +1,35 @@
+"""Chuimsae's command line: `python run.py --help`. What it does lives in `server/commands`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+OURS = {"agent", "media", "server", "signaling"}
+
+
+def main() -> int:
+    """Run the command that was typed; in the project's own environment if this one lacks it."""
+    try:
+        from server.commands import main as command
+    except ModuleNotFoundError as missing:
+        package = (missing.name or "").partition(".")[0]
+        if package in OURS or not package:
+            raise
+        enter_environment()
+        print(f"The package {package} is not installed. Type: make run", file=sys.stderr)
+        return 1
+    return command(sys.argv[1:])
+
+
+def enter_environment() -> None:
+    """Go on in .venv, if `make run` has made it and we are not in it. Does not return then."""
+    folder = Path(__file__).resolve().parent / ".venv"
+    python = folder / "bin" / "python"
+    if python.is_file() and Path(sys.prefix).resolve() != folder.resolve():
+        os.execv(python, [str(python), *sys.argv])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

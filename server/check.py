@@ -1,0 +1,158 @@
+"""Could a call be served here and now? Looks at everything a start needs, and starts nothing.
+
+Each finding is a fact: fine, worth knowing, or in the way. Only the last kind makes `run.py check`
+fail, and each of that kind says what mends it.
+"""
+
+from __future__ import annotations
+
+import ctypes.util
+import importlib
+import importlib.metadata
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import aiohttp
+
+from agent.engines import catalog
+from agent.engines.catalog import Hardware
+from server.config import Settings
+from server.hardware import free_memory
+from server.models import ModelStore
+from server.plan import Choice, StageUnavailable, plan
+
+LIBRARIES = {  # module: its distribution, and what cannot be done without it
+    "aiortc": ("aiortc", "no call"),
+    "av": ("av", "no call"),
+    "opuslib": ("opuslib", "no audio"),
+    "webrtcvad": ("webrtcvad-wheels", "no speech detection"),
+    "onnxruntime": ("onnxruntime", "no speech detection"),
+    "faster_whisper": ("faster-whisper", "no Whisper"),
+    "pocketsphinx": ("pocketsphinx", "no recogniser without a model"),
+    "llama_cpp": ("llama-cpp-python", "no language model"),
+    "piper": ("piper-tts", "no Piper voice"),
+    "espeakng_loader": ("espeakng-loader", "no voice without a model"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`mend`: what to type or do; empty where nothing needs mending."""
+
+    level: Literal["fine", "note", "bad"]
+    what: str
+    mend: str = ""
+
+
+async def findings(
+    settings: Settings, store: ModelStore, hardware: Hardware
+) -> tuple[Finding, ...]:
+    """Everything that was found out, in the order in which a start needs it."""
+    found = [_machine(hardware), *_libraries(), *_addresses(settings)]
+    try:
+        choices = await plan(settings, store, hardware)
+    except StageUnavailable as error:
+        return (*found, Finding("bad", str(error)))
+    for choice in choices:
+        found += _stage(choice, settings)
+    if any(choice.lacks for choice in choices):
+        found.append(await _hub(settings, store))
+    found += [_memory(choices), await _remote(settings, choices)]
+    return tuple(one for one in found if one.what)
+
+
+def _machine(hardware: Hardware) -> Finding:
+    gpu = hardware.gpu or "no GPU"
+    if hardware.gpu and not hardware.llama_gpu:
+        return Finding(
+            "note",
+            f"{hardware.cores} cores, {hardware.memory / 1e9:.1f} GB of memory, {gpu}, but "
+            "llama-cpp-python was built without support for it",
+            "make clean, then make run CUDA=1",
+        )
+    return Finding("fine", f"{hardware.cores} cores, {hardware.memory / 1e9:.1f} GB, {gpu}")
+
+
+def _libraries() -> Iterator[Finding]:
+    if ctypes.util.find_library("opus") is None:
+        yield Finding("bad", "libopus is not installed: no audio", "sudo apt-get install libopus0")
+        return
+    for module, (distribution, without) in LIBRARIES.items():
+        try:
+            importlib.import_module(module)
+        except (ImportError, OSError, RuntimeError) as error:
+            # llama-cpp-python raises RuntimeError when its library is of another processor.
+            yield Finding(
+                "bad", f"{distribution} cannot be loaded ({error}): {without}", "make run"
+            )
+        else:
+            yield Finding("fine", f"{distribution} {importlib.metadata.version(distribution)}")
+
+
+def _addresses(settings: Settings) -> Iterator[Finding]:
+    host, port = settings.server.host, settings.server.port
+    try:
+        with socket.create_server((host, port), family=_family(host)):
+            yield Finding("fine", f"{host} port {port} is free")
+    except OSError as error:
+        yield Finding(
+            "bad", f"{host} port {port} cannot be used: {error.strerror or error}", "--port 8081"
+        )
+    for address in settings.ice.bind or ("0.0.0.0",):
+        with socket.socket(_family(address), socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind((address, settings.ice.port_min))
+                yield Finding("fine", f"UDP can be received at {address}")
+            except OSError as error:
+                yield Finding(
+                    "bad",
+                    f"UDP port {settings.ice.port_min} at {address} cannot be used: "
+                    f"{error.strerror or error}",
+                    "set ice.bind, ice.port_min and ice.port_max",
+                )
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def _stage(choice: Choice, settings: Settings) -> Iterator[Finding]:
+    model = f", {choice.model}" if choice.model else ""
+    yield Finding("fine", f"{choice.stage}: {choice.engine}{model}, {choice.device}: {choice.why}")
+    default = settings.language
+    for lack in choice.lacks:
+        mute = choice.engine == "pocketsphinx" and default != "en"
+        yield Finding("bad" if mute else "note", f"{choice.stage}: {lack.what}", lack.mend)
+
+
+async def _hub(settings: Settings, store: ModelStore) -> Finding:
+    answer = await store.reachable()
+    if answer:
+        return Finding("note", f"the model hub cannot be used: {answer}", "see: HF_ENDPOINT")
+    return Finding("fine", "the model hub answers: run.py models pull would work")
+
+
+async def _remote(settings: Settings, choices: tuple[Choice, ...]) -> Finding:
+    if not any(choice.engine == "openai" for choice in choices):
+        return Finding("fine", "")
+    url = settings.llm.openai.base_url
+    try:
+        timeout = aiohttp.ClientTimeout(total=5)
+        async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as http:
+            async with http.get(f"{url.rstrip('/')}/models") as response:
+                return Finding("fine", f"{url} answers ({response.status})")
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        told = str(error) or type(error).__name__
+        return Finding("bad", f"{url} does not answer: {told}", "set llm.openai.base_url")
+
+
+def _memory(choices: tuple[Choice, ...]) -> Finding:
+    names = {path.name for choice in choices for path in choice.models.values()}
+    needed = sum(model.memory for model in catalog.MODELS if model.path.rpartition("/")[2] in names)
+    free = free_memory()
+    told = f"{free / 1e9:.1f} GB of memory are free, the models take about {needed / 1e9:.1f} GB"
+    if free and free < needed:
+        return Finding("bad", told, "choose smaller models: run.py models list")
+    return Finding("fine", told)

@@ -1,0 +1,92 @@
+"""`run.py models list | pull | where`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from agent.engines import catalog
+from agent.engines.catalog import Model
+from agent.errors import Stage
+from server.config import Settings
+from server.hardware import probe
+from server.models import ModelStore, ModelUnavailable, open_store
+
+ACTIONS = {
+    "list": "which models are known: size, licence, languages, and whether they are here",
+    "pull": "download models (default: those that this machine would use)",
+    "where": "print where models are, or would be, one path a line",
+}
+
+
+async def perform(settings: Settings, action: str, names: Sequence[str]) -> int:
+    """Carry out an action; raises ModelUnavailable for names that are not known."""
+    store = open_store(settings.models)
+    match action:
+        case "list":
+            show(store, _named(names) or catalog.MODELS)
+            return 0
+        case "pull":
+            return await pull(store, _named(names) or wanted(settings))
+        case _:
+            for model in _named(names) or catalog.MODELS:
+                print(f"{model.name}\t{store.place(model)}")
+            return 0
+
+
+def wanted(settings: Settings) -> tuple[Model, ...]:
+    """The known models that these settings use on this machine."""
+    found: list[Model | None] = []
+    for language in settings.personas:
+        found.append(_chosen("stt", settings.stt.models, language))
+        found.append(_chosen("tts", settings.tts.voices, language))
+    if settings.llm.engine in ("auto", "llama"):
+        named = settings.llm.model
+        found.append(catalog.named(named) if named else catalog.language_model(probe()))
+    return tuple(dict.fromkeys(model for model in found if model is not None))
+
+
+async def pull(store: ModelStore, models: Sequence[Model]) -> int:
+    """Download each model that is not here; 1 if one could not be had."""
+    failed = 0
+    for model in models:
+        if found := store.find(model):
+            print(f"{model.name} is here: {found}")
+            continue
+        print(f"{model.name}: {model.size / 1e6:.0f} MB, {model.licence}, {model.page}")
+        try:
+            print(f"{model.name} is here: {await store.pull(model)}")
+        except ModelUnavailable as error:
+            print(f"{error}\n    mend: {error.mend}")
+            failed = 1
+    return failed
+
+
+def show(store: ModelStore, models: Sequence[Model]) -> None:
+    """Print a table of the models, and what else lies in the folder."""
+    print(f"Models folder: {store.folder}\n")
+    print(f"{'':2}{'name':24}{'for':6}{'languages':11}{'size':>9}  licence")
+    for model in models:
+        here = "* " if store.find(model) else "  "
+        languages = "chosen" if not model.languages else ", ".join(model.languages)
+        size = f"{model.size / 1e6:.0f} MB"
+        print(f"{here}{model.name:24}{model.stage:6}{languages:11}{size:>9}  {model.licence}")
+    for stage in ("stt", "llm", "tts"):
+        for path in store.brought(stage):
+            print(f"* {path.name:24}{stage:6}brought by you: {path}")
+    print("\n* is here. `*` under languages: every other one; `chosen`: only if you name it.")
+
+
+def _chosen(stage: Stage, names: Mapping[str, str], language: str) -> Model | None:
+    name = names.get(language) or names.get(catalog.ANY_LANGUAGE)
+    return catalog.named(name) if name else catalog.for_language(stage, language)
+
+
+def _named(names: Sequence[str]) -> tuple[Model, ...]:
+    models = []
+    for name in names:
+        model = catalog.named(name)
+        if model is None:
+            known = ", ".join(known.name for known in catalog.MODELS)
+            raise ModelUnavailable(f"there is no model {name!r}; known: {known}", "")
+        models.append(model)
+    return tuple(models)

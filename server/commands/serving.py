@@ -1,0 +1,52 @@
+"""`run.py serve`: choose the engines, say what was chosen, answer calls until told to stop."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from agent.engines.catalog import Hardware
+from server import app
+from server.config import Settings
+from server.hardware import probe
+from server.models import open_store
+from server.stages import StageReport, choose
+
+ROLES = {"stt": "hears with", "llm": "thinks with", "tts": "speaks with"}
+
+
+async def serve(settings: Settings) -> int:
+    """Serve until interrupted. Raises StageUnavailable, OSError (a port that is taken)."""
+    hardware = probe()
+    stages = await choose(settings, open_store(settings.models), hardware)
+    print(start_block(hardware, stages.reports), flush=True)
+    await app.serve(settings, stages, ready=announce)
+    return 0
+
+
+def announce(url: str) -> None:
+    """Say where the page is, once it is there."""
+    print(f"\n  {url}   (Ctrl-C ends it)\n", flush=True)
+
+
+def start_block(hardware: Hardware, reports: Sequence[StageReport]) -> str:
+    """For each stage what was chosen and why; then what is missing, and what mends it."""
+    gpu = hardware.gpu or "no GPU"
+    lines = [f"Chuimsae on {hardware.cores} cores, {hardware.memory / 1e9:.0f} GB, {gpu}", ""]
+    for report in reports:
+        what = f"{report.engine}, {report.model}" if report.model else report.engine
+        lines.append(f"  {ROLES[report.stage]:12}{what} ({report.device}): {report.why}")
+    missing = [line for report in reports for line in _missing(report)]
+    if missing:
+        lines += ["", "  Missing:", *missing]
+    return "\n".join(lines)
+
+
+def _missing(report: StageReport) -> Iterator[str]:
+    if report.missing:
+        yield textwrap.fill(
+            report.missing, 96, initial_indent=f"    {report.stage}  ", subsequent_indent=" " * 9
+        )
+        yield textwrap.fill(
+            report.mend, 96, initial_indent="         mend: ", subsequent_indent=" " * 15
+        )

@@ -1,0 +1,191 @@
+"""The three stages, standing: each plan's choice built, guarded, backed and started.
+
+What can serve behind an engine stands behind it, so that a call goes on when the engine fails: the
+recogniser and the voice that need no model, and the scripted responder. An engine that was asked
+for by name has nothing behind it that would pretend to be it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+from agent.context import Engines
+from agent.engines.catalog import ANY_LANGUAGE, Hardware
+from agent.engines.espeak import Espeak
+from agent.engines.llama import Llama
+from agent.engines.openai import OpenAI
+from agent.engines.phrases import CachedVoice
+from agent.engines.piper import Piper
+from agent.engines.pocketsphinx import PocketSphinx
+from agent.engines.protocols import LanguageModel, Synthesizer, Transcriber
+from agent.engines.resilience import (
+    FallbackModel,
+    FallbackSynthesizer,
+    FallbackTranscriber,
+    GuardedModel,
+    GuardedSynthesizer,
+    GuardedTranscriber,
+    SynthesizerByLanguage,
+    TranscriberByLanguage,
+)
+from agent.engines.scripted import Scripted
+from agent.engines.whisper import Whisper
+from agent.errors import EngineError, Stage
+from server.config import Settings
+from server.models import ModelStore
+from server.plan import Choice, Lack, StageUnavailable, plan
+
+logger = logging.getLogger(__name__)
+
+STOPGAPS: dict[Stage, str] = {"stt": "pocketsphinx", "llm": "scripted", "tts": "espeak"}
+"""The engine of each stage that needs no model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageReport:
+    """What serves a stage, why, and what was missing for something better, for people to read."""
+
+    stage: Stage
+    engine: str
+    model: str
+    device: str
+    why: str
+    missing: str = ""
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The engines that serve every call, started, and how they came to be chosen."""
+
+    engines: Engines
+    reports: tuple[StageReport, ...]
+
+    async def aclose(self) -> None:
+        """Free the engines."""
+        async with AsyncExitStack() as stack:  # each is closed, even if another's closing fails
+            for engine in (
+                self.engines.transcriber,
+                self.engines.model,
+                self.engines.synthesizer,
+            ):
+                stack.push_async_callback(engine.aclose)
+
+
+class _Engine(Protocol):
+    async def start(self) -> None: ...
+    async def aclose(self) -> None: ...
+
+
+E = TypeVar("E", bound=_Engine)
+
+
+async def choose(settings: Settings, store: ModelStore, hardware: Hardware) -> Stages:
+    """Choose, build and start the engines. Raises StageUnavailable."""
+    stt, llm, tts = await plan(settings, store, hardware)
+    if settings.server.require_models:
+        _insist((stt, llm, tts))
+    async with AsyncExitStack() as started:
+        transcriber, stt = await _stand_up(stt, lambda c: _transcriber(c, settings), started)
+        model, llm = await _stand_up(llm, lambda c: _model(c, settings), started)
+        synthesizer, tts = await _stand_up(tts, lambda c: _synthesizer(c, settings), started)
+        if settings.server.require_models:
+            _insist((stt, llm, tts))
+        started.pop_all()
+    engines = Engines(transcriber, model, synthesizer)
+    return Stages(engines, tuple(report(choice) for choice in (stt, llm, tts)))
+
+
+def report(choice: Choice) -> StageReport:
+    """A choice as people read it."""
+    return StageReport(
+        stage=choice.stage,
+        engine=choice.engine,
+        model=choice.model,
+        device=choice.device,
+        why=choice.why,
+        missing="; ".join(lack.what for lack in choice.lacks),
+        mend="; ".join(dict.fromkeys(lack.mend for lack in choice.lacks)),
+    )
+
+
+def _insist(choices: tuple[Choice, ...]) -> None:
+    """Raises StageUnavailable for the first stage that had to do without a model."""
+    for choice in choices:
+        for lack in choice.lacks:
+            raise StageUnavailable(choice.stage, f"models are required, but {lack.what}", lack.mend)
+
+
+async def _stand_up(
+    choice: Choice, build: Callable[[Choice], E], started: AsyncExitStack
+) -> tuple[E, Choice]:
+    """Build and start what was chosen; if it can't, what needs no model, saying so."""
+    engine = build(choice)
+    try:
+        await engine.start()
+    except EngineError as error:
+        await engine.aclose()
+        stopgap = STOPGAPS[choice.stage]
+        if choice.forced or choice.engine == stopgap:
+            mend = "python run.py check tells what is installed"
+            raise StageUnavailable(choice.stage, str(error), mend) from error
+        lack = Lack(what=f"{choice.engine} did not start: {error}", mend="python run.py check")
+        poorer = replace(
+            choice,
+            engine=stopgap,
+            why=f"{choice.engine} did not start",
+            device="cpu",
+            models={},
+            lacks=(*choice.lacks, lack),
+        )
+        return await _stand_up(poorer, build, started)
+    except asyncio.CancelledError:
+        await engine.aclose()
+        raise
+    started.push_async_callback(engine.aclose)
+    return engine, choice
+
+
+def _transcriber(choice: Choice, settings: Settings) -> Transcriber:
+    stt = settings.stt
+    sphinx = GuardedTranscriber(PocketSphinx(stt.pocketsphinx), stt.guard)
+    if choice.engine == "pocketsphinx":
+        return sphinx
+    whisper = GuardedTranscriber(Whisper(stt.whisper, choice.models), stt.guard)
+    if choice.forced or "en" not in settings.personas:
+        return whisper
+    english = FallbackTranscriber(whisper, sphinx, _tell) if "en" in choice.models else sphinx
+    return TranscriberByLanguage({"en": english, ANY_LANGUAGE: whisper})
+
+
+def _model(choice: Choice, settings: Settings) -> LanguageModel:
+    llm = settings.llm
+    scripted = Scripted(llm.scripted)
+    match choice.engine:
+        case "scripted":
+            return scripted
+        case "openai":
+            return GuardedModel(OpenAI(llm.openai), llm.guard)
+        case _:
+            llama = GuardedModel(Llama(llm.llama, choice.models[ANY_LANGUAGE]), llm.guard)
+            return llama if choice.forced else FallbackModel(llama, scripted, _tell)
+
+
+def _synthesizer(choice: Choice, settings: Settings) -> Synthesizer:
+    tts = settings.tts
+    espeak = GuardedSynthesizer(Espeak(tts.espeak), tts.guard)
+    if choice.engine == "espeak":
+        return CachedVoice(espeak, tts.cache)
+    piper = GuardedSynthesizer(Piper(tts.piper, choice.models), tts.guard)
+    backed = FallbackSynthesizer(piper, espeak, _tell)
+    voices = {language: backed for language in choice.models}
+    return CachedVoice(SynthesizerByLanguage({**voices, ANY_LANGUAGE: espeak}), tts.cache)
+
+
+def _tell(error: EngineError) -> None:
+    logger.warning("Fallback served", extra={"stage": error.stage, "cause": str(error)})
