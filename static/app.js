@@ -142,7 +142,7 @@ function beginCall() {
   announcer.clear();
   begunAt = performance.now();
   showPhase("listening");
-  drum.shout("얼쑤!");
+  drum.shout();
   requestAnimationFrame(beat);
 }
 
@@ -182,6 +182,7 @@ function showPhase(phase) {
 function showMute() {
   buttons.mute.setAttribute("aria-pressed", String(session.isMuted));
   document.body.toggleAttribute("data-muted", session.isMuted);
+  words.write(find("you"), session.isMuted ? "muted" : "you");
 }
 
 /**
@@ -224,10 +225,7 @@ const TAKES = {
     captions.spoken(fact);
     announcer.say(words.say("said-agent", { text: fact.text }));
   },
-  filler: (fact) => {
-    captions.filler(fact);
-    drum.shout(fact.text);
-  },
+  filler: (fact) => captions.filler(fact),
   "cut-in": (fact) => captions.cutIn(fact),
   ducked: (fact) => captions.ducked(fact),
   finished: (fact) => captions.finished(fact),

@@ -57,7 +57,8 @@ export class Captions {
    */
   partial({ turn, text, stable }) {
     const { entry, heard } = this.#hear(turn);
-    const kept = text.startsWith(stable) ? stable : "";
+    const prefix = text.startsWith(stable) ? stable : "";
+    const kept = text.slice(0, text.length - text.slice(prefix.length).trimStart().length);
     entry.classList.add("provisional");
     heard.replaceChildren(kept, span("unstable", text.slice(kept.length)));
     this.#follow();

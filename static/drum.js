@@ -54,12 +54,8 @@ export class Drum {
     for (const side of /** @type {const} */ (["you", "agent"])) this.#tell(side, levels[side]);
   }
 
-  /**
-   * Calls something out beside the drum, as a drummer does: a filler, or the beginning.
-   * @param {string} text
-   */
-  shout(text) {
-    this.#shout.textContent = text;
+  /** Calls out beside the drum, as a drummer does to begin. */
+  shout() {
     this.#shout.classList.add("loud");
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.#shout.classList.remove("loud"), 1600);

@@ -43,6 +43,7 @@ export class Notices {
     const reason = this.#words.write(document.createElement("p"), why, values);
     notice.append(reason);
     if (actions.length) notice.append(this.#buttons(actions));
+    notice.append(this.#cross());
     return reason;
   }
 
@@ -74,6 +75,17 @@ export class Notices {
     if (kinds.length && !kinds.includes(this.kind)) return;
     clearInterval(this.#ticking);
     this.#place.replaceChildren();
+  }
+
+  #cross() {
+    const cross = document.createElement("button");
+    cross.type = "button";
+    cross.className = "cross";
+    cross.textContent = "×";
+    cross.dataset.wordsLabel = "dismiss";
+    cross.setAttribute("aria-label", this.#words.say("dismiss"));
+    cross.addEventListener("click", () => this.#place.replaceChildren());
+    return cross;
   }
 
   /** @param {Action[]} actions */

@@ -22,7 +22,7 @@ export class Reply {
    */
   speak(text, seconds) {
     this.#reveal();
-    for (const { word, at } of pace(`${text.trim()} `, seconds)) {
+    for (const { word, at } of pace(text, seconds)) {
       const element = this.#append("coming", word);
       this.#words.push(element);
       this.#after(at, () => element.classList.remove("coming"));
@@ -34,7 +34,7 @@ export class Reply {
    * @param {string} text
    */
   fill(text) {
-    this.#append("chuimsae", `${text.trim()} `);
+    this.#append("chuimsae", text);
   }
 
   /**
@@ -51,7 +51,7 @@ export class Reply {
       element.classList.toggle("unheard", left < length);
       left = Math.max(0, left - length);
     }
-    if (this.#words.length === 0 && heard) this.#words.push(this.#append("", `${heard} `));
+    if (this.#words.length === 0 && heard) this.#words.push(this.#append("", heard));
     this.#line.append(remark);
   }
 
@@ -97,8 +97,9 @@ export class Reply {
   #append(name, text) {
     const element = document.createElement("span");
     element.className = name;
-    element.textContent = text;
-    return this.#line.appendChild(element);
+    element.textContent = text.trim();
+    this.#line.append(element, " ");
+    return element;
   }
 }
 
