@@ -3,7 +3,7 @@
     async with listening(create_app(settings, stages), settings.server) as url: ...
 
 Start: engines stand already (`server.stages`) → calls → routes → the port. Stop: nobody is let in,
-goodbyes are said, calls end, the port closes, and the engines last.
+goodbyes are said, calls end, the port closes; the engines are closed last, by who built them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -128,18 +128,17 @@ async def listening(app: web.Application, settings: ServerSettings) -> AsyncGene
 async def serve(
     settings: Settings, stages: Stages, *, ready: Callable[[str], None] | None = None
 ) -> None:
-    """Serve until SIGINT or SIGTERM; then say goodbye to the calls, and stop the engines.
+    """Serve until SIGINT or SIGTERM, then say goodbye to the calls. The engines stay the caller's.
 
     A second signal stops at once. `ready` is told the URL. Raises OSError when the port is taken.
     """
-    async with aclosing(stages):
-        app = create_app(settings, stages)
-        with _Signals() as signals:
-            async with listening(app, settings.server) as url:
-                if ready is not None:
-                    ready(url)
-                await signals.first.wait()
-                await _part(app[CALLS], signals)
+    app = create_app(settings, stages)
+    with _Signals() as signals:
+        async with listening(app, settings.server) as url:
+            if ready is not None:
+                ready(url)
+            await signals.first.wait()
+            await _part(app[CALLS], signals)
 
 
 async def _part(calls: Calls, signals: _Signals) -> None:
