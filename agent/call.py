@@ -8,6 +8,7 @@ comes out as events. The call owns its tasks: when `run()` is over, none of them
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from agent.answering import Answering
 from agent.context import Context, Detector, Ear, Engines, Mouth
@@ -17,7 +18,7 @@ from agent.dialogue.echo import EchoGate
 from agent.dialogue.endpointer import Ended, Endpointer, Paused, Resumed, Started
 from agent.dialogue.phase import Phase
 from agent.dialogue.silence import Patience, Silence
-from agent.engines.protocols import Priority, ReplyRequest
+from agent.engines.protocols import Priority, ReplyRequest, TurnJudge
 from agent.errors import EngineError
 from agent.events import (
     CallEnded,
@@ -74,6 +75,7 @@ class Call:
         self._overlap = False
         """The utterance in the ear began while the agent was audible, and is no turn yet."""
         self._verdict: Verdict | None = None
+        self._judging: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup
         self._endpointer = Endpointer(settings.endpoint, persona.language)
         self._barge_in = BargeIn(settings.barge_in, persona.language)
@@ -92,6 +94,8 @@ class Call:
                     self._answering.remark(context.persona.greeting, turn=0)
                 await self._over.wait()
                 listening.cancel()
+                if self._judging is not None:
+                    self._judging.cancel()
                 self._listener.pause()
                 await self._answering.abandon()
         except* SpeakerClosed:
@@ -189,9 +193,21 @@ class Call:
             self._listener.rest()
             return
         self._listener.pause()
+        if self._context.engines.judge is not None:
+            self._judging = self._tasks.create_task(
+                self._judge(self._context.engines.judge, self._hearing)
+            )
         self._answering.suspect(
             self._hearing, speech_end=self._loop_time(signal.speech_end), read=self._endpointer.read
         )
+
+    async def _judge(self, judge: TurnJudge, hearing: Hearing) -> None:
+        """Ask how the pause sounds. A judge that fails is one witness less."""
+        revision = hearing.revision
+        with suppress(EngineError):
+            complete = await judge.complete(hearing.recent)
+            if hearing is self._hearing and revision == hearing.revision:
+                self._endpointer.judge(complete)
 
     async def _resumed(self) -> None:
         if self._hearing is None:

@@ -10,7 +10,7 @@ from typing import Protocol
 from agent.dialogue.filler import Fillers
 from agent.dialogue.forecast import Forecast
 from agent.dialogue.history import History
-from agent.engines.protocols import LanguageModel, Synthesizer, Transcriber
+from agent.engines.protocols import LanguageModel, Synthesizer, Transcriber, TurnJudge
 from agent.events import Observer
 from agent.persona import Persona
 from agent.settings import TurnSettings
@@ -19,11 +19,12 @@ from media.audio import AudioChunk
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """The three engines that serve every call."""
+    """What serves every call: the three engines, and the judge of pauses where there is one."""
 
     transcriber: Transcriber
     model: LanguageModel
     synthesizer: Synthesizer
+    judge: TurnJudge | None = None
 
 
 class Detector(Protocol):

@@ -15,10 +15,12 @@ from os.path import commonprefix
 from agent.context import Context
 from agent.engines.protocols import Priority, Recognition, Transcript
 from agent.errors import EngineError
-from media.audio import AudioChunk
+from media.audio import AudioChunk, join
 
 VOICED = 0.5
 """Probability of speech from which a chunk counts as voice."""
+RECENT_SECONDS = 8.0
+"""How much of an utterance's sound is kept beside its recognition."""
 
 OnPartial = Callable[[str, str], Awaitable[None]]
 """Called with all that is understood so far, and with the part of it that is stable."""
@@ -39,6 +41,8 @@ class Hearing:
         self.voiced = 0.0
         """Seconds of it that were speech."""
         self._recognition = recognition
+        self._recent: deque[AudioChunk] = deque()
+        self._recent_seconds = 0.0
         self._fed_until = 0.0
         self._revision = 0
         self._news = asyncio.Event()
@@ -55,7 +59,16 @@ class Hearing:
         self._fed_until = position + chunk.seconds
         self._revision += 1
         self._recognition.feed(chunk)
+        self._recent.append(chunk)
+        self._recent_seconds += chunk.seconds
+        while self._recent_seconds > RECENT_SECONDS:
+            self._recent_seconds -= self._recent.popleft().seconds
         self._news.set()
+
+    @property
+    def recent(self) -> AudioChunk:
+        """Its last seconds, as sound: what a judge of pauses listens to."""
+        return join(list(self._recent))
 
     async def follow(self, fastest: float, slowest: float, on_partial: OnPartial) -> None:
         """Report partial transcripts every `fastest` to `slowest` seconds while audio comes.

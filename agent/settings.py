@@ -12,6 +12,7 @@ from agent.dialogue.history import HistorySettings
 from agent.dialogue.sentences import SentenceSettings
 from agent.dialogue.silence import SilenceSettings
 from agent.dialogue.speculation import SpeculationSettings
+from agent.engines.smart_turn import SmartTurnSettings
 
 
 class HearingSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -53,6 +54,7 @@ class TurnSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
 
     hearing: HearingSettings = HearingSettings()
     endpoint: EndpointSettings = EndpointSettings()
+    smart_turn: SmartTurnSettings = SmartTurnSettings()
     speculation: SpeculationSettings = SpeculationSettings()
     reply: ReplySettings = ReplySettings()
     sentences: SentenceSettings = SentenceSettings()

@@ -128,3 +128,10 @@ class Synthesizer(Protocol):
         Word times count from the start of their own piece. Raises LanguageUnsupported."""
 
     async def aclose(self) -> None: ...
+
+
+class TurnJudge(Protocol):
+    """Whether a pause sounds like the end of a turn."""
+
+    async def complete(self, audio: AudioChunk) -> float:
+        """The probability (0..1) that the turn which `audio` (16 kHz) ends with is complete."""

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from agent.call import Call
 from agent.context import Engines
+from agent.engines.protocols import TurnJudge
 from agent.events import Event, HistoryChanged, PhaseChanged, ReplySpoken, TurnFinished
 from agent.persona import Persona
 from agent.settings import TurnSettings
@@ -88,6 +89,7 @@ async def line(
     model: FakeModel | None = None,
     voice: FakeVoice | None = None,
     transcriber: FakeTranscriber | None = None,
+    judge: TurnJudge | None = None,
 ) -> AsyncGenerator[Line, None]:
     """A call that is going on; hung up at the end, and then nothing may be left of it."""
     vocabulary = transcriber.vocabulary if transcriber else Vocabulary()
@@ -98,7 +100,7 @@ async def line(
     call = Call(
         call_id="c1",
         persona=persona,
-        engines=Engines(transcriber, model, voice),
+        engines=Engines(transcriber, model, voice, judge),
         detector=FakeDetector(),
         microphone=ear,
         speaker=speaker,

@@ -17,12 +17,14 @@ from agent.events import (
     PhaseChanged,
     ReplyDucked,
     SpeculationEnded,
+    SpeechStopped,
     StageFailed,
     TurnDropped,
     TurnFinished,
 )
 from agent.persona import Persona, english, korean
 from agent.settings import HearingSettings, TurnSettings
+from media.audio import AudioChunk
 from tests.agent.conversation import QUIET, line
 from tests.fakes import FakeModel, FakeTranscriber, FakeVoice, Vocabulary
 from tests.virtual_time import virtual
@@ -408,3 +410,27 @@ async def test_partials_can_be_switched_off() -> None:
         turn = await it.wait_for(TurnFinished)
     assert not it.of(PartialTranscript)
     assert turn.transcript == QUESTION
+
+
+@pytest.mark.parametrize(("complete", "sooner"), [(0.97, True), (0.03, False)])
+def test_how_the_pause_sounds_moves_the_end_of_the_turn(complete: float, sooner: bool) -> None:
+    class Judge:
+        async def complete(self, audio: AudioChunk) -> float:
+            assert audio.seconds > 1.0
+            return complete
+
+    @virtual
+    async def waited() -> float:
+        async with line(judge=Judge()) as it:
+            await it.say("i was thinking of the blue one")
+            stopped = await it.wait_for(SpeechStopped)
+        return stopped.at - stopped.speech_end
+
+    @virtual
+    async def waited_without() -> float:
+        async with line() as it:
+            await it.say("i was thinking of the blue one")
+            stopped = await it.wait_for(SpeechStopped)
+        return stopped.at - stopped.speech_end
+
+    assert (waited() < waited_without()) is sooner
