@@ -18,7 +18,6 @@ from agent.errors import Stage
 from server.config import Settings
 from server.models import ModelStore, ModelUnavailable
 
-
 LIST = "python run.py models list shows the known ones"
 
 
