@@ -29,13 +29,20 @@ _NEVER_LAST = frozenset(
 _STRANDED = frozenset("of to from with for at into without between against about in on by".split())
 """Prepositions that end a question ("where are you from") or a clause ("what it is for")."""
 
+_PARTICLES = frozenset("in on by with from for".split())
+"""Those of them that a statement or a command may end in ("turn it on", "what it is for")."""
+
 _AUXILIARIES = frozenset(
     """is are was were am be been being has have had do does did will would can could should shall
     may might must isn't aren't wasn't weren't""".split()
 )
 
 _PRONOUNS = frozenset("i you he she it we they this that there who".split())
-_OBJECTS = frozenset("me you him her it us them this that these those".split())
+_BEFORE_THAT = frozenset("is was said think thought know believe so sure mean hope".split())
+_BEFORE_SUBJECT = _AUXILIARIES | frozenset("if when because and but or so while unless".split())
+_BEFORE_PARTICLE = frozenset(
+    "me you him her it us them this that these those log come sign go hold is are was".split()
+)
 
 _OPENERS = re.compile(
     r"(?:.* )?(?:"
@@ -46,12 +53,15 @@ _OPENERS = re.compile(
     r"|(?:can|could|may) (?:i|we) (?:get|have|order|ask|speak|talk)"
     r"|(?:can|could|would) you (?:please )?(?:tell|give|send|help me with|let|show|find|get)"
     r"|(?:please )?(?:tell|give|send|show|get) me|let me|i am|we are|going|trying"
-    r"|(?:my|the) (?:name|number|address|problem|question|thing|reason|order)"
-    r"|(?:what|how|where|when|why|which)(?: about| do| does| did| kind| much| many)?"
-    r"|so|well|and then|you know|sort|kind|because|actually|basically|also|maybe|not only"
-    r")$"
+    r"|(?:do|does|did) (?:you|they|we|he|she|it) (?:have|want|need|know|like|offer|take)"
+    r"|(?:know|wonder|wondering|sure|see|me|ask) (?:what|how|where|when|why|which)"
+    r"|(?:what|how) (?:about|do|does|did|kind|much|many)"
+    r"|and then|you know|sort|kind|because|actually|basically|also|maybe|not only"
+    r")|so|well|(?:my|the) (?:name|number|address|problem|question|thing|reason)"
 )
 """Beginnings that nothing has followed yet."""
+
+_ASKING = re.compile(r"(?:can|could|may|will|would|do|does|did|so|well) ")
 
 _PREMODIFIERS = frozenset(
     """really too more less most least other different same new old big small large medium next
@@ -71,9 +81,9 @@ _CLOSERS = re.compile(
     r"(?:.* )?(?:please|thanks|thank you|thank you very much|thanks a lot|thank you so much"
     r"|that's it|that's all|that is all|that will be all|that'll be all|nothing else|no thank you"
     r"|you too|as well|goodbye|bye|bye bye|i think so|i don't know|i guess so|never mind|of course"
-    r"|not really|not yet|i do|i don't|i am|i'm not|it is|it isn't|i did|i can|i can't|i have"
+    r"|not really|not yet|i don't|i'm not|it isn't|i can't|i hope so|i guess so|i suppose so"
     r"|right now|today|tomorrow|yesterday|tonight|this morning|this afternoon|this evening"
-    r"|this week|next week|o'clock|a m|p m|am|pm|is it|isn't it|right|okay)$"
+    r"|this week|next week|o'clock|[ap] m|pm|is it|isn't it|right|okay)$"
 )
 _SHORT_ANSWER = re.compile(
     r"(?:yes|yeah|no|nope|sure|of course|so|me too)?(?: ?(?:i|you|we|he|she|it|they|that|there)"
@@ -105,10 +115,12 @@ def ending(said: list[str], mark: str) -> tuple[str, str] | None:
     if len(said) <= 4 and _SHORT_ANSWER.fullmatch(line):
         return _short_answer(said)
     question = mark == "question" or (len(said) >= 3 and _QUESTION.fullmatch(line) is not None)
-    if open_end := _open_end(said, last, line, question):
-        return open_end
+    if shape := _shape(said, last, line, question):
+        return shape
     if _CLOSERS.fullmatch(line):
         return ("complete", "a closing phrase")
+    if open_end := _open_end(said, last, question):
+        return open_end
     if question:
         return ("complete", "question")
     if last in _PREMODIFIERS:
@@ -122,30 +134,40 @@ def _short_answer(said: list[str]) -> tuple[str, str]:
     return ("unsure", f"a short answer or a beginning: {' '.join(said)}")
 
 
-def _open_end(said: list[str], last: str, line: str, question: bool) -> tuple[str, str] | None:
-    """The last words, when they cannot end a sentence."""
+def _shape(said: list[str], last: str, line: str, question: bool) -> tuple[str, str] | None:
+    """The whole line, when it is a beginning that wants something after it."""
     before = said[-2] if len(said) > 1 else ""
-    if last in _STRANDED and (question or before in _OBJECTS | {"log", "come", "sign", "go"}):
-        if before in {"the", "a", "my", "your"} | _AUXILIARIES and not question:
-            return ("unfinished", f"open end: {last}")
-        return ("unsure", f"a preposition left alone: {last}")
-    if last == "like" and (question or before in _OBJECTS):
-        return ("unsure", "like")
-    if last in ("i", "we", "he", "she", "they") and question and before in _AUXILIARIES:
-        return ("unfinished", f"open end: {last}")
-    if last in _NEVER_LAST or last in ("in", "on", "by", "about") and before not in _OBJECTS:
-        return ("unfinished", f"open end: {last}")
-    if last in _AUXILIARIES and before:
-        if before in _PRONOUNS and len(said) > 3:
-            return ("unsure", f"ends in {last}")
-        return ("unfinished", f"open end: {last}")
-    if last == "so" and before in ("think", "hope", "guess", "suppose", "believe"):
-        return ("complete", f"{before} so")
-    if last == "well" and before in ("as", "very", "pretty", "so"):
-        return None
-    if question and len(said) > 2 and last not in ("so", "actually", "basically", "maybe"):
-        if not re.search(r"(?:^| )(?:can|could|may|will|would) (?:i|you|we)\b", line):
-            return None
-    if _OPENERS.fullmatch(line):
+    if _OPENERS.fullmatch(line) and (not question or _ASKING.match(line)):
         return ("unfinished", f"a beginning: … {' '.join(said[-3:])}")
+    if len(said) == 2 and last in ("you", "it") and before in _BEFORE_SUBJECT:
+        return ("unfinished", f"a beginning: {before} {last}")
+    if len(said) == 3 and _ASKING.match(line) and said[1] == "you":
+        return ("unsure", "a question that may want an object")
     return None
+
+
+def _open_end(said: list[str], last: str, question: bool) -> tuple[str, str] | None:
+    """The last word, when a sentence does not end in it."""
+    before = said[-2] if len(said) > 1 else ""
+    if last in _STRANDED and (question or (before in _BEFORE_PARTICLE and last in _PARTICLES)):
+        return ("unsure", f"a preposition left alone: {last}")
+    if last == "like" and said[0].startswith(("what", "how", "who")):
+        return None
+    if last == "that" and before in _BEFORE_THAT and not question:
+        return ("unfinished", f"open end: {before} that")
+    if last in _AUXILIARIES and before:
+        return _auxiliary(said, last, before, question)
+    if last in _NEVER_LAST | _PARTICLES | {"about"}:
+        return ("unfinished", f"open end: {last}")
+    return None
+
+
+def _auxiliary(said: list[str], last: str, before: str, question: bool) -> tuple[str, str] | None:
+    """Whole: what time it is. Not whole: my name is."""
+    if before == "to":
+        return ("unsure", f"ends in to {last}")
+    if before in _PRONOUNS and question:
+        return None
+    if before in _PRONOUNS and len(said) > 3:
+        return ("unsure", f"ends in {last}")
+    return ("unfinished", f"open end: {last}")

@@ -21,7 +21,7 @@ _WHOLE = frozenset(
     네 예 넵 네네 응 응응 아니요 아니오 아뇨 아니에요 맞아 맞아요 맞습니다 그래 그래요 그럼요
     좋아 좋아요 좋습니다 안녕 안녕하세요 여보세요 감사합니다 고맙습니다 고마워 고마워요 알겠어요
     알겠습니다 됐어요 됐습니다 괜찮아요 괜찮습니다 취소 그만 잠깐만요 잠시만요 몰라요 모르겠어요
-    모르겠습니다 수고하세요
+    모르겠습니다 모르겠는데요 수고하세요 잠깐만 잠시만 왜요
     """.split()
 )
 _CONJUNCTIONS = frozenset(
@@ -53,14 +53,14 @@ _ONGOING = tuple(
     """
     는데 은데 인데 한데 던데 ㄴ데 텐데 운데 른데 건데 데 지만 면서 으며 하며 이며 려고 으러 도록
     자마자 다가 느라 느라고 든지 거나 므로 때문에 더니 더라도 길래 아서 어서 여서 해서 라서 래서
-    와서 가서 서 으면 다면 라면 하면 려면 면 니까 고 거든 라도 아도 어도 해도 듯이 채로 대로 만큼
+    와서 가서 서 으면 다면 라면 하면 려면 면 니까 고 거든 아니라 아도 어도 해도 듯이 채로 대로 만큼
     는지 을지 ㄹ지 런데 는데도 니 러
     """.split()
 )
 _SOFT = tuple(
     """
     는데요 은데요 ㄴ데요 인데요 건데요 한데요 던데요 데요 거든요 고요 구요 니까요 서요 지만요
-    면요 은요 는요 이요 랑요 하고요 에요는
+    면요 은요 는요 랑요 하고요 에요는
     """.split()
 )
 """Polite, but as often the middle of what is said as its end."""
@@ -70,9 +70,24 @@ _FINAL = tuple(
     습니다 입니다 합니다 됩니다 니다 습니까 입니까 십시오 세요 셔요 에요 예요 이에요 어요 아요
     여요 해요 돼요 와요 줘요 네요 군요 구나 나요 까요 가요 래요 게요 지요 죠 죠요 시죠 요 잖아
     았어 었어 였어 했어 됐어 있어 없어 같아 싶어 해줘 줘 할래 할게 을게 을까 갈까 까 하자 가자
-    느냐 이야 거야 뭐야 구먼 하네 좋네 했네 겠네 이네 렇지 맞지 하지 하니 했니 있니 없니 해라 다
+    느냐 이야 거야 뭐야 구먼 어때 하네 좋네 했네 겠네 이네 렇지 맞지 하지 하니 했니 있니 없니 해라
+    다
     """.split()
 )
+_BEFORE_MORE = frozenset(
+    """
+    좀 더 덜 안 못 너무 아주 매우 제일 가장 조금 수 것 때 줄 거 및 각 약 총 매 한 두 세 네번째
+    """.split()
+)
+"""Adverbs, determiners and bound nouns, after which a predicate or a noun comes."""
+
+_ASKING = frozenset(
+    """
+    뭐 뭘 뭐가 무엇 무슨 누구 누가 어디 어디서 어디에 언제 왜 어떻게 어떤 어느 얼마 얼마나 몇 뭐라고
+    """.split()
+)
+"""With one of these in the sentence, an informal ending asks and is an end."""
+
 _PARTICLES_CLOSED = ("은", "이", "을", "과", "이랑", "으로", "이나")
 """Particles after a final consonant."""
 _PARTICLES_OPEN = ("는", "가", "를", "와", "랑", "로", "나")
@@ -88,6 +103,9 @@ _MAYBE = tuple(
     까지 부터 도 만 쯤 정도 지 게 야 아 어 해 자 래 네 니 냐 라
     """.split()
 )
+
+_INFORMAL = tuple("야 아 어 해 래 네 니 냐 지".split())
+"""Of those, the endings of informal speech."""
 
 
 def ending(said: list[str], mark: str) -> tuple[str, str] | None:
@@ -108,7 +126,15 @@ def ending(said: list[str], mark: str) -> tuple[str, str] | None:
         return ("complete", "question")
     if last in _NOUNS or not is_hangul(last[-1]):
         return None
-    return _by_ending(last)
+    if len(said) > 1 and last in _BEFORE_MORE:
+        return ("unfinished", f"more must follow: {last}")
+    if len(said) > 1 and last == "줘":
+        return ("complete", "final ending: 줘")
+    found = _by_ending(last)
+    asks = any(word in _ASKING or word.startswith("뭐") for word in said)
+    if asks and found and found[0] == "unsure" and _suffix(last, _SOFT + _INFORMAL):
+        return ("complete", f"asked, {found[1]}")
+    return found
 
 
 def _by_ending(last: str) -> tuple[str, str] | None:
@@ -138,7 +164,7 @@ def _by_particle(last: str) -> tuple[str, str] | None:
                 return ("unfinished", f"particle: …{particle}")
     if maybe := _suffix(last, _MAYBE):
         return ("unsure", f"may go on: …{maybe}")
-    if final_consonant(last[-1]) == "ㄹ" and len(last) > 1 and last[-1] in "할될갈볼줄올살":
+    if last[-1] in "할될갈볼줄올살":
         return ("unfinished", f"adnominal: …{last[-1]}")
     return None
 
@@ -149,6 +175,6 @@ def _formal(last: str, ending: str) -> bool:
 
 
 def _suffix(word: str, endings: tuple[str, ...]) -> str:
-    """The longest of the endings that `word` has, not being all of it; empty: none."""
-    fitting = (e for e in endings if word.endswith(e) and len(word) > len(e))
+    """The longest of the endings that `word` has; empty: none. One syllable is no word of them."""
+    fitting = (e for e in endings if word.endswith(e) and (len(word) > len(e) or len(e) > 1))
     return max(fitting, key=len, default="")

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 from agent.dialogue.completeness import Completeness, Reading, classify
 from agent.dialogue.rhythm import Rhythm, RhythmSettings
 
-_SLACK = 1e-9
+_SLACK = 1e-6
 """Seconds; sums of chunk lengths are compared with settings, and must not miss by rounding."""
 
 Preset = Literal["eager", "balanced", "patient"]

@@ -26,13 +26,16 @@ _TENS = frozenset(
     thirty forty fifty sixty seventy eighty ninety""".split()
 )
 
+_TELEPHONE = (10,)
+"""Where the first digits say nothing else."""
+
 _LENGTHS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
     "en": (
         (r"\b(zip|postal) ?code\b", (5,)),
         (r"\bpin\b", (4,)),
         (r"\b(verification|confirmation|security|one time)\b", (6,)),
         (r"\b(card|credit|debit)\b", (16,)),
-        (r"\b(phone|telephone|mobile|cell|call me|reach me|number)\b", (10,)),
+        (r"\b(phone|telephone|mobile|cell|call me|reach me|number)\b", _TELEPHONE),
     ),
     "ko": (
         (r"우편\s*번호", (5,)),
@@ -40,6 +43,7 @@ _LENGTHS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
         (r"인증\s*번호", (6,)),
         (r"주민\s*(등록)?\s*번호", (13,)),
         (r"카드\s*번호", (16,)),
+        (r"번호|연락처|전화", _TELEPHONE),
     ),
 }
 """What a number is called, and how many digits it then has."""
@@ -69,7 +73,11 @@ def _tokens(text: str, language: str) -> list[str]:
     for token in tokens:
         # "공일공에": the hyphen of a telephone number is spoken 에 (or 다시).
         bare = token.removesuffix("에") if len(token) > 1 else token
-        if len(bare) > 1 and all(c in _DIGITS_KO for c in bare) and _plain_digits(bare):
+        if (
+            len(bare) > 1
+            and all(c in _DIGITS_KO for c in bare)
+            and (_plain_digits(bare) or (split and split[-1] in _DIGITS_KO))
+        ):
             split += list(bare)
         elif token != "다시" or not split or split[-1] not in _DIGITS_KO:
             split.append(token)
@@ -90,12 +98,15 @@ def _run(tokens: list[str], language: str) -> tuple[list[str], str, int] | None:
         token = tokens[index - 1]
         if token in _REPEATS and digits:
             digits.insert(0, digits[0] * (_REPEATS[token] - 1))
+            groups += 1
         elif (value := _value(token, language)) is not None:
             digits.insert(0, value)
             groups += 1
         elif len(token) == 1 and token.isascii() and token.isalpha():
             letters += 1
             groups += 1
+        elif token == "hundred" and groups:
+            digits.insert(0, "00")
         elif token in _TENS and groups:
             groups += 1
             digits.insert(0, "00"[: 1 if digits and len(digits[0]) == 1 else 2])
@@ -112,10 +123,9 @@ def _is_run(before: list[str], digits: str, letters: int, groups: int, language:
     if letters:
         # "am i a": words of one letter. Two letters, or letters with digits, are being spelled.
         return letters + len(digits) >= 2 and not (letters == 1 and not digits)
-    if groups >= 3 or (groups == 2 and len(digits) >= 5):
+    if groups >= 3 or (groups == 2 and len(digits) >= 5) or len(digits) >= 7:
         return True
-    named = bool(_named(before, language))
-    return bool(digits) and named and len(digits) >= 1
+    return bool(digits) and bool(_named(before, language))
 
 
 def _value(token: str, language: str) -> str | None:
@@ -135,7 +145,7 @@ def _named(before: list[str], language: str) -> tuple[int, ...]:
 def _expected(before: list[str], digits: str, language: str) -> tuple[int, ...]:
     """The lengths at which a number that begins like this is whole; empty: not known."""
     named = _named(before, language)
-    if named and named != (10,):
+    if named and named != _TELEPHONE:
         return named
     if language == "ko":
         return _expected_korean(digits)

@@ -1,0 +1,485 @@
+"""The end of a turn, by evidence; played in pieces of 20 ms unless said otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from agent.dialogue.endpointer import (
+    PRESETS,
+    Ended,
+    Endpointer,
+    EndpointSettings,
+    Paused,
+    Resumed,
+    Signal,
+    Started,
+)
+from agent.dialogue.rhythm import RhythmSettings
+
+PIECE = 0.02
+STEADY = RhythmSettings(rate=0.0)
+"""A rhythm that learns nothing, where a test is about something else."""
+
+
+def steady(**overrides: object) -> EndpointSettings:
+    return EndpointSettings.model_validate({"rhythm": STEADY, **overrides})
+
+
+def play(endpointer: Endpointer, probability: float, seconds: float) -> list[Signal]:
+    signals = (endpointer.feed(probability, PIECE) for _ in range(round(seconds / PIECE)))
+    return [signal for signal in signals if signal is not None]
+
+
+def speech(endpointer: Endpointer, seconds: float = 1.0) -> list[Signal]:
+    return play(endpointer, 0.95, seconds)
+
+
+def quiet(endpointer: Endpointer, seconds: float) -> list[Signal]:
+    return play(endpointer, 0.02, seconds)
+
+
+def ended_after(text: str | None, language: str = "en", **overrides: object) -> float:
+    """Seconds of silence that end a turn with these words."""
+    endpointer = Endpointer(steady(**overrides), language)
+    speech(endpointer)
+    if text is not None:
+        endpointer.read(text)
+    ends = [signal for signal in quiet(endpointer, 5.0) if isinstance(signal, Ended)]
+    return ends[0].waited
+
+
+def test_a_turn_starts_at_its_onset_pauses_and_ends() -> None:
+    endpointer = Endpointer(steady(), "en")
+
+    signals = quiet(endpointer, 0.5) + speech(endpointer, 1.0) + quiet(endpointer, 2.0)
+
+    assert signals == [
+        Started(onset=pytest.approx(0.5)),
+        Paused(speech_end=pytest.approx(1.5)),
+        Ended(speech_end=pytest.approx(1.5), waited=pytest.approx(0.8), speech=pytest.approx(1.0)),
+    ]
+    assert endpointer.position == pytest.approx(3.5)
+    assert not endpointer.speaking
+
+
+def test_speech_is_certain_only_after_a_moment() -> None:
+    endpointer = Endpointer(steady(min_speech=0.08), "en")
+
+    assert speech(endpointer, 0.06) == []
+    assert not endpointer.speaking
+    assert speech(endpointer, 0.02) == [Started(onset=pytest.approx(0.0))]
+    assert endpointer.speaking
+
+
+def test_clicks_begin_nothing() -> None:
+    endpointer = Endpointer(steady(), "en")
+
+    for _ in range(20):
+        assert speech(endpointer, 0.04) == []
+        assert quiet(endpointer, 0.2) == []
+
+
+def test_the_first_syllable_may_have_a_gap() -> None:
+    endpointer = Endpointer(steady(onset_gap=0.1), "en")
+
+    signals = speech(endpointer, 0.04) + quiet(endpointer, 0.06) + speech(endpointer, 0.06)
+
+    assert signals == [Started(onset=pytest.approx(0.0))]
+
+
+def test_probabilities_between_the_thresholds_change_nothing() -> None:
+    endpointer = Endpointer(steady(speech_above=0.6, silence_below=0.35), "en")
+
+    assert play(endpointer, 0.5, 3.0) == []
+    speech(endpointer, 0.2)
+    assert play(endpointer, 0.5, 3.0) == []
+    assert endpointer.speaking
+    assert endpointer.silence == 0.0
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "waited"),
+    [
+        ("en", "what's the weather like", 0.3),
+        ("en", "a table for two", 0.7),
+        ("en", "i would like to", 1.7),
+        ("en", "my number is five five five", 1.2),
+        ("en", None, 0.8),
+        ("ko", "오늘 날씨 어때요", 0.3),
+        ("ko", "아메리카노 한 잔", 0.7),
+        ("ko", "제가 예약을 했는데", 1.7),
+        ("ko", "제 번호는 공일공", 1.2),
+        ("ko", None, 0.8),
+    ],
+)
+def test_the_words_decide_how_long_is_waited(
+    language: str, text: str | None, waited: float
+) -> None:
+    assert ended_after(text, language) == pytest.approx(waited, abs=PIECE)
+
+
+@pytest.mark.parametrize("preset", ["eager", "balanced", "patient"])
+def test_a_preset_sets_the_waits_within_the_bounds_of_conversation(preset: str) -> None:
+    complete = ended_after("what's the weather like", preset=preset)
+    unsure = ended_after("a table for two", preset=preset)
+    unfinished = ended_after("i would like to", preset=preset)
+
+    assert 0.25 <= complete <= 0.36 + PIECE
+    assert 0.6 <= unsure <= 0.8 + PIECE
+    assert 1.4 <= unfinished <= 2.0 + PIECE
+
+
+def test_patience_grows_from_eager_to_patient() -> None:
+    for kind in ("complete", "unsure", "unfinished", "spelling", "unread"):
+        eager, balanced, patient = (
+            getattr(PRESETS[name], kind) for name in ("eager", "balanced", "patient")
+        )
+        assert eager < balanced < patient
+
+
+def test_an_override_outranks_the_preset() -> None:
+    assert ended_after("a table for two", preset="eager", unsure=0.9) == pytest.approx(0.9)
+    assert ended_after("what is it", preset="eager", unsure=0.9) == pytest.approx(0.26, abs=PIECE)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"preset": "hasty"}, {"complete": 0.0}, {"min_speech": 2}, {"unknown": 1}]
+)
+def test_a_bad_setting_is_refused(bad: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        EndpointSettings.model_validate(bad)
+
+
+def test_a_caller_who_goes_on_in_the_pause_is_not_cut_off() -> None:
+    endpointer = Endpointer(steady(), "en")
+    speech(endpointer)
+    endpointer.read("i would like to")
+
+    paused = quiet(endpointer, 1.0)
+    resumed = speech(endpointer, 0.5)
+    endpointer.read("i would like to book a table please")
+    ended = quiet(endpointer, 1.0)
+
+    assert paused == [Paused(speech_end=pytest.approx(1.0))]
+    assert resumed == [Resumed()]
+    assert [type(signal) for signal in ended] == [Paused, Ended]
+    assert isinstance(ended[-1], Ended)
+    assert ended[-1].speech == pytest.approx(1.5)
+    assert ended[-1].speech_end == pytest.approx(2.5)
+
+
+def test_a_click_in_the_pause_neither_resumes_nor_delays() -> None:
+    endpointer = Endpointer(steady(), "en")
+    speech(endpointer)
+    endpointer.read("a table for two")
+
+    signals = quiet(endpointer, 0.3) + speech(endpointer, 0.04) + quiet(endpointer, 0.5)
+
+    assert [type(signal) for signal in signals] == [Paused, Ended]
+    assert isinstance(signals[-1], Ended)
+    assert signals[-1].waited == pytest.approx(0.7, abs=PIECE)
+    assert signals[-1].speech == pytest.approx(1.0)
+
+
+def test_a_word_that_begins_as_the_wait_expires_is_waited_for() -> None:
+    endpointer = Endpointer(steady(), "en")
+    speech(endpointer)
+    endpointer.read("a table for two")
+
+    signals = quiet(endpointer, 0.68) + speech(endpointer, 0.3)
+
+    assert [type(signal) for signal in signals] == [Paused, Resumed]
+
+
+def test_words_read_before_much_more_was_said_are_stale() -> None:
+    fresh, stale = Endpointer(steady(), "en"), Endpointer(steady(), "en")
+    for endpointer, more in ((fresh, 0.2), (stale, 0.6)):
+        speech(endpointer)
+        endpointer.read("what's the weather like")
+        speech(endpointer, more)
+
+    assert fresh.wait == pytest.approx(0.3)
+    assert stale.wait == pytest.approx(0.7)
+
+
+def test_words_that_cover_only_earlier_audio_are_stale() -> None:
+    endpointer = Endpointer(steady(), "en")
+    speech(endpointer, 2.0)
+
+    endpointer.read("what's the weather like", until=1.5)
+    assert endpointer.wait == pytest.approx(0.7)
+    endpointer.read("what's the weather like", until=1.9)
+    assert endpointer.wait == pytest.approx(0.3)
+
+
+def test_the_words_may_arrive_in_the_pause_and_end_it_at_once() -> None:
+    endpointer = Endpointer(steady(), "en")
+    speech(endpointer)
+    quiet(endpointer, 0.5)
+
+    endpointer.read("what's the weather like")
+
+    (signal,) = quiet(endpointer, PIECE)
+    assert isinstance(signal, Ended)
+    assert signal.waited == pytest.approx(0.5 + PIECE)
+
+
+def test_words_of_the_last_turn_say_nothing_of_the_next() -> None:
+    endpointer = Endpointer(steady(), "en")
+    speech(endpointer)
+    endpointer.read("what's the weather like")
+    quiet(endpointer, 1.0)
+    endpointer.read("too late")
+
+    speech(endpointer)
+
+    assert endpointer.reading is None
+    assert endpointer.wait == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("text", "judged", "wait"),
+    [
+        ("a table for two", 0.5, 0.7),
+        ("a table for two", 1.0, 0.3),
+        ("a table for two", 0.0, 1.7),
+        ("a table for two", 0.75, 0.5),
+        ("what's the weather like", 1.0, 0.3),
+        ("what's the weather like", 0.0, 0.7),
+        ("i would like to", 1.0, 0.7),
+        ("i would like to", 0.0, 1.7),
+        ("b r e n t", 0.0, 1.2),
+        ("b r e n t", 1.0, 0.7),
+        (None, 1.0, 0.3),
+        (None, 0.0, 1.7),
+    ],
+)
+def test_a_judgement_of_the_sound_is_weighed_with_the_words(
+    text: str | None, judged: float, wait: float
+) -> None:
+    endpointer = Endpointer(steady(), "en")
+    speech(endpointer)
+    if text:
+        endpointer.read(text)
+
+    endpointer.judge(judged)
+
+    assert endpointer.wait == pytest.approx(wait)
+
+
+def test_a_judgement_holds_for_its_pause_only() -> None:
+    endpointer = Endpointer(steady(), "en")
+    speech(endpointer)
+    quiet(endpointer, 0.2)
+    endpointer.judge(0.0)
+    assert endpointer.wait == pytest.approx(1.7)
+
+    speech(endpointer, 0.2)
+    quiet(endpointer, 0.2)
+
+    assert endpointer.wait == pytest.approx(0.8)
+
+
+def test_too_little_speech_is_told_to_the_call() -> None:
+    endpointer = Endpointer(steady(), "en")
+
+    signals = speech(endpointer, 0.1) + quiet(endpointer, 2.0)
+
+    assert isinstance(signals[-1], Ended)
+    assert signals[-1].speech == pytest.approx(0.1)
+
+
+def test_the_longest_utterance_is_ended_though_the_caller_goes_on() -> None:
+    endpointer = Endpointer(steady(longest=3.0), "en")
+
+    signals = speech(endpointer, 7.0)
+
+    assert [type(signal) for signal in signals] == [Started, Ended, Started, Ended, Started]
+    first = signals[1]
+    assert isinstance(first, Ended)
+    assert first == Ended(speech_end=pytest.approx(3.0), waited=0.0, speech=pytest.approx(3.0))
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the start", "after the start"])
+def test_a_reopened_turn_goes_on(before: bool) -> None:
+    endpointer = Endpointer(steady(), "en")
+    speech(endpointer, 1.0)
+    endpointer.read("a table for two")
+    quiet(endpointer, 1.0)
+
+    if before:
+        endpointer.reopen()
+    started = speech(endpointer, 0.6)
+    if not before:
+        endpointer.reopen()
+    ended = quiet(endpointer, 2.0)[-1]
+
+    assert started == [Started(onset=pytest.approx(2.0))]
+    assert isinstance(ended, Ended)
+    assert ended.speech == pytest.approx(1.6)
+
+
+def test_nothing_is_reopened_before_there_was_a_turn() -> None:
+    endpointer = Endpointer(steady(), "en")
+
+    endpointer.reopen()
+
+    assert speech(endpointer, 0.5) == [Started(onset=pytest.approx(0.0))]
+
+
+def test_a_turn_is_reopened_once() -> None:
+    endpointer = Endpointer(steady(), "en")
+    speech(endpointer, 1.0)
+    quiet(endpointer, 1.0)
+    speech(endpointer, 0.5)
+    endpointer.reopen()
+    endpointer.reopen()
+
+    ended = quiet(endpointer, 2.0)[-1]
+
+    assert isinstance(ended, Ended)
+    assert ended.speech == pytest.approx(1.5)
+
+
+def test_a_caller_who_was_cut_off_is_given_more_time() -> None:
+    endpointer = Endpointer(EndpointSettings(), "en")
+    waits = []
+    for _ in range(4):
+        speech(endpointer)
+        endpointer.read("a table for two")
+        waits.append(endpointer.wait)
+        quiet(endpointer, 1.1)
+        speech(endpointer, 0.5)
+        endpointer.reopen()
+        quiet(endpointer, 3.0)
+
+    assert waits == sorted(waits)
+    assert waits[-1] > 1.15 * waits[0]
+    assert waits[-1] <= 1.5 * 0.7 + 1e-9
+
+
+def test_a_slow_speaker_is_given_more_time_and_a_quick_one_less() -> None:
+    slow, quick = (Endpointer(EndpointSettings(), "en") for _ in range(2))
+    for endpointer, pause in ((slow, 0.75), (quick, 0.2)):
+        for _ in range(12):
+            speech(endpointer, 0.5)
+            endpointer.read("i would like to")
+            quiet(endpointer, pause)
+        speech(endpointer, 0.5)
+        endpointer.read("a table for two")
+
+    assert slow.wait > 0.7 > quick.wait
+
+
+def test_another_language_is_read_by_its_own_rules() -> None:
+    endpointer = Endpointer(steady(), "en")
+    endpointer.speak_language("ko")
+    speech(endpointer)
+
+    endpointer.read("제가 예약을 했는데")
+
+    assert endpointer.wait == pytest.approx(1.7)
+
+
+# -- properties ---------------------------------------------------------------------------------
+
+stretches = st.lists(
+    st.tuples(st.sampled_from([0.0, 0.2, 0.5, 0.8, 1.0]), st.integers(1, 20)), max_size=30
+)
+"""(probability, length in 160 ms): a length that 10, 20, 32 and 40 ms all divide."""
+
+
+def run(script: list[tuple[float, int]], piece: float) -> list[Signal]:
+    endpointer = Endpointer(EndpointSettings(), "en")
+    signals = []
+    for probability, length in script:
+        for _ in range(round(length * 0.16 / piece)):
+            if signal := endpointer.feed(probability, piece):
+                signals.append(signal)
+    return signals
+
+
+def blurred(signals: list[Signal]) -> list[Signal]:
+    """Rounded to what pieces of different length may differ by."""
+    coarse: list[Signal] = []
+    for signal in signals:
+        match signal:
+            case Started(onset):
+                coarse.append(Started(round(onset, 3)))
+            case Paused(end):
+                coarse.append(Paused(round(end, 3)))
+            case Ended(end, _, voiced):
+                coarse.append(Ended(round(end, 3), 0.0, round(voiced, 3)))
+            case Resumed():
+                coarse.append(signal)
+    return coarse
+
+
+@given(stretches)
+def test_the_length_of_the_pieces_does_not_matter(script: list[tuple[float, int]]) -> None:
+    by_ten = blurred(run(script, 0.01))
+
+    assert blurred(run(script, 0.02)) == by_ten
+    assert blurred(run(script, 0.032)) == by_ten
+
+
+@given(stretches)
+def test_signals_come_in_their_order(script: list[tuple[float, int]]) -> None:
+    follows: dict[type[Signal] | None, set[type[Signal]]] = {
+        None: {Started},
+        Started: {Paused, Ended},
+        Paused: {Resumed, Ended},
+        Resumed: {Paused, Ended},
+        Ended: {Started},
+    }
+    last: type[Signal] | None = None
+    for signal in run(script, 0.02):
+        assert type(signal) in follows[last]
+        last = type(signal)
+
+
+texts = st.sampled_from([None, "i would like to", "what is it", "coffee", "b r e", "네", "했는데"])
+
+
+@settings(max_examples=60)
+@given(stretches, texts, st.none() | st.floats(0, 1), st.sampled_from(["en", "ko"]))
+def test_a_turn_ends_only_after_the_wait_in_silence(
+    script: list[tuple[float, int]], text: str | None, judged: float | None, language: str
+) -> None:
+    endpointer = Endpointer(EndpointSettings(), language)
+    for probability, length in script:
+        for _ in range(length * 8):
+            wait = endpointer.wait
+            signal = endpointer.feed(probability, PIECE)
+            if isinstance(signal, Started | Resumed):
+                if text:
+                    endpointer.read(text)
+                if judged is not None:
+                    endpointer.judge(judged)
+            if isinstance(signal, Ended):
+                silence = endpointer.position - signal.speech_end
+                assert silence == pytest.approx(signal.waited, abs=1e-3)
+                assert signal.waited >= min(wait, endpointer.wait) - 1e-3
+                assert 0 < signal.speech <= signal.speech_end + 1e-3
+
+
+@given(st.lists(st.floats(0.05, 5), max_size=50), st.lists(st.booleans(), max_size=50))
+def test_the_rhythm_stays_within_its_bounds(pauses: list[float], cut: list[bool]) -> None:
+    from agent.dialogue.rhythm import Rhythm
+
+    limits = RhythmSettings()
+    rhythm = Rhythm(limits)
+    for pause, was_cut in zip(pauses, cut, strict=False):
+        (rhythm.cut_off if was_cut else rhythm.paused)(pause)
+        assert limits.fastest - 1e-9 <= rhythm.scale(1.0) <= limits.slowest + 1e-9
+
+
+def test_the_waits_of_a_preset_can_be_read() -> None:
+    chosen = EndpointSettings(preset="patient", unread=2.0).waits()
+
+    assert chosen == replace(PRESETS["patient"], unread=2.0)
