@@ -6,6 +6,8 @@ backchannel, "yeah but" and "no" are not.
 
 from __future__ import annotations
 
+import re
+
 from agent.dialogue.words import squeezed, words
 
 _WORDS: dict[str, frozenset[str]] = {
@@ -54,7 +56,7 @@ def is_backchannel(text: str, language: str) -> bool:
     if not spoken or len(spoken) > MAX_WORDS:
         return False
     known = _WORDS.get(language, _WORDS["en"])
-    if all(word in known for word in spoken):
+    if all(word in known or _single(word) in known for word in spoken):
         return True
     fillers = _FILLERS.get(language, _FILLERS["en"])
     while len(spoken) > 1 and spoken[0] in fillers:
@@ -62,3 +64,8 @@ def is_backchannel(text: str, language: str) -> bool:
             return True
         spoken = spoken[1:]
     return " ".join(spoken) in _PHRASES.get(language, frozenset())
+
+
+def _single(word: str) -> str:
+    """Drawn out sounds said short: `uhh` is `uh`."""
+    return re.sub(r"(.)\1+", r"\1", word)

@@ -7,6 +7,8 @@ agent is saying.
 
 from __future__ import annotations
 
+from collections import deque
+
 from pydantic import BaseModel, Field
 from rapidfuzz import fuzz
 
@@ -24,8 +26,8 @@ class EchoSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
     """Decibels by which an echo may at most differ from what was sent; louder is the caller."""
     audible_db: float = Field(default=-50.0, ge=-100, le=0)
     """Level (dBFS) of the agent's voice from which an echo of it could be heard."""
-    learn_seconds: float = Field(default=0.4, gt=0, le=30)
-    """Seconds of the agent's voice that must be learned from before anything is an echo."""
+    learn_seconds: float = Field(default=0.6, gt=0, le=30)
+    """Seconds of the agent's voice after which the level of its echo is known."""
     tail: float = Field(default=0.4, ge=0, le=2)
     """Seconds that the agent's voice may need to come back."""
     rate_db: float = Field(default=25.0, gt=0, le=200)
@@ -35,14 +37,18 @@ class EchoSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
 
 
 class EchoGate:
-    """The echo of one call, by level. All levels are dBFS."""
+    """The echo of one call, by level. All levels are dBFS.
+
+    Compared are the loudest of what came in and the loudest of what was sent, both over the time
+    that an echo may take: so neither the delay nor the gaps between syllables matter.
+    """
 
     def __init__(self, settings: EchoSettings | None = None) -> None:
         self._settings = settings or EchoSettings()
         self._learned = 0.0
-        self._gain: float | None = None
-        self._sent: list[tuple[float, float]] = []
-        """What may still come back: (seconds ago, level)."""
+        self._gain = -200.0
+        self._sent = _Loudest(self._settings.tail)
+        self._came = _Loudest(self._settings.tail)
 
     @property
     def gain_db(self) -> float | None:
@@ -57,47 +63,66 @@ class EchoGate:
         `agent_db`: None while the agent is silent. `caller`: words of the caller's were understood
         in it, so that nothing is learned from it.
         """
-        loudest = self._recent(agent_db, seconds)
-        if loudest is None or caller:
+        settings = self._settings
+        sent = self._sent.feed(agent_db, seconds)
+        came = self._came.feed(None if caller else mic_db, seconds)
+        if caller or sent < settings.audible_db:
             return
-        gain = min(mic_db - loudest, self._settings.loudest_db)
-        if self._gain is None:
-            self._gain = gain
-        # Towards the upper part of the levels: speech has gaps, and those are no echo. A sound far
-        # over the learned level is a caller speaking at the same time: hardly anything is learned.
-        step = self._settings.rate_db * seconds
-        if gain < self._gain:
-            self._gain = max(gain, self._gain - step / 4)
-        elif gain <= self._gain + self._settings.margin_db or not self._certain:
-            self._gain = min(gain, self._gain + step)
+        gain = min(came - sent, settings.loudest_db)
+        if self.gain_db is None:
+            self._gain = max(self._gain, gain)
         else:
-            self._gain += step / 25
+            self._gain += max(
+                -self._fall(seconds), min(gain - self._gain, self._rise(gain, seconds))
+            )
         self._learned += seconds
 
     def is_echo(self, mic_db: float, agent_db: float | None) -> bool:
-        """Whether sound of `mic_db` is explained by what the agent sends or has just sent."""
-        if not self._settings.enabled or not self._certain or self._gain is None:
+        """Whether sound of `mic_db` is explained by what the agent sends or has just sent.
+
+        Until the echo's level is learned, anything is that is no louder than an echo can be: an
+        agent that takes itself for the caller would never end its first sentence.
+        """
+        settings = self._settings
+        sent = max(self._sent.level, -200.0 if agent_db is None else agent_db)
+        if not settings.enabled or sent < settings.audible_db:
             return False
-        levels = [level for _, level in self._sent]
-        if agent_db is not None:
-            levels.append(agent_db)
-        loudest = max(levels, default=-200.0)
-        if loudest < self._settings.audible_db:
-            return False
-        return mic_db <= loudest + self._gain + self._settings.margin_db
+        gain = self.gain_db
+        if gain is None:
+            return mic_db <= sent + settings.loudest_db
+        return mic_db <= sent + gain + settings.margin_db
+
+    def _fall(self, seconds: float) -> float:
+        return self._settings.rate_db * seconds
+
+    def _rise(self, gain: float, seconds: float) -> float:
+        """Slow for a sound far over the learned echo: that is the caller, speaking as well."""
+        step = self._settings.rate_db * seconds
+        return step if gain <= self._gain + self._settings.margin_db else step / 25
+
+
+class _Loudest:
+    """The loudest level of the last `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._levels: deque[tuple[float, float]] = deque()
+        self._position = 0.0
 
     @property
-    def _certain(self) -> bool:
-        return self._learned >= self._settings.learn_seconds
+    def level(self) -> float:
+        return self._levels[0][1] if self._levels else -200.0
 
-    def _recent(self, agent_db: float | None, seconds: float) -> float | None:
-        """The loudest that may be coming back now; None when nothing audible may."""
-        tail = self._settings.tail
-        self._sent = [(age + seconds, db) for age, db in self._sent if age + seconds <= tail]
-        if agent_db is not None:
-            self._sent.append((0.0, agent_db))
-        loudest = max((db for _, db in self._sent), default=-200.0)
-        return loudest if loudest >= self._settings.audible_db else None
+    def feed(self, level: float | None, seconds: float) -> float:
+        self._position += seconds
+        while self._levels and self._levels[0][0] < self._position - self._seconds - 1e-6:
+            self._levels.popleft()
+        if level is not None:
+            # Kept falling from the left: what is quieter than the newest can never be the loudest.
+            while self._levels and self._levels[-1][1] <= level:
+                self._levels.pop()
+            self._levels.append((self._position, level))
+        return self.level
 
 
 def repeats(text: str, spoken: str, settings: EchoSettings | None = None) -> bool:

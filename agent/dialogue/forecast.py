@@ -41,9 +41,9 @@ class _Estimate:
             self.centre, self.deviation = seconds, seconds / 4
         else:
             miss = seconds - self.centre
-            self.deviation += rate * (abs(miss) - self.deviation)
-            # An outlier moves the centre by no more than a usual miss does: a median's robustness.
+            # An outlier moves the estimate little more than a usual miss does, as in a median.
             bound = max(self.deviation, self.centre / 4, 0.02)
+            self.deviation += rate * (min(abs(miss), 4 * bound) - self.deviation)
             self.centre += rate * max(-bound, min(bound, miss))
         self.seen += 1
 

@@ -1,0 +1,158 @@
+"""What was said, as the model will read it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.dialogue.history import History, HistorySettings
+from agent.messages import Message
+
+
+def lines(history: History, pending: str | None = None) -> list[str]:
+    return [f"{message.role}: {message.text}" for message in history.messages(pending)]
+
+
+def test_turns_are_read_in_order_after_the_system_message() -> None:
+    history = History("Be brief.")
+    history.say("Hello!")
+    history.hear("What's the time?")
+    history.say("It is noon.")
+
+    assert history.messages(pending="And the") == (
+        Message("system", "Be brief."),
+        Message("assistant", "Hello!"),
+        Message("user", "What's the time?"),
+        Message("assistant", "It is noon."),
+        Message("user", "And the"),
+    )
+
+
+def test_a_reply_that_nobody_heard_leaves_no_trace() -> None:
+    history = History("s")
+    history.hear("Tell me a story.")
+    history.say("")
+    history.hear("A short one.")
+
+    assert lines(history) == ["system: s", "user: Tell me a story. A short one."]
+
+
+def test_what_is_said_within_a_turn_is_joined() -> None:
+    history = History("s")
+    history.hear("음악 틀어 줘")
+    history.say("네,")
+    history.say("틀어 드릴게요.")
+
+    assert lines(history) == ["system: s", "user: 음악 틀어 줘", "assistant: 네, 틀어 드릴게요."]
+
+
+def test_a_soft_end_makes_one_turn_of_two_parts() -> None:
+    history = History("s")
+    history.hear("I'd like a table")
+    history.replace_last_heard("I'd like a table for two")
+
+    assert lines(history) == ["system: s", "user: I'd like a table for two"]
+    assert history.last_heard == "I'd like a table for two"
+
+
+def test_there_must_be_a_turn_to_replace() -> None:
+    history = History("s")
+    history.say("Hello!")
+
+    with pytest.raises(ValueError, match="no turn of the caller's"):
+        history.replace_last_heard("Hi")
+
+
+@pytest.mark.parametrize("blank", ["", "  \n"])
+def test_a_turn_needs_words(blank: str) -> None:
+    with pytest.raises(ValueError, match="needs words"):
+        History("s").hear(blank)
+
+
+def test_every_change_is_a_new_version_and_nothing_else_is() -> None:
+    history = History("s")
+    seen = [history.version]
+    for change in (
+        lambda: history.hear("a"),
+        lambda: history.replace_last_heard("ab"),
+        lambda: history.say("c"),
+        lambda: setattr(history, "system", "t"),
+    ):
+        change()
+        seen.append(history.version)
+    assert len(set(seen)) == len(seen)
+
+    history.messages(pending="d")
+    history.say("")
+    history.system = "t"
+
+    assert history.version == seen[-1]
+
+
+def test_the_persona_can_change() -> None:
+    history = History("Speak English.")
+    history.hear("Hi")
+    history.system = "한국어로 말해."
+
+    assert lines(history) == ["system: 한국어로 말해.", "user: Hi"]
+
+
+def test_a_history_without_a_system_message_has_none() -> None:
+    history = History("")
+    history.hear("Hi")
+
+    assert lines(history) == ["user: Hi"]
+
+
+def test_the_oldest_turns_are_dropped_and_rarely() -> None:
+    history = History("s", HistorySettings(max_turns=10, keep_share=0.5))
+    beginnings = []
+    for turn in range(40):
+        history.hear(f"q{turn}")
+        history.say(f"a{turn}")
+        beginnings.append(lines(history)[1])
+
+    assert lines(history)[0] == "system: s"
+    assert lines(history)[-2:] == ["user: q39", "assistant: a39"]
+    changes = sum(one != other for one, other in pairwise(beginnings))
+    assert changes <= 40 / 5
+
+
+def test_the_last_turn_stays_however_long_it_is() -> None:
+    history = History("s", HistorySettings(max_characters=100))
+    history.hear("short")
+    history.hear("long " * 100)
+
+    assert len(lines(history)) == 2
+    assert lines(history)[1].startswith("user: long long")
+
+
+moves = st.lists(
+    st.tuples(st.sampled_from(["hear", "say", "replace"]), st.text("ab 가나", max_size=30)),
+    max_size=60,
+)
+
+
+@given(moves, st.text("ab ", max_size=5))
+def test_roles_alternate_and_the_length_is_bounded(
+    script: list[tuple[str, str]], pending: str
+) -> None:
+    limits = HistorySettings(max_turns=5, max_characters=100)
+    history = History("s", limits)
+    for move, text in script:
+        if move == "hear" and text.strip():
+            history.hear(text)
+        elif move == "say":
+            history.say(text)
+        elif move == "replace" and history.last_heard and text.strip():
+            history.replace_last_heard(text)
+
+    system, *spoken = history.messages(pending=pending)
+
+    assert system == Message("system", "s")
+    assert all(one.role != other.role for one, other in pairwise(spoken))
+    assert all(message.text.strip() for message in spoken)
+    assert len(spoken) <= 2 * limits.max_turns + 1
