@@ -72,9 +72,7 @@ class EchoGate:
         if self.gain_db is None:
             self._gain = max(self._gain, gain)
         else:
-            self._gain += max(
-                -self._fall(seconds), min(gain - self._gain, self._rise(gain, seconds))
-            )
+            self._gain += self._step(gain, seconds)
         self._learned += seconds
 
     def is_echo(self, mic_db: float, agent_db: float | None) -> bool:
@@ -92,13 +90,11 @@ class EchoGate:
             return mic_db <= sent + settings.loudest_db
         return mic_db <= sent + gain + settings.margin_db
 
-    def _fall(self, seconds: float) -> float:
-        return self._settings.rate_db * seconds
-
-    def _rise(self, gain: float, seconds: float) -> float:
-        """Slow for a sound far over the learned echo: that is the caller, speaking as well."""
+    def _step(self, gain: float, seconds: float) -> float:
+        """Towards `gain`; slowly for a sound far over the learned echo: that is the caller, too."""
         step = self._settings.rate_db * seconds
-        return step if gain <= self._gain + self._settings.margin_db else step / 25
+        rise = step if gain <= self._gain + self._settings.margin_db else step / 25
+        return max(-step, min(rise, gain - self._gain))
 
 
 class _Loudest:
