@@ -18,13 +18,17 @@ import uvloop
 
 from agent.errors import EngineError
 from server import logs
-from server.commands import inspecting, models, serving, talking
 from server.config import ConfigurationError, Settings, load, show
 from server.models import ModelUnavailable
 from server.plan import StageUnavailable
 
 EXPECTED = (ConfigurationError, EngineError, ModelUnavailable, StageUnavailable, OSError)
 COMMANDS = ("serve", "talk", "models", "check")
+ACTIONS = {
+    "list": "which models are known: size, licence, languages, and whether they are here",
+    "pull": "download models (without a NAME: those that this machine would use)",
+    "where": "print where models are, or would be, one path a line",
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -51,15 +55,24 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def _perform(options: argparse.Namespace, settings: Settings) -> int:
+    # Each command loads what it needs, and no more: `models list` answers at once.
     match options.command:
         case "talk":
-            return await talking.talk(settings, options.files, options.language, options.output)
+            from server.commands.talking import talk
+
+            return await talk(settings, options.files, options.language, options.output)
         case "models":
-            return await models.perform(settings, options.action, options.names)
+            from server.commands.models import perform
+
+            return await perform(settings, options.action, options.names)
         case "check":
-            return await inspecting.check(settings)
+            from server.commands.inspecting import check
+
+            return await check(settings)
         case _:
-            return await serving.serve(settings)
+            from server.commands.serving import serve
+
+            return await serve(settings)
 
 
 def _overrides(options: argparse.Namespace) -> list[str]:
@@ -120,9 +133,9 @@ def parser() -> argparse.ArgumentParser:
 
     store = commands.add_parser("models", help="list, download and find models")
     actions = store.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, text in models.ACTIONS.items():
+    for name, text in ACTIONS.items():
         action = actions.add_parser(name, parents=[common], help=text)
-        action.add_argument("names", nargs="*", metavar="NAME", help="models (default: see help)")
+        action.add_argument("names", nargs="*", metavar="NAME", help="a model of the list")
 
     commands.add_parser("check", parents=[common], help="say what is there and what would be used")
     return whole

@@ -11,12 +11,6 @@ from server.config import Settings
 from server.hardware import probe
 from server.models import ModelStore, ModelUnavailable, open_store
 
-ACTIONS = {
-    "list": "which models are known: size, licence, languages, and whether they are here",
-    "pull": "download models (default: those that this machine would use)",
-    "where": "print where models are, or would be, one path a line",
-}
-
 
 async def perform(settings: Settings, action: str, names: Sequence[str]) -> int:
     """Carry out an action; raises ModelUnavailable for names that are not known."""
