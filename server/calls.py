@@ -110,6 +110,9 @@ class Calls:
     def __len__(self) -> int:
         return len(self._live)
 
+    def __contains__(self, call_id: object) -> bool:
+        return call_id in self._live
+
     @property
     def limit(self) -> int:
         """Calls at the same time."""

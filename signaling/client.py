@@ -25,6 +25,7 @@ from aiortc import (
     RTCPeerConnection,
     RTCSessionDescription,
 )
+from aiortc.mediastreams import MediaStreamError
 
 from media.audio import AudioChunk
 from signaling.gathering import Gatherer
@@ -79,12 +80,21 @@ class Caller:
         await self._stack.aclose()
 
     async def say(self, audio: AudioChunk) -> Said:
-        """Say audio of any rate, in real time; when it was said."""
-        return await self.voice.say(audio)
+        """Say audio of any rate, in real time; when it was said. Raises CallFailed."""
+        try:
+            return await self.voice.say(audio)
+        except MediaStreamError:
+            raise CallFailed(0, "call_ended", "the call ended before all was said") from None
 
     def send(self, message: Message | str | bytes) -> None:
         """Send a message on the control channel: an object as JSON, anything else as it is."""
         self._channel.send(json.dumps(message) if isinstance(message, dict) else message)
+
+    def send_unchecked(self, message: str) -> None:
+        """Send a message even if it is longer than the server says it takes."""
+        # aiortc refuses to; a client that means harm would not.
+        self._channel.transport._remote_max_message_size = 0
+        self._channel.send(message)
 
     async def wait_for(self, kind: str, *, within: float = 30.0) -> Message:
         """The next message of this type that was not waited for before.
@@ -141,10 +151,10 @@ class Caller:
         receiver = pc.getTransceivers()[0].receiver
         self.recording.tap(receiver)
         await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-        listening = await stack.enter_async_context(asyncio.TaskGroup())
-        task = listening.create_task(self.recording.listen(receiver.track))
-        stack.callback(task.cancel)
         await self._until_connected(pc)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        listening = tasks.create_task(self.recording.listen(receiver.track))
+        stack.callback(listening.cancel)
 
     async def _offer(self, sdp: str) -> str:
         body = {"sdp": sdp, "type": "offer"}
@@ -160,7 +170,7 @@ class Caller:
     async def _until_connected(self, pc: RTCPeerConnection) -> None:
         try:
             async with asyncio.timeout(self._settings.connect_timeout):
-                while pc.connectionState != "connected":
+                while pc.connectionState != "connected" or self._channel.readyState != "open":
                     if self._gone:
                         raise CallFailed(0, "not_connected", "the media could not be connected")
                     self._changed.clear()

@@ -23,13 +23,6 @@ from aiortc import (
     RTCRtpTransceiver,
     RTCSessionDescription,
 )
-from aiortc.exceptions import (
-    InternalError,
-    InvalidAccessError,
-    InvalidStateError,
-    OperationError,
-)
-from aiortc.sdp import SessionDescription
 
 from media.feedback import follow_reports
 from media.listening import listen
@@ -38,25 +31,12 @@ from media.speaker import Speaker
 from signaling.errors import BadOffer
 from signaling.gathering import Gatherer
 from signaling.ice import IceSettings, screen
+from signaling.offer import MALFORMED, check_offer
 
 log = logging.getLogger(__name__)
 
 Gone = Literal["left", "failed", "silent", "never_connected"]
 """Why a peer is no longer there."""
-
-MALFORMED = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-    InternalError,
-    InvalidAccessError,
-    InvalidStateError,
-    OperationError,
-)
-"""What aiortc raises on SDP that it cannot use; none of it is documented."""
 
 WAITING_MESSAGES = 256
 """Messages kept for a control channel that is not open yet; the oldest are dropped."""
@@ -86,6 +66,7 @@ class Peer:
         self._channel: RTCDataChannel | None = None
         self._waiting: deque[str] = deque(maxlen=WAITING_MESSAGES)
         self._changed = asyncio.Event()
+        self._is_closed = False
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=settings.rtc_servers()))
         self._pc.on("connectionstatechange", self._changed.set)
         self._pc.on("datachannel", self._take_channel)
@@ -93,7 +74,7 @@ class Peer:
     async def answer(self, sdp: str) -> str:
         """The SDP that answers an offer. Raises BadOffer, OfferTooLarge, CallRefused (no port)."""
         offer = screen(sdp, self._settings)
-        require_audio(offer)
+        check_offer(offer)
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
             self._take_audio()
@@ -159,7 +140,14 @@ class Peer:
         """Free the sockets, threads and tasks of the connection. Idempotent.
 
         Not to be cancelled half-way: aiortc's decoder threads would keep the process alive."""
-        await self._pc.close()
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            await self._pc.close()
+        except MALFORMED:
+            # One that was never usable, and so has neither sockets nor threads.
+            log.warning("A peer connection could not be closed", exc_info=True)
 
     # -- negotiation ----------------------------------------------------------------------------
 
@@ -199,24 +187,6 @@ class Peer:
                 elif clock() - last_packet > self._settings.silent_timeout:
                     return "silent"
         return self.gone or "left"
-
-
-def require_audio(sdp: str) -> None:
-    """Raises BadOffer unless the offer brings audio and takes audio."""
-    if not sdp.startswith("v=0"):
-        raise BadOffer("bad_sdp", "this is no SDP: it does not begin with v=0")
-    try:
-        media = SessionDescription.parse(sdp).media
-    except MALFORMED as error:
-        raise BadOffer("bad_sdp", f"the SDP cannot be parsed: {error}") from error
-    audio = next((each for each in media if each.kind == "audio"), None)
-    if audio is None:
-        raise BadOffer("no_audio", "the offer has no audio (no m=audio line)")
-    if audio.direction not in (None, "sendrecv"):
-        raise BadOffer(
-            "no_audio",
-            f"the offer's first audio is {audio.direction}: a call needs sendrecv",
-        )
 
 
 async def packets_received(receiver: RTCRtpReceiver) -> int:

@@ -66,7 +66,11 @@ class VoiceTrack(MediaStreamTrack):
         """Send no packets at all, as a peer that went away."""
 
     async def say(self, audio: AudioChunk) -> Said:
-        """Say audio of any rate after what is being said; done when its last sample has left."""
+        """Say audio of any rate after what is being said; done when its last sample has left.
+
+        Raises MediaStreamError when the track was stopped before."""
+        if self.readyState != "live":
+            raise MediaStreamError("the call has ended")
         frames = _frames(audio)
         voiced = [index for index, frame in enumerate(frames) if is_voiced(frame)]
         done: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
@@ -95,10 +99,11 @@ class VoiceTrack(MediaStreamTrack):
         raise MediaStreamError
 
     def stop(self) -> None:
-        """End the track; who waits for something to be said is told by CancelledError."""
+        """End the track; who waits for something to be said is told."""
         super().stop()
         for saying in self._sayings:
-            saying.done.cancel()
+            if not saying.done.done():
+                saying.done.set_exception(MediaStreamError("the call has ended"))
         self._sayings.clear()
 
     def _next(self, now: float) -> Samples:
