@@ -6,7 +6,8 @@ so the words that a caller heard can be counted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 
 from agent.engines.protocols import Word
@@ -60,3 +61,21 @@ def _path(came_from: dict[_Position, _Position], position: _Position) -> list[tu
         steps.append((range(before[0], position[0]), range(before[1], position[1])))
         position = before
     return steps[::-1]
+
+
+def between_marks(text: str, marks: Mapping[int, float], end: float) -> tuple[Word, ...]:
+    """The words of `text` when a voice tells for some characters (by index) the second at which
+    they begin. Words that it passes over share the time of the one before; the last ends at `end`.
+    """
+    times = sorted((at, second) for at, second in marks.items() if 0 <= at < len(text))
+    # A mark inside a word, as for the second half of a compound, is not that word's beginning.
+    starts = {match.start() for match in re.finditer(r"\S+", text)}
+    times = [(at, second) for at, second in times if at in starts]
+    if not times or text[: times[0][0]].strip():
+        times.insert(0, (0, times[0][1] if times else 0.0))
+    times.append((len(text), end))
+    words: list[Word] = []
+    for (at, begin), (until, stop) in pairwise(times):
+        begin = min(max(begin, 0.0), end)
+        words.extend(spread(text[at:until].split(), begin, min(max(stop, begin), end)))
+    return tuple(words)
