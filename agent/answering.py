@@ -22,7 +22,8 @@ from agent.events import (
     TurnFinished,
 )
 from agent.hearing import Hearing
-from agent.turn import Answer, Remark
+from agent.remark import Remark
+from agent.turn import Answer
 
 
 class Answering:

@@ -34,8 +34,9 @@ from agent.events import (
 )
 from agent.hearing import Hearing, Listener
 from agent.persona import Persona
+from agent.remark import Remark
 from agent.settings import TurnSettings
-from agent.turn import Answer, Dropped, Remark
+from agent.turn import Answer, Dropped
 from media.audio import AudioChunk, level_db
 from media.speaker import SpeakerClosed
 

@@ -21,10 +21,10 @@ from agent.events import (
     FillerSpoken,
     FinalTranscript,
     ReplySpoken,
-    StageFailed,
     Timeline,
 )
 from agent.hearing import Hearing
+from agent.remark import first_of, one_piece, report
 from agent.speaking import Speaking, pause
 
 SURELY_SPOKEN = 0.6
@@ -130,7 +130,7 @@ class Answer:
         try:
             await self._answer()
         except* EngineError as failures:
-            error = _first(failures)
+            error = first_of(failures)
         else:
             return
         await self._apologise(error)
@@ -253,7 +253,7 @@ class Answer:
         """A stage failed for good: say so, unless the caller has heard a part of the reply."""
         await self._committed.wait()
         begun = self._speaking.begun
-        _report(self._context, self.turn, error, recovered=begun)
+        report(self._context, self.turn, error, recovered=begun)
         if begun:
             await self._context.mouth.drained()
         elif error.stage != "tts":
@@ -293,64 +293,3 @@ class Answer:
         since = max([self._began, *stages.values()])
         elapsed = self._context.now() - since
         return self._context.forecast.first_sound(tuple(stages), elapsed=elapsed)
-
-
-class Remark:
-    """Something the agent says by itself: a greeting, a question into the silence, a goodbye."""
-
-    def __init__(
-        self, context: Context, text: str, *, turn: int, on_audible: Callable[[], None]
-    ) -> None:
-        self.turn = turn
-        self.audible = False
-        self._context = context
-        self._text = text
-        self._on_audible = on_audible
-        self._speaking = Speaking(context, on_audible=self._is_audible)
-
-    @property
-    def heard(self) -> str:
-        return self._speaking.heard
-
-    @property
-    def text(self) -> str:
-        return self._speaking.text
-
-    async def run(self) -> None:
-        """Say it; a voice that fails leaves it unsaid."""
-        self._speaking.release()
-        try:
-            await self._speaking.run(one_piece(self._text))
-        except* EngineError as failures:
-            _report(self._context, self.turn, _first(failures), recovered=False)
-
-    def _is_audible(self, text: str, seconds: float) -> None:
-        if not self.audible:
-            self.audible = True
-            self._on_audible()
-        now = self._context.now()
-        self._context.emit(ReplySpoken(at=now, turn=self.turn, text=text, seconds=seconds))
-
-
-async def one_piece(text: str) -> AsyncGenerator[str, None]:
-    """A fixed text, as a source of pieces."""
-    yield text
-
-
-def _report(context: Context, turn: int, error: EngineError, *, recovered: bool) -> None:
-    context.emit(
-        StageFailed(
-            at=context.now(),
-            turn=turn,
-            stage=error.stage,
-            message=str(error),
-            recovered=recovered,
-        )
-    )
-
-
-def _first(failures: BaseExceptionGroup[EngineError]) -> EngineError:
-    """The first of the failures, however deep the groups are nested."""
-    for failure in failures.exceptions:
-        return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
-    raise ValueError("an exception group is never empty")
