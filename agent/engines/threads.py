@@ -55,7 +55,7 @@ class Workers:
     def __init__(self, count: int, *, stage: Stage, name: str, niceness: int = 5) -> None:
         if count < 1:
             raise ValueError(f"{name} needs at least one worker, got {count}")
-        self._count = count
+        self.count = count
         self._stage: Stage = stage
         self._name = name
         self._niceness = niceness
@@ -67,10 +67,15 @@ class Workers:
         self._closed = False
 
     @property
+    def free(self) -> int:
+        """Workers that have nothing to do, nor will have when the queue is done; never below 0."""
+        with self._condition:
+            return max(self.count - len(self._running) - self._waiting(), 0)
+
+    @property
     def busy(self) -> bool:
         """A job that came now would have to wait for a worker."""
-        with self._condition:
-            return len(self._running) + self._waiting() >= self._count
+        return self.free == 0
 
     @property
     def queued(self) -> int:
@@ -147,7 +152,7 @@ class Workers:
 
     def _join(self, grace: float) -> None:
         for thread in self._threads:
-            thread.join(grace / self._count)
+            thread.join(grace / self.count)
 
     def _waiting(self) -> int:
         return sum(not job.stop.is_set() for job in self._queued)
@@ -157,7 +162,7 @@ class Workers:
             if self._closed:
                 raise self._is_closed()
             heapq.heappush(self._queued, job)
-            if len(self._threads) < self._count and len(self._queued) > self._idle():
+            if len(self._threads) < self.count and len(self._queued) > self._idle():
                 self._hire()
             self._condition.notify()
 

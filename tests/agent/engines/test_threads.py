@@ -94,6 +94,7 @@ async def test_a_pool_is_busy_when_the_next_job_would_wait(pool: Callable[[int],
         tasks.create_task(workers.run(first))
         await happened(first.began)
         assert not workers.busy
+        assert workers.free == 1
         tasks.create_task(workers.run(second))
         await happened(second.began)
         assert workers.busy

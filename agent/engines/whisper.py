@@ -1,0 +1,259 @@
+"""Speech to text by Whisper (faster-whisper on CTranslate2).
+
+Several workers of one thread each share a model: a second thread gains nothing on an utterance,
+a second worker serves a second call. One of them is kept free of partials, so that a final
+transcript finds it. Decoding itself is in `whisper_decoding.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from agent.engines.protocols import Priority, Transcript
+from agent.engines.threads import Stop, Workers
+from agent.engines.whisper_decoding import (
+    WINDOW_SECONDS,
+    Decoder,
+    DecodingSettings,
+    Heard,
+    window_end,
+)
+from agent.errors import EngineFailed, EngineMissing, LanguageUnsupported
+from media.audio import CALLER_RATE, AudioChunk, Samples
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+
+logger = logging.getLogger(__name__)
+
+ANY_LANGUAGE = "*"
+"""Stands for every language that has no model of its own."""
+
+_LONGEST = round((WINDOW_SECONDS - 1.0) * CALLER_RATE)
+_EARLIEST = round(WINDOW_SECONDS / 2 * CALLER_RATE)
+
+
+class WhisperSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """How Whisper runs."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where it runs; `auto`: on a GPU when one can be used, otherwise on the CPU."""
+    compute_type: str = ""
+    """CTranslate2's name of the arithmetic; empty: int8 on a CPU, int8_float16 on a GPU."""
+    workers: int = Field(2, ge=1, le=64)
+    """Utterances that are understood at the same time, one CPU thread each."""
+    niceness: int = Field(5, ge=0, le=19)
+    """How much the workers make room for the event loop; 0: not at all."""
+    decoding: DecodingSettings = DecodingSettings()
+    """How text is found and doubted."""
+
+
+class Whisper:
+    """A `Transcriber`. `models`: language (ISO 639-1 or "*") to a folder in CTranslate2's format.
+
+    Once closed, it stays closed.
+    """
+
+    def __init__(self, settings: WhisperSettings, models: Mapping[str, Path]) -> None:
+        self._settings = settings
+        self._folders = {language: Path(folder) for language, folder in models.items()}
+        self._workers = Workers(
+            settings.workers, stage="stt", name="whisper", niceness=settings.niceness
+        )
+        self._decoders: dict[Path, Decoder] = {}
+        self.device = settings.device
+        """`cpu` or `cuda` once it is started."""
+
+    async def start(self) -> None:
+        """Load each model once and let it decode a second of silence. Raises EngineMissing."""
+        if not self._folders:
+            raise EngineMissing("stt", "whisper has no model; name a folder for a language")
+        for folder in dict.fromkeys(self._folders.values()):
+            _check_folder(folder)
+            if folder not in self._decoders:
+                self._decoders[folder] = await self._workers.run(
+                    lambda stop, folder=folder: self._load(folder, stop)  # type: ignore[misc]  # mypy infers no lambda with a default
+                )
+
+    def open(self, *, language: str) -> WhisperRecognition:
+        """Begin an utterance. Raises LanguageUnsupported; EngineMissing before `start()`."""
+        folder = self._folders.get(language, self._folders.get(ANY_LANGUAGE))
+        if folder is None:
+            known = ", ".join(sorted(self._folders))
+            raise LanguageUnsupported("stt", f"whisper has no model for {language!r}, only {known}")
+        decoder = self._decoders.get(folder)
+        if decoder is None:
+            raise EngineMissing("stt", "whisper is not started")
+        if language not in decoder.languages:
+            raise LanguageUnsupported(
+                "stt", f"the Whisper model in {folder} does not know the language {language!r}"
+            )
+        return WhisperRecognition(decoder, self._workers, language)
+
+    async def aclose(self) -> None:
+        await self._workers.aclose()
+        self._decoders.clear()
+
+    def _load(self, folder: Path, stop: Stop) -> Decoder:
+        if self.device != "auto":
+            return self._load_on(self.device, folder, stop)
+        if not _has_gpu():
+            self.device = "cpu"
+            return self._load_on("cpu", folder, stop)
+        try:
+            decoder = self._load_on("cuda", folder, stop)
+            self.device = "cuda"
+        except EngineMissing as error:
+            logger.warning("Whisper goes on without the GPU", extra={"cause": str(error)})
+            self.device = "cpu"
+            decoder = self._load_on("cpu", folder, stop)
+        return decoder
+
+    def _load_on(self, device: str, folder: Path, stop: Stop) -> Decoder:
+        compute_type = self._settings.compute_type or _COMPUTE_TYPES[device]
+        try:
+            model = _open_model(folder, device, compute_type, self._settings.workers)
+            decoder = Decoder(model, self._settings.decoding)
+            language = "en" if "en" in decoder.languages else min(decoder.languages)
+            # The first pass allocates, and on a GPU it is the one that misses a library.
+            decoder.decode(np.zeros(CALLER_RATE, np.int16), language, stop=stop, retry=False)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise EngineMissing(
+                "stt", f"Whisper in {folder} does not load on {device} ({compute_type}): {error}"
+            ) from error
+        return decoder
+
+
+class WhisperRecognition:
+    """One utterance. Longer audio is cut at quiet places, and what lies before a cut is settled."""
+
+    def __init__(self, decoder: Decoder, workers: Workers, language: str) -> None:
+        self._decoder = decoder
+        self._workers = workers
+        self._language = language
+        self._chunks: list[Samples] = []
+        self._fed = 0
+        self._settled: list[tuple[int, Heard]] = []  # where each window ends, and its text
+        self._last: tuple[int, Transcript] | None = None  # of so many samples
+
+    def feed(self, chunk: AudioChunk) -> None:
+        if chunk.rate != CALLER_RATE:
+            raise EngineFailed("stt", f"whisper takes {CALLER_RATE} Hz, got {chunk.rate}")
+        self._chunks.append(chunk.samples)
+        self._fed += len(chunk)
+
+    async def partial(self) -> Transcript | None:
+        """None as well when the text is doubtful: a second look is for the final."""
+        if self._last is not None and self._last[0] == self._fed:
+            return self._last[1]
+        if not self._fed or self._workers.free < min(2, self._workers.count):
+            return None
+        return await self._understand(Priority.PARTIAL, retry=False)
+
+    async def final(self, *, priority: Priority = Priority.COMMITTED) -> Transcript:
+        if self._last is not None and self._last[0] == self._fed:
+            return self._last[1]
+        if not self._fed:
+            return Transcript("", self._language, 0.0)
+        transcript = await self._understand(priority, retry=True)
+        if transcript is None:
+            raise EngineFailed("stt", "whisper was stopped before it had understood")
+        return transcript
+
+    def close(self) -> None:
+        self._chunks.clear()
+        self._settled.clear()
+        self._fed = 0
+        self._last = None
+
+    async def _understand(self, priority: Priority, *, retry: bool) -> Transcript | None:
+        samples, settled = self._joined(), list(self._settled)
+        heard = await self._workers.run(
+            lambda stop: _decode_windows(
+                self._decoder, samples, settled, self._language, stop, retry
+            ),
+            priority=priority,
+        )
+        if heard is None:
+            return None
+        self._settled = heard[:-1]
+        if not retry and heard[-1][1].doubtful:
+            return None
+        parts = [part for _, part in heard if part.text]
+        text = " ".join(part.text for part in parts)
+        confidence = min((part.confidence for part in parts), default=0.0)
+        transcript = Transcript(text, self._language, confidence)
+        self._last = len(samples), transcript
+        return transcript
+
+    def _joined(self) -> Samples:
+        if len(self._chunks) > 1:
+            self._chunks = [np.concatenate(self._chunks)]
+        return self._chunks[0]
+
+
+def _decode_windows(
+    decoder: Decoder,
+    samples: Samples,
+    settled: list[tuple[int, Heard]],
+    language: str,
+    stop: Stop,
+    retry: bool,
+) -> list[tuple[int, Heard]] | None:
+    """The windows of the utterance: those settled before, and the rest; None when stopped."""
+    windows = list(settled)
+    begin = windows[-1][0] if windows else 0
+    while True:
+        rest = samples[begin:]
+        is_last = len(rest) <= _LONGEST
+        end = len(rest) if is_last else window_end(rest, longest=_LONGEST, earliest=_EARLIEST)
+        # A window that will not change any more deserves the second look even in a partial.
+        heard = decoder.decode(rest[:end], language, stop=stop, retry=retry or not is_last)
+        if heard is None:
+            return None
+        begin += end
+        windows.append((begin, heard))
+        if is_last:
+            return windows
+
+
+_COMPUTE_TYPES = {"cpu": "int8", "cuda": "int8_float16"}
+_FILES = ("model.bin", "config.json", "tokenizer.json")
+
+
+def _check_folder(folder: Path) -> None:
+    """faster-whisper would ask the network for what is missing, so look first."""
+    missing = [name for name in _FILES if not (folder / name).is_file()]
+    if missing:
+        raise EngineMissing(
+            "stt", f"{folder} is no Whisper model of CTranslate2's: it has no {', '.join(missing)}"
+        )
+
+
+def _has_gpu() -> bool:
+    import ctranslate2
+
+    return bool(ctranslate2.get_cuda_device_count())
+
+
+def _open_model(folder: Path, device: str, compute_type: str, workers: int) -> WhisperModel:
+    try:
+        from faster_whisper import WhisperModel
+    except ImportError as error:
+        raise EngineMissing(
+            "stt", f"faster-whisper is not installed ({error}); run pip install -r requirements.txt"
+        ) from error
+    return WhisperModel(
+        str(folder),
+        device=device,
+        compute_type=compute_type,
+        cpu_threads=1,
+        num_workers=workers,
+        local_files_only=True,
+    )
