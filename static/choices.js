@@ -51,7 +51,7 @@ export function offerLanguages(select, session, info) {
   const codes = info.languages.map(({ code }) => code);
   select.replaceChildren(
     ...info.languages.map(({ code, name }) => {
-      const option = new Option(name, code);
+      const option = new Option(nameOf(code) ?? name, code);
       option.lang = code;
       return option;
     }),
@@ -61,6 +61,14 @@ export function offerLanguages(select, session, info) {
   session.language = wishes.find((code) => code && codes.includes(code)) ?? codes[0] ?? "";
   select.value = session.language;
   select.disabled = codes.length < 2;
+}
+
+/**
+ * A language's name in itself, which is how its speakers look for it.
+ * @param {string} code
+ */
+function nameOf(code) {
+  return new Intl.DisplayNames([code], { type: "language" }).of(code);
 }
 
 /**

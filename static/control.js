@@ -19,7 +19,7 @@
  *   | {name: "ducked", turn: number, ducked: boolean}
  *   | {name: "finished", turn: number, transcript: string, reply: string, interrupted: boolean,
  *      speculated: boolean, timeline: Timeline}
- *   | {name: "fault", code: string, message: string, fatal: boolean}
+ *   | {name: "fault", code: string, message: string, recovered: boolean}
  *   | {name: "ended", reason: string}} Fact
  */
 
@@ -63,7 +63,7 @@ const FACTS = {
     name: "fault",
     code: m.code ?? "",
     message: m.message ?? "",
-    fatal: Boolean(m.fatal),
+    recovered: Boolean(m.recovered),
   }),
   "call.ended": (m) => ({ name: "ended", reason: m.reason ?? "" }),
 };

@@ -9,7 +9,10 @@ export function followEnd(end) {
   new IntersectionObserver(([{ isIntersecting }]) => (isReadingEnd = isIntersecting), {
     rootMargin: "160px",
   }).observe(end);
-  return () => {
+  const follow = () => {
     if (isReadingEnd) end.scrollIntoView({ block: "nearest" });
   };
+  // A notice above makes the conversation smaller.
+  if (end.parentElement) new ResizeObserver(follow).observe(end.parentElement);
+  return follow;
 }

@@ -17,7 +17,7 @@ import * as server from "./server.js";
  */
 
 /** Why a call ended, in words that the page has. */
-const REASONS = ["hangup", "silence", "goodbye", "failed", "shutdown", "limit"];
+const REASONS = ["hangup", "silence", "farewell", "failed", "shutdown", "limit"];
 
 export class Session extends EventTarget {
   /** @type {State} */
@@ -159,7 +159,7 @@ export class Session extends EventTarget {
     call.addEventListener("fact", (event) => {
       const fact = /** @type {CustomEvent<Fact>} */ (event).detail;
       connected(); // Some browsers tell of the connection after its first message.
-      if (fact.name === "fault") this.#notices.show("fault", { values: { message: fact.message } });
+      this.#worry(fact);
       this.#pass(event);
     });
     call.addEventListener("over", (event) => {
@@ -169,13 +169,23 @@ export class Session extends EventTarget {
     });
   }
 
+  /** @param {Fact} fact a fault is told, until a turn goes well again */
+  #worry(fact) {
+    if (fact.name === "finished") this.#notices.clear("fault", "spare");
+    if (fact.name !== "fault") return;
+    const kind = fact.recovered ? "spare" : "fault";
+    const values = { message: fact.message };
+    this.#notices.show(kind, { values, isTrouble: !fact.recovered });
+  }
+
   /** @param {{kind: string, reason: string}} over */
   #over({ kind, reason }) {
     if (kind !== "ended") return this.#complain(kind);
     const why = REASONS.includes(reason) ? `ended-${reason}` : "ended-other";
     const isTrouble = ["failed", "shutdown"].includes(reason);
     this.#rest();
-    this.#notices.show("ended", { why, values: { reason }, isTrouble });
+    const actions = [{ label: "call-again", act: () => void this.begin() }];
+    this.#notices.show("ended", { why, values: { reason }, isTrouble, actions });
   }
 
   /**
