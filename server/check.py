@@ -124,7 +124,7 @@ def _stage(choice: Choice, settings: Settings) -> Iterator[Finding]:
     default = settings.language
     for lack in choice.lacks:
         mute = choice.engine == "pocketsphinx" and default != "en"
-        yield Finding("bad" if mute else "note", f"{choice.stage}: {lack.what}", lack.mend)
+        yield Finding("bad" if mute else "note", f"{choice.stage}: {lack}", lack.mend)
 
 
 async def _hub(settings: Settings, store: ModelStore) -> Finding:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from agent.engines.espeak import EspeakSettings
 from agent.engines.llama import LlamaSettings
 from agent.engines.openai import OpenAISettings
-from agent.engines.phrases import CacheSettings
+from agent.engines.phrases import PhraseSettings
 from agent.engines.piper import PiperSettings
 from agent.engines.pocketsphinx import PocketSphinxSettings
 from agent.engines.resilience import GuardSettings
@@ -76,7 +76,7 @@ class TtsSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
     voice (`run.py models list`) or the path of an .onnx file with its .onnx.json beside it."""
     piper: PiperSettings = PiperSettings()
     espeak: EspeakSettings = EspeakSettings()
-    cache: CacheSettings = CacheSettings()
+    phrases: PhraseSettings = PhraseSettings()
     guard: GuardSettings = GuardSettings()
 
 

@@ -38,10 +38,12 @@ class ModelsSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docst
 
 
 class ModelUnavailable(Exception):
-    """A model could not be had: the message says why, `mend` what to type or do."""
+    """A model could not be had: `why`, and what to type or do about it (`mend`)."""
 
-    def __init__(self, message: str, mend: str) -> None:
-        super().__init__(message)
+    def __init__(self, name: str, why: str, mend: str) -> None:
+        super().__init__(f"{name}: {why}")
+        self.name = name
+        self.why = why
         self.mend = mend
 
 
@@ -87,9 +89,8 @@ class ModelStore:
         """The model's place, downloaded first if need be. Raises ModelUnavailable."""
         if found := self.find(model):
             return found
-        pull = f"python run.py models pull {model.name}"
         if not self.may_download:
-            raise ModelUnavailable(f"{model.name} is not in {self.folder}", pull)
+            raise ModelUnavailable(model.name, f"it is not in {self.folder}", _pull(model))
         return await self.pull(model)
 
     async def pull(self, model: Model) -> Path:
@@ -98,16 +99,16 @@ class ModelStore:
         Once the hub did not answer it is not asked again, so that a start without a network is
         not slowed down by each model in turn."""
         if self._unreachable:
-            raise ModelUnavailable(f"{model.name}: {self._unreachable}", self._mend(model))
+            raise ModelUnavailable(model.name, self._unreachable, _pull(model))
         try:
             for name, path in self.files(model):
                 if not path.is_file():
                     await self._fetch(model.repository, name, path)
         except HubUnreachable as error:
             self._unreachable = str(error)
-            raise ModelUnavailable(f"{model.name}: {error}", self._mend(model)) from error
+            raise ModelUnavailable(model.name, str(error), _pull(model)) from error
         except (HubError, OSError) as error:
-            raise ModelUnavailable(f"{model.name}: {error}", self._mend(model)) from error
+            raise ModelUnavailable(model.name, str(error), _pull(model)) from error
         return self.place(model)
 
     async def reachable(self) -> str:
@@ -126,12 +127,9 @@ class ModelStore:
             self._hub.stop()
             raise
 
-    def _mend(self, model: Model) -> str:
-        return (
-            f"python run.py models pull {model.name} (with a network, HF_ENDPOINT or HTTPS_PROXY), "
-            f"or put {', '.join(Path(name).name for name in model.files)} of {model.page} "
-            f"into {self.files(model)[0][1].parent}"
-        )
+
+def _pull(model: Model) -> str:
+    return f"python run.py models pull {model.name}"
 
 
 def open_store(settings: ModelsSettings) -> ModelStore:

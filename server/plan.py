@@ -23,10 +23,14 @@ LIST = "python run.py models list shows the known ones"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lack:
-    """Something a stage had to do without, and what to type or do about it."""
+    """Something a stage had to do without, why, and what to type or do about it."""
 
     what: str
+    why: str
     mend: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +87,9 @@ async def speech_to_text(settings: Settings, store: ModelStore, hardware: Hardwa
         try:
             models[language] = await _model("stt", language, named, store)
         except ModelUnavailable as error:
-            lacks.append(Lack(what=f"{language}: {error}", mend=error.mend))
+            lacks.append(_lack(error, language))
     if lacks and forced:
-        raise StageUnavailable("stt", f"whisper was asked for; {lacks[0].what}", lacks[0].mend)
+        raise StageUnavailable("stt", f"whisper was asked for; {lacks[0]}", lacks[0].mend)
     if not models:
         return _sphinx(languages, "no Whisper model could be had", tuple(lacks), forced=False)
     return Choice(
@@ -104,7 +108,8 @@ def _sphinx(languages: Iterable[str], why: str, lacks: tuple[Lack, ...], *, forc
     if silent and not lacks:
         lacks = (
             Lack(
-                what=f"PocketSphinx understands English only, not {', '.join(silent)}",
+                what=", ".join(silent),
+                why="PocketSphinx understands English only",
                 mend="set stt.engine to auto or whisper",
             ),
         )
@@ -135,7 +140,7 @@ async def language_model(settings: Settings, store: ModelStore, hardware: Hardwa
             stage="llm",
             engine="scripted",
             why="no language model could be had",
-            lacks=(Lack(what=str(error), mend=error.mend),),
+            lacks=(_lack(error),),
         )
     return Choice(
         stage="llm",
@@ -166,10 +171,14 @@ async def text_to_speech(settings: Settings, store: ModelStore) -> Choice:
         try:
             voices[language] = await _model("tts", language, named, store)
         except ModelUnavailable as error:
-            lacks.append(Lack(what=f"{language}: {error}", mend=error.mend))
+            lacks.append(_lack(error, language))
     if forced and (lacks or not voices):
-        lack = lacks[0] if lacks else Lack(what="no voice is known", mend="set tts.voices")
-        raise StageUnavailable("tts", f"piper was asked for; {lack.what}", lack.mend)
+        lack = (
+            lacks[0]
+            if lacks
+            else Lack(what="piper", why="no voice is known", mend="set tts.voices")
+        )
+        raise StageUnavailable("tts", f"piper was asked for; {lack}", lack.mend)
     if not voices:
         why = "no neural voice could be had" if lacks else "no neural voice is known"
         return Choice(stage="tts", engine="espeak", why=why, lacks=tuple(lacks))
@@ -198,7 +207,7 @@ async def _model(stage: Stage, language: str, named: str, store: ModelStore) -> 
     if brought := _fitting(store.brought(stage), language):
         return brought
     if known is None:
-        raise ModelUnavailable(f"no model for {language!r} is known", "name one by its path")
+        raise ModelUnavailable(f"a model for {language}", "none is known", "name one by its path")
     return await store.obtain(known)
 
 
@@ -237,6 +246,11 @@ def _given(stage: Stage, named: str) -> Path:
     if stage == "tts" and not Path(f"{path}.json").is_file():
         raise StageUnavailable(stage, f"{path}.json is missing", f"put it beside {path.name}")
     return path
+
+
+def _lack(error: ModelUnavailable, language: str = "") -> Lack:
+    what = f"{error.name} ({language})" if language else error.name
+    return Lack(what=what, why=error.why, mend=error.mend)
 
 
 def _fitting(paths: Iterable[Path], language: str) -> Path | None:

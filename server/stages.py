@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
@@ -109,16 +109,30 @@ def report(choice: Choice) -> StageReport:
         model=choice.model,
         device=choice.device,
         why=choice.why,
-        missing="; ".join(lack.what for lack in choice.lacks),
-        mend="; ".join(dict.fromkeys(lack.mend for lack in choice.lacks)),
+        missing="; ".join(_by_cause(choice.lacks)),
+        mend="; ".join(_commands(choice.lacks)),
     )
+
+
+def _by_cause(lacks: tuple[Lack, ...]) -> Iterator[str]:
+    for why in dict.fromkeys(lack.why for lack in lacks):
+        yield f"{', '.join(lack.what for lack in lacks if lack.why == why)}: {why}"
+
+
+def _commands(lacks: tuple[Lack, ...]) -> Iterator[str]:
+    """What mends them, several downloads as one command."""
+    pull = "python run.py models pull"
+    pulled = [lack.mend.removeprefix(pull) for lack in lacks if lack.mend.startswith(pull)]
+    if pulled:
+        yield pull + "".join(pulled)
+    yield from dict.fromkeys(lack.mend for lack in lacks if not lack.mend.startswith(pull))
 
 
 def _insist(choices: tuple[Choice, ...]) -> None:
     """Raises StageUnavailable for the first stage that had to do without a model."""
     for choice in choices:
         for lack in choice.lacks:
-            raise StageUnavailable(choice.stage, f"models are required, but {lack.what}", lack.mend)
+            raise StageUnavailable(choice.stage, f"models are required; {lack}", lack.mend)
 
 
 async def _stand_up(
@@ -134,7 +148,7 @@ async def _stand_up(
         if choice.forced or choice.engine == stopgap:
             mend = "python run.py check tells what is installed"
             raise StageUnavailable(choice.stage, str(error), mend) from error
-        lack = Lack(what=f"{choice.engine} did not start: {error}", mend="python run.py check")
+        lack = Lack(what=choice.engine, why=str(error), mend="python run.py check")
         poorer = replace(
             choice,
             engine=stopgap,
@@ -180,11 +194,11 @@ def _synthesizer(choice: Choice, settings: Settings) -> Synthesizer:
     tts = settings.tts
     espeak = GuardedSynthesizer(Espeak(tts.espeak), tts.guard)
     if choice.engine == "espeak":
-        return CachedVoice(espeak, tts.cache)
+        return CachedVoice(espeak, tts.phrases)
     piper = GuardedSynthesizer(Piper(tts.piper, choice.models), tts.guard)
     backed = FallbackSynthesizer(piper, espeak, _tell)
     voices = {language: backed for language in choice.models}
-    return CachedVoice(SynthesizerByLanguage({**voices, ANY_LANGUAGE: espeak}), tts.cache)
+    return CachedVoice(SynthesizerByLanguage({**voices, ANY_LANGUAGE: espeak}), tts.phrases)
 
 
 def _tell(error: EngineError) -> None:

@@ -21,8 +21,16 @@ from server import logs
 from server.config import ConfigurationError, Settings, load, show
 from server.models import ModelUnavailable
 from server.plan import StageUnavailable
+from signaling.client import CallFailed
 
-EXPECTED = (ConfigurationError, EngineError, ModelUnavailable, StageUnavailable, OSError)
+EXPECTED = (
+    CallFailed,
+    ConfigurationError,
+    EngineError,
+    ModelUnavailable,
+    StageUnavailable,
+    OSError,
+)
 COMMANDS = ("serve", "talk", "models", "check")
 ACTIONS = {
     "list": "which models are known: size, licence, languages, and whether they are here",

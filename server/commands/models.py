@@ -50,9 +50,17 @@ async def pull(store: ModelStore, models: Sequence[Model]) -> int:
         try:
             print(f"{model.name} is here: {await store.pull(model)}")
         except ModelUnavailable as error:
-            print(f"{error}\n    mend: {error.mend}")
+            print(f"{error}\n{_by_hand(store, model)}")
             failed = 1
     return failed
+
+
+def _by_hand(store: ModelStore, model: Model) -> str:
+    files = " ".join(name.rpartition("/")[2] for name in model.files)
+    return (
+        "    The hub is reached through HTTPS_PROXY, a mirror of it through HF_ENDPOINT. Or take\n"
+        f"    {files}\n    from {model.page}\n    and put it into {store.files(model)[0][1].parent}"
+    )
 
 
 def show(store: ModelStore, models: Sequence[Model]) -> None:
@@ -81,6 +89,6 @@ def _named(names: Sequence[str]) -> tuple[Model, ...]:
         model = catalog.named(name)
         if model is None:
             known = ", ".join(known.name for known in catalog.MODELS)
-            raise ModelUnavailable(f"there is no model {name!r}; known: {known}", "")
+            raise ModelUnavailable(repr(name), f"there is no such model; known: {known}", "")
         models.append(model)
     return tuple(models)

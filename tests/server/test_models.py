@@ -76,7 +76,7 @@ async def test_an_unreachable_hub_is_asked_once(tmp_path: Path) -> None:
         for model in (WHISPER, VOICE):
             with pytest.raises(ModelUnavailable, match="does not answer") as caught:
                 await models.obtain(model)
-            assert str(tmp_path) in caught.value.mend
+            assert caught.value.mend.endswith(model.name)
         while True:
             try:
                 silent.accept()[0].close()
