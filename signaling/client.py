@@ -61,7 +61,8 @@ class Caller:
         self._settings = settings or IceSettings()
         self._seen: Counter[str] = Counter()
         self._changed = asyncio.Event()
-        self._gone = False
+        self.is_gone = False
+        """The connection was there and is no more."""
 
     async def __aenter__(self) -> Self:
         """Call, and wait until connected. Raises CallFailed."""
@@ -108,10 +109,9 @@ class Caller:
                     matching = [each for each in self.messages if each.get("type") == kind]
                     if len(matching) > wanted:
                         return matching[wanted]
-                    if self._gone:
+                    if self.is_gone:
                         raise CallFailed(0, "call_ended", f"the call ended before any {kind!r}")
-                    self._changed.clear()
-                    await self._changed.wait()
+                    await self.changed()
         except TimeoutError:
             raise CallFailed(0, "timeout", f"no {kind!r} within {within} seconds") from None
 
@@ -119,11 +119,15 @@ class Caller:
         """Wait until the server's side is gone. Raises CallFailed after `within` seconds."""
         try:
             async with asyncio.timeout(within):
-                while not self._gone:
-                    self._changed.clear()
-                    await self._changed.wait()
+                while not self.is_gone:
+                    await self.changed()
         except TimeoutError:
             raise CallFailed(0, "timeout", f"still connected after {within} seconds") from None
+
+    async def changed(self) -> None:
+        """Wait until something comes over the control channel, or the connection changes."""
+        self._changed.clear()
+        await self._changed.wait()
 
     async def hang_up(self) -> None:
         """End the call by HTTP, as a page does. Idempotent."""
@@ -171,15 +175,14 @@ class Caller:
         try:
             async with asyncio.timeout(self._settings.connect_timeout):
                 while pc.connectionState != "connected" or self._channel.readyState != "open":
-                    if self._gone:
+                    if self.is_gone:
                         raise CallFailed(0, "not_connected", "the media could not be connected")
-                    self._changed.clear()
-                    await self._changed.wait()
+                    await self.changed()
         except TimeoutError:
             raise CallFailed(0, "not_connected", "the media could not be connected") from None
 
     def _note_state(self, state: str) -> None:
-        self._gone = self._gone or state in ("closed", "failed")
+        self.is_gone = self.is_gone or state in ("closed", "failed")
         self._changed.set()
 
     def _listen_to(self, channel: RTCDataChannel) -> None:

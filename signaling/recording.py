@@ -41,7 +41,7 @@ class Recording:
         self.frames: list[HeardFrame] = []
         self._arrivals: dict[int, float] = {}
         self._origin: int | None = None
-        self._heard = asyncio.Event()
+        self._voiced = asyncio.Event()
 
     def tap(self, receiver: RTCRtpReceiver) -> None:
         """Note when packets arrive. Without it a frame's time is that of its decoding."""
@@ -68,7 +68,8 @@ class Recording:
                 if isinstance(frame, AudioFrame):
                     at = self._arrivals.pop(frame.pts or 0, clock())
                     self.frames.append(HeardFrame(at, mono(frame)))
-                    self._heard.set()
+                    if is_voiced(self.frames[-1].samples):
+                        self._voiced.set()
         except MediaStreamError:
             return
 
@@ -94,9 +95,21 @@ class Recording:
     async def next_voice(self, since: float) -> float:
         """Wait for the agent's first audible frame at `since` or later; its loop time."""
         while (at := self.first_voice(since)) is None:
-            self._heard.clear()
-            await self._heard.wait()
+            self._voiced.clear()
+            await self._voiced.wait()
         return at
+
+    async def fell_silent(self, seconds: float) -> None:
+        """Wait until the agent has been inaudible for `seconds`."""
+        clock = asyncio.get_running_loop().time
+        while (last := self.last_voice()) is not None:
+            self._voiced.clear()
+            try:
+                async with asyncio.timeout_at(last + seconds):
+                    await self._voiced.wait()
+            except TimeoutError:
+                if clock() - (self.last_voice() or last) >= seconds:
+                    return
 
 
 def _laid_out(frames: list[HeardFrame], begin: float) -> Samples:
