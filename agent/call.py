@@ -84,6 +84,7 @@ class Call:
     async def run(self) -> None:
         """Converse until somebody ends it. Cancel it to hang up at once."""
         context = self._context
+        self._quiet_since = context.now()
         self._emit(CallStarted(at=context.now(), language=context.persona.language))
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -252,6 +253,7 @@ class Call:
         if self._hearing is not None:
             self._emit(TurnDropped(at=self._context.now(), turn=self._hearing.turn, reason=reason))
         self._overlap = False
+        self._quiet_since = self._context.now()
         self._listener.close()
         self._answering.settle()
 

@@ -23,7 +23,7 @@ class Stuck(RuntimeError):
 class _JumpingSelector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
-        self.now = 0.0
+        self.now = 1000.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
@@ -36,7 +36,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop on virtual time; it begins at 0 seconds."""
+    """A loop on virtual time. It begins at 1000 s: a real loop's clock does not begin at 0 either."""
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
