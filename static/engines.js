@@ -39,11 +39,10 @@ function entry(stage, words) {
 function shortage(stage, missing, words) {
   const box = document.createElement("div");
   box.className = "missing";
-  const what = words.write(document.createElement("span"), "engine-missing", { missing });
-  const instead = words.write(document.createElement("span"), "engine-instead", {
-    engine: stage.engine,
-  });
-  box.appendChild(document.createElement("p")).append(what, " ", instead);
+  box.append(words.write(document.createElement("p"), "engine-missing", { missing }));
+  box.append(
+    words.write(document.createElement("p"), "engine-instead", { engine: stage.engine }),
+  );
   if (stage.mend) {
     box.append(words.write(document.createElement("p"), "mend"));
     box.appendChild(document.createElement("code")).textContent = stage.mend;

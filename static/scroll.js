@@ -12,7 +12,12 @@ export function followEnd(end) {
   const follow = () => {
     if (isReadingEnd) end.scrollIntoView({ block: "nearest" });
   };
-  // A notice above makes the conversation smaller.
-  if (end.parentElement) new ResizeObserver(follow).observe(end.parentElement);
+  // A notice above makes the conversation smaller, where it scrolls by itself.
+  const box = end.parentElement;
+  if (box) {
+    new ResizeObserver(() => {
+      if (box.scrollHeight > box.clientHeight) follow();
+    }).observe(box);
+  }
   return follow;
 }

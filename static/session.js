@@ -135,10 +135,7 @@ export class Session extends EventTarget {
     if (error instanceof server.ServerError && error.kind === "busy") {
       this.#enter("waiting");
       const act = () => void this.#dial();
-      const actions = [
-        { label: "try-now", act: () => (this.#notices.clear(), act()) },
-        { label: "cancel", act: () => this.end() },
-      ];
+      const actions = [{ label: "try-now", act: () => (this.#notices.clear(), act()) }];
       return this.#notices.countDown("busy", error.retryAfter, { act, actions });
     }
     const kind = error instanceof server.ServerError ? error.kind : "declined";

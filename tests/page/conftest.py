@@ -10,7 +10,7 @@ import shutil
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -117,7 +117,7 @@ async def open_page(browser: Browser, fake: FakeServer) -> AsyncIterator[OpenPag
         *,
         width: int = 1280,
         height: int = 800,
-        scheme: str = "light",
+        scheme: Literal["light", "dark"] = "light",
         locale: str = "en-US",
         into: Browser | None = None,
         **options: Any,

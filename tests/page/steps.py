@@ -53,14 +53,14 @@ async def notice(page: Page, kind: str) -> None:
 async def until(condition: Callable[[], Any], seconds: float = 10) -> None:
     """Waits until the condition holds. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.02)
 
 
 async def poll(ask: Callable[[], Awaitable[Any]], seconds: float = 10) -> Any:
     """The first true answer. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
-        while not (answer := await ask()):
+        while not (answer := await ask()):  # noqa: ASYNC110 - nor has the browser
             await asyncio.sleep(0.05)
     return answer
 
