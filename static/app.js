@@ -59,11 +59,16 @@ function main() {
   void learnAboutServer();
   session.addEventListener("state", showState);
   session.addEventListener("muted", showMute);
-  session.addEventListener("microphone", ({ detail }) => meter("you", detail));
-  session.addEventListener("sound", ({ detail }) => play(detail));
-  session.addEventListener("fact", ({ detail }) => take(detail));
+  session.addEventListener("microphone", (event) => meter("you", detailOf(event)));
+  session.addEventListener("sound", (event) => void play(detailOf(event)));
+  session.addEventListener("fact", (event) => take(detailOf(event)));
   // pagehide, not beforeunload: it also comes on phones, and keeps the page's back-forward cache.
   window.addEventListener("pagehide", () => session.leave());
+}
+
+/** @param {Event} event */
+function detailOf(event) {
+  return /** @type {CustomEvent} */ (event).detail;
 }
 
 function wireControls() {

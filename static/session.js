@@ -52,7 +52,7 @@ export class Session extends EventTarget {
     this.#notices.clear();
     this.#enter("asking");
     if (!(await this.#openMicrophone())) return;
-    if (this.state !== "asking") return this.#closeMicrophone(); // Cancelled meanwhile.
+    if (/** @type {State} */ (this.state) !== "asking") return this.#closeMicrophone(); // Cancelled.
     await this.#dial();
   }
 
