@@ -23,6 +23,8 @@ from media.track import Ticks
 
 VOICED = -45.0
 """Decibels of full scale above which 20 ms count as voice."""
+VOICE_RANGE = 30.0
+"""Decibels under a recording's loudest 20 ms below which it is its room that is heard."""
 
 _TIME_BASE = Fraction(1, WIRE_RATE)
 
@@ -72,9 +74,8 @@ class VoiceTrack(MediaStreamTrack):
         if self.readyState != "live":
             raise MediaStreamError("the call has ended")
         frames = _frames(audio)
-        voiced = [index for index, frame in enumerate(frames) if is_voiced(frame)]
         done: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
-        saying = _Saying(deque(frames), voiced[-1] if voiced else len(frames) - 1, done)
+        saying = _Saying(deque(frames), _last_voiced(frames), done)
         self._sayings.append(saying)
         try:
             return await done
@@ -134,6 +135,15 @@ def level(samples: Samples) -> float:
         return -120.0
     power = float(np.mean(np.square(samples.astype(np.float32) / 32_768)))
     return 10 * float(np.log10(power + 1e-12))
+
+
+def _last_voiced(frames: list[Samples]) -> int:
+    """The last frame that is voice, and not the recording's own noise after it."""
+    levels = [level(frame) for frame in frames]
+    floor = max(VOICED, max(levels) - VOICE_RANGE)
+    return max(
+        (index for index, each in enumerate(levels) if each > floor), default=len(levels) - 1
+    )
 
 
 def _frames(audio: AudioChunk) -> list[Samples]:
