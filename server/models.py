@@ -12,6 +12,9 @@ A model is in its place as a whole or not at all.
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel, Field
@@ -115,17 +118,47 @@ class ModelStore:
         """Empty if the hub answers, otherwise why it does not."""
         model = MODELS[0]
         try:
-            await asyncio.to_thread(self._hub.look_up, model.repository, model.files[-1])
+            await _aside(lambda: self._hub.look_up(model.repository, model.files[-1]))
         except HubError as error:
             return str(error)
         return ""
 
     async def _fetch(self, repository: str, name: str, path: Path) -> None:
         try:
-            await asyncio.to_thread(self._hub.fetch, repository, name, path)
+            await _aside(lambda: self._hub.fetch(repository, name, path))
         except asyncio.CancelledError:
             self._hub.stop()
             raise
+
+
+async def _aside(work: Callable[[], object]) -> None:
+    """Do blocking work in a thread that the end of the process does not wait for.
+
+    (`asyncio.to_thread` would: after Ctrl-C, until a silent hub has timed out.)"""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def finish(error: Exception | None) -> None:
+        if done.cancelled():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def perform() -> None:
+        error: Exception | None = RuntimeError("a download's thread died: its trace is above")
+        try:
+            work()
+            error = None
+        except (HubError, OSError) as failed:
+            error = failed
+        finally:
+            with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+                loop.call_soon_threadsafe(finish, error)
+
+    threading.Thread(target=perform, name="hub", daemon=True).start()
+    await done
 
 
 def _pull(model: Model) -> str:

@@ -198,7 +198,9 @@ def _synthesizer(choice: Choice, settings: Settings) -> Synthesizer:
     piper = GuardedSynthesizer(Piper(tts.piper, choice.models), tts.guard)
     backed = FallbackSynthesizer(piper, espeak, _tell)
     voices = {language: backed for language in choice.models}
-    return CachedVoice(SynthesizerByLanguage({**voices, ANY_LANGUAGE: espeak}), tts.phrases)
+    by_language = SynthesizerByLanguage({**voices, ANY_LANGUAGE: espeak})
+    mark = f"{choice.model} {tts.piper.model_dump_json()}"
+    return CachedVoice(by_language, tts.phrases, mark=mark)
 
 
 def _tell(error: EngineError) -> None:

@@ -157,6 +157,21 @@ def test_pulling_without_a_hub_fails_and_says_what_to_do(
     assert "HF_ENDPOINT" in out
 
 
+def test_ctrl_c_ends_a_download_from_a_silent_hub_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"models.endpoint=http://127.0.0.1:{silent.getsockname()[1]}"
+        options = ["--set", endpoint, "--set", "models.timeout=600"]
+        folder = ["--set", f"models.folder={tmp_path}"]
+        with typed("models", "pull", "whisper-tiny.en", *options, *folder) as process:
+            connection, _ = silent.accept()
+            with connection:
+                process.send_signal(signal.SIGINT)
+                _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.strip().splitlines()[-1] == "Stopped."
+    assert "Traceback" not in err
+
+
 def test_a_machine_where_a_call_can_be_served_passes_the_check(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

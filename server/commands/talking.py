@@ -12,7 +12,7 @@ from server.commands.serving import start_block
 from server.config import Settings
 from server.hardware import probe
 from server.models import open_store
-from server.stages import Stages, choose
+from server.stages import choose
 from server.talk import Exchange, at_home, exchange, greeting
 from signaling.client import Caller
 
@@ -29,41 +29,31 @@ async def talk(settings: Settings, files: Sequence[Path], language: str, output:
     stages = await choose(settings, open_store(settings.models), hardware)
     async with aclosing(stages):
         print(start_block(hardware, stages.reports), end="\n\n", flush=True)
-        return await _hold(settings, stages, list(zip(files, said, strict=True)), language, output)
-
-
-async def _hold(
-    settings: Settings,
-    stages: Stages,
-    said: Sequence[tuple[Path, AudioChunk]],
-    language: str,
-    output: Path,
-) -> int:
-    persona = settings.personas.get(language or settings.language)
-    outcomes = []
-    async with at_home(settings, stages) as (url, ice):
-        async with Caller(url, language=language or None, settings=ice) as caller:
-            await greeting(caller, expected=bool(persona and persona.greeting))
-            for path, audio in said:
-                told = await exchange(caller, audio)
-                print("\n".join(lines(path, told)), end="\n\n", flush=True)
-                outcomes.append((told.outcome or {}).get("type"))
-                recordings.write(output, caller.recording.audio(RATE))
-                if caller.is_gone:
-                    break
+        async with at_home(settings, stages) as (url, ice):
+            async with Caller(url, language=language or None, settings=ice) as caller:
+                persona = settings.personas.get(language or settings.language)
+                await greeting(caller, expected=bool(persona and persona.greeting))
+                answered = [await _say(caller, *each) for each in zip(files, said, strict=True)]
+                recordings.write(output, caller.recording.audio())
     print(f"The agent's side of the call: {output}")
-    return 0 if outcomes == ["turn.finished"] * len(said) else 1
+    return 0 if all(answered) else 1
 
 
-def lines(path: Path, told: Exchange) -> Iterator[str]:
-    """What was understood and said, and when, for a person."""
-    yield f"{path}"
+async def _say(caller: Caller, file: Path, audio: AudioChunk) -> bool:
+    """Say a recording and print what came of it; whether it was answered."""
+    told = await exchange(caller, audio)
+    print("\n".join(_lines(file, told)), end="\n\n", flush=True)
+    return (told.outcome or {}).get("type") == "turn.finished"
+
+
+def _lines(file: Path, told: Exchange) -> Iterator[str]:
     outcome = told.outcome or {}
+    yield f"{file}"
     match outcome.get("type"):
         case "turn.finished":
             yield f"  caller  {outcome['transcript']}"
             yield f"  agent   {outcome['reply']}"
-            yield f"  ms      {times(told)}"
+            yield f"  ms      {_timeline(told)}"
         case "turn.dropped":
             yield f"  not taken for a turn: {outcome['reason']}"
         case "call.ended":
@@ -75,14 +65,12 @@ def lines(path: Path, told: Exchange) -> Iterator[str]:
             yield f"  error   {message['message']}"
 
 
-def times(told: Exchange) -> str:
+def _timeline(told: Exchange) -> str:
     """The turn's moments, in milliseconds after the caller's last speech."""
-    timeline = (told.outcome or {})["timeline"]
-    moments = [
-        f"{name.replace('_', ' ')} {1000 * at:.0f}"
-        for name, at in timeline.items()
-        if at is not None
-    ]
-    if told.heard_after is not None:
-        moments.append(f"heard {1000 * told.heard_after:.0f}")
-    return ", ".join(moments)
+    moments: dict[str, float | None] = dict((told.outcome or {}).get("timeline", {}))
+    moments["heard by the caller"] = told.heard_after
+    return ", ".join(
+        f"{name.replace('_', ' ')} {1000 * seconds:.0f}"
+        for name, seconds in moments.items()
+        if seconds is not None
+    )

@@ -1,0 +1,90 @@
+"""What `check` finds out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.engines.catalog import GIGABYTE, Hardware
+from server import check
+from server.check import Finding, findings
+from server.config import load
+from server.hub import Hub
+from server.models import ModelStore
+from tests.server.fake_hub import FakeHub
+
+SMALL = Hardware(cores=2, memory=8 * GIGABYTE)
+
+
+async def found(
+    folder: Path, *overrides: str, hardware: Hardware = SMALL, hub: str = "http://127.0.0.1:9"
+) -> list[Finding]:
+    here = [f"models.folder={folder}", "models.download=false", "server.port=0", *overrides]
+    settings = load(None, {}, here)
+    store = ModelStore(settings.models, Hub(endpoint=hub, timeout=2, progress=lambda *_: None))
+    return list(await findings(settings, store, hardware))
+
+
+def bad(all_found: list[Finding]) -> list[str]:
+    return [finding.what for finding in all_found if finding.level == "bad"]
+
+
+async def test_a_bare_machine_can_serve_and_is_told_what_it_lacks(tmp_path: Path) -> None:
+    all_found = await found(tmp_path)
+    assert bad(all_found) == []
+    mends = " ".join(finding.mend for finding in all_found)
+    for name in ("whisper-tiny.en", "whisper-small", "qwen2.5-0.5b", "en_US-ljspeech-medium"):
+        assert f"models pull {name}" in mends
+
+
+async def test_whether_the_hub_answers_is_told(tmp_path: Path) -> None:
+    assert any("hub cannot be used" in finding.what for finding in await found(tmp_path))
+    hub = FakeHub()
+    hub.files["Systran/faster-whisper-tiny.en/vocabulary.txt"] = b"a"
+    async with hub.serving() as endpoint:
+        answered = await found(tmp_path, hub=endpoint)
+    assert any(finding.what.startswith("the model hub answers") for finding in answered)
+
+
+async def test_an_engine_that_cannot_be_had_is_in_the_way(tmp_path: Path) -> None:
+    assert bad(await found(tmp_path, "stt.engine=whisper"))[0].startswith("stt: whisper was asked")
+
+
+async def test_a_remote_model_that_does_not_answer_is_in_the_way(tmp_path: Path) -> None:
+    remote = ("llm.engine=openai", "llm.openai.base_url=http://127.0.0.1:9/v1")
+    assert bad(await found(tmp_path, *remote))[0].startswith("http://127.0.0.1:9/v1 does not")
+
+
+async def test_models_larger_than_the_free_memory_are_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "llm").mkdir()
+    (tmp_path / "llm" / "Mistral-7B-Instruct-v0.3-Q4_K_M.gguf").write_bytes(b"1")
+    monkeypatch.setattr(check, "free_memory", lambda: 2 * GIGABYTE)
+    told = bad(await found(tmp_path))
+    assert told == ["2.0 GB of memory are free, the models take about 6.5 GB"]
+
+
+async def test_a_missing_libopus_is_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check.ctypes.util, "find_library", lambda name: None)
+    all_found = await found(tmp_path)
+    assert "sudo apt-get install libopus0" in [finding.mend for finding in all_found]
+
+
+async def test_a_library_that_cannot_be_loaded_is_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(check.LIBRARIES, "no_such_module", ("no-such-package", "no miracle"))
+    told = bad(await found(tmp_path))
+    assert told == [
+        "no-such-package cannot be loaded (No module named 'no_such_module'): no miracle"
+    ]
+
+
+async def test_a_gpu_that_llama_cpp_cannot_use_is_worth_a_note(tmp_path: Path) -> None:
+    hardware = Hardware(cores=8, memory=32 * GIGABYTE, gpu="NVIDIA Something")
+    notes = [one for one in await found(tmp_path, hardware=hardware) if one.level == "note"]
+    assert any("built without support" in one.what and "CUDA=1" in one.mend for one in notes)

@@ -1,0 +1,126 @@
+"""The stages as they stand: the real engines, with no models, broken ones, and real ones."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from agent.engines.catalog import GIGABYTE, Hardware
+from agent.engines.protocols import ReplyRequest
+from agent.messages import Message
+from server.config import load
+from server.hub import Hub
+from server.models import ModelStore
+from server.plan import StageUnavailable
+from server.stages import Stages, choose
+from tests.conftest import TestData
+
+SMALL = Hardware(cores=2, memory=8 * GIGABYTE)
+Choose = Callable[..., Awaitable[Stages]]
+
+
+@pytest.fixture
+async def chosen(tmp_path: Path) -> AsyncIterator[Choose]:
+    """Chooses with the models of `tmp_path`; what was started is closed after the test."""
+    async with AsyncExitStack() as stack:
+
+        async def choose_with(*overrides: str) -> Stages:
+            here = [f"models.folder={tmp_path}", "models.download=false", *overrides]
+            settings = load(None, {}, here)
+            hub = Hub(endpoint="http://127.0.0.1:9", timeout=1, progress=lambda *_: None)
+            stages = await choose(settings, ModelStore(settings.models, hub), SMALL)
+            stack.push_async_callback(stages.aclose)
+            return stages
+
+        yield choose_with
+
+
+def broken_model(folder: Path, name: str) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"this is no model" * 100)
+
+
+async def spoken(stages: Stages, text: str, language: str) -> float:
+    """Seconds of speech for a text."""
+    pieces = stages.engines.synthesizer.speak(text, language=language)
+    return sum([piece.audio.seconds async for piece in pieces])
+
+
+async def answered(stages: Stages, text: str) -> str:
+    request = ReplyRequest(conversation="c", messages=(Message("user", text),), max_tokens=48)
+    return "".join([piece async for piece in stages.engines.model.reply(request)])
+
+
+async def test_with_nothing_installed_every_stage_works(chosen: Choose) -> None:
+    stages = await chosen()
+    assert [report.engine for report in stages.reports] == ["pocketsphinx", "scripted", "espeak"]
+    assert all(report.missing and report.mend for report in stages.reports)
+    assert await spoken(stages, "Hello there.", "en") > 0.3
+    assert await spoken(stages, "안녕하세요.", "ko") > 0.3
+    assert await answered(stages, "Hello!")
+    recognition = stages.engines.transcriber.open(language="en")
+    recognition.close()
+
+
+@pytest.mark.parametrize(
+    ("files", "override", "at", "stopgap"),
+    [
+        (["llm/mine.gguf"], "llm.engine=llama", 1, "scripted"),
+        (["piper/en_US-mine-low.onnx"], "tts.engine=piper", 2, "espeak"),
+        (["whisper/mine/model.bin"], "stt.engine=whisper", 0, "pocketsphinx"),
+    ],
+)
+async def test_a_broken_model_is_worked_around_unless_its_engine_was_asked_for(
+    chosen: Choose, tmp_path: Path, files: list[str], override: str, at: int, stopgap: str
+) -> None:
+    for name in files:
+        broken_model(tmp_path, name)
+    (tmp_path / "piper").mkdir(exist_ok=True)
+    (tmp_path / "piper" / "en_US-mine-low.onnx.json").write_text("{}")
+    report = (await chosen()).reports[at]
+    assert report.engine == stopgap
+    assert "did not start" in report.why
+    assert report.missing
+    with pytest.raises(StageUnavailable, match=report.stage):
+        await chosen(override)
+
+
+async def test_required_models_make_every_stopgap_an_error(chosen: Choose, tmp_path: Path) -> None:
+    with pytest.raises(
+        StageUnavailable, match=r"stt: models are required.*\n +mend: python run\.py"
+    ):
+        await chosen("server.require_models=true")
+    broken_model(tmp_path, "llm/mine.gguf")
+    with pytest.raises(StageUnavailable, match="llm"):
+        await chosen(
+            "server.require_models=true",
+            "stt.engine=pocketsphinx",
+            "personas.ko=false",
+            "tts.engine=espeak",
+        )
+
+
+async def test_engines_chosen_by_name_need_no_models(chosen: Choose) -> None:
+    stages = await chosen(
+        "server.require_models=true",
+        "stt.engine=pocketsphinx",
+        "personas.ko=false",
+        "llm.engine=scripted",
+        "tts.engine=espeak",
+    )
+    assert not any(report.missing for report in stages.reports)
+
+
+@pytest.mark.real
+async def test_real_models_in_the_folder_are_used(chosen: Choose, testdata: TestData) -> None:
+    stages = await chosen(f"models.folder={testdata.folder / 'models'}")
+    _, llm, tts = stages.reports
+    assert (llm.engine, llm.model, llm.missing) == ("llama", "tinytalk-3m-q4_0.gguf", "")
+    assert (tts.engine, tts.model) == ("piper", "en_US-moonmicro-low.onnx (en)")
+    assert await spoken(stages, "Hello there.", "en") > 0.3
+    assert await spoken(stages, "안녕하세요.", "ko") > 0.3
+    assert len(await answered(stages, "can you help me order a coffee?")) > 5
