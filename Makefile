@@ -60,15 +60,16 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(RUN_STAMP): | $(BIN)/python
-	@ldconfig -p 2>/dev/null | grep -q 'libopus\.so\.0' || scripts/packages libopus0
+	@$(BIN)/python -c 'import ctypes.util, sys; sys.exit(not ctypes.util.find_library("opus"))' \
+	    || scripts/packages libopus0
 	@command -v c++ >/dev/null || scripts/packages g++
 	@echo "Installing Python packages (llama.cpp is compiled the first time: some minutes)"
-	@$(BIN)/pip install -q -r requirements.txt
+	@$(BIN)/python -m pip install -q -r requirements.txt
 	@# pip's cache does not know with which flags a wheel was built.
-	@[ "$(CUDA)" != 1 ] || $(BIN)/pip install -q --no-cache-dir --force-reinstall --no-deps \
+	@[ "$(CUDA)" != 1 ] || $(BIN)/python -m pip install -q --no-cache-dir --force-reinstall --no-deps \
 	    "$$(grep -o '^llama-cpp-python[^ ]*' requirements.txt)"
 	@rm -f $(VENV)/.run-* && touch $@
 
 $(DEV_STAMP): $(RUN_STAMP)
-	@$(BIN)/pip install -q -r requirements-dev.txt
+	@$(BIN)/python -m pip install -q -r requirements-dev.txt
 	@rm -f $(VENV)/.dev-* && touch $@

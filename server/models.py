@@ -93,7 +93,7 @@ class ModelStore:
         if found := self.find(model):
             return found
         if not self.may_download:
-            raise ModelUnavailable(model.name, f"it is not in {self.folder}", _pull(model))
+            raise ModelUnavailable(model.name, f"not in {self.folder}", _pull(model))
         return await self.pull(model)
 
     async def pull(self, model: Model) -> Path:
