@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from agent.dialogue.clauses_en import clause
 from agent.dialogue.words import squeezed
 
 _HESITATIONS = frozenset("um umm uh uhh uhm er err erm eh hm hmm mm ah em".split())
@@ -34,7 +35,7 @@ _PARTICLES = frozenset("in on by with from for".split())
 
 _AUXILIARIES = frozenset(
     """is are was were am be been being has have had do does did will would can could should shall
-    may might must isn't aren't wasn't weren't""".split()
+    cannot may might must isn't aren't wasn't weren't""".split()
 )
 
 _PRONOUNS = frozenset("i you he she it we they this that there who".split())
@@ -93,8 +94,9 @@ _SHORT_ANSWER = re.compile(
 
 _QUESTION = re.compile(
     r"(?:(?:so|and|but|okay|well|um|uh|oh|hi|hello|hey|excuse me|sorry|please) )*(?:"
-    r"(?:what|who|where|when|why|how|which|whose|what's|who's|where's|how's|when's)"
-    r" (?:\S+ )*\S+"
+    r"(?:what|who|how|which|whose|what's|who's|where's|how's|when's) (?:\S+ )*\S+"
+    r"|(?:where|when|why) (?:is|are|am|was|were|do|does|did|have|has|can|could|will|would|should"
+    r"|don't|doesn't|didn't|can't|isn't|aren't|not) (?:\S+ )*\S+"
     r"|(?:is|are|am|was|were|do|does|did|have|has|can|could|will|would|should|may|shall|isn't"
     r"|aren't|don't|doesn't|didn't|can't|couldn't|won't|wouldn't|shouldn't)"
     r" (?:i|you|he|she|it|we|they|there|this|that|these|those|the|my|your|our|anyone|somebody"
@@ -125,7 +127,7 @@ def ending(said: list[str], mark: str) -> tuple[str, str] | None:
         return ("complete", "question")
     if last in _PREMODIFIERS:
         return ("unsure", f"more may follow: {last}")
-    return None
+    return clause(said)
 
 
 def _short_answer(said: list[str]) -> tuple[str, str]:

@@ -71,9 +71,9 @@ class Waits:
 
 
 PRESETS: dict[Preset, Waits] = {
-    "eager": Waits(complete=0.25, unsure=0.6, unfinished=1.4, spelling=1.0, unread=0.6),
-    "balanced": Waits(complete=0.3, unsure=0.7, unfinished=1.7, spelling=1.2, unread=0.8),
-    "patient": Waits(complete=0.35, unsure=0.8, unfinished=2.0, spelling=1.5, unread=1.0),
+    "eager": Waits(complete=0.25, unsure=0.6, unfinished=1.4, spelling=0.9, unread=0.6),
+    "balanced": Waits(complete=0.3, unsure=0.7, unfinished=1.7, spelling=1.05, unread=0.75),
+    "patient": Waits(complete=0.35, unsure=0.8, unfinished=2.0, spelling=1.2, unread=0.9),
 }
 
 
@@ -89,9 +89,9 @@ class EndpointSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     unfinished: float | None = Field(default=None, ge=0.1, le=10)
     """Seconds of silence after words that must go on; unset: by preset (1.4, 1.7, 2.0)."""
     spelling: float | None = Field(default=None, ge=0.1, le=10)
-    """Seconds of silence inside digits or letters; unset: by preset (1.0, 1.2, 1.5)."""
+    """Seconds of silence inside digits or letters; unset: by preset (0.9, 1.05, 1.2)."""
     unread: float | None = Field(default=None, ge=0.1, le=10)
-    """Seconds of silence while nothing was understood; unset: by preset (0.6, 0.8, 1.0)."""
+    """Seconds of silence while nothing was understood; unset: by preset (0.6, 0.75, 0.9)."""
 
     speech_above: float = Field(default=0.6, gt=0, lt=1)
     """Voice probability from which audio is speech."""
@@ -280,7 +280,9 @@ class Endpointer:
 
     def _end(self, waited: float) -> Ended:
         self.speaking = self._paused = False
-        self._voice = _Voice(on=self._voice.on, begin=self.position, end=self.position)
+        # Speech that was cut at its longest goes on from here; otherwise the next begins anew.
+        end = self.position if self._voice.on else -self._settings.onset_gap - 1
+        self._voice = _Voice(on=self._voice.on, begin=self.position, end=end)
         self._last_end, self._last_speech = self._speech_end, self._speech
         self._rhythm.ended()
         return Ended(self._speech_end, waited, self._speech)

@@ -18,7 +18,7 @@ class RhythmSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docst
     """Seconds: that quantile for a caller of whom nothing is known."""
     rate: float = Field(default=0.12, ge=0, le=1)
     """How fast it is learned; 0: never."""
-    slowest: float = Field(default=1.5, ge=1, le=4)
+    slowest: float = Field(default=2.0, ge=1, le=4)
     """Factor on the waits for the slowest caller."""
     fastest: float = Field(default=0.9, gt=0, le=1)
     """Factor on the waits for the quickest caller."""
@@ -39,9 +39,12 @@ class Rhythm:
         return self._pause
 
     def scale(self, wait: float) -> float:
-        """`wait` seconds for the usual caller, for this one."""
+        """`wait` seconds for the usual caller, for this one.
+
+        A wait that is longer than this caller's pauses, and a quarter more, is not made longer.
+        """
         factor = self._pause / self._settings.usual
-        return wait * max(self._settings.fastest, min(self._settings.slowest, factor))
+        return min(wait * factor, max(wait, 1.25 * self._pause))
 
     def paused(self, seconds: float) -> None:
         """The caller paused inside a turn, and went on."""

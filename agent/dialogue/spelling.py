@@ -114,6 +114,9 @@ def _run(tokens: list[str], language: str) -> tuple[list[str], str, int] | None:
             break
         index -= 1
     before, run = tokens[:index], "".join(digits)
+    if letters == 1 and tokens[index] in ("a", "i") and (before or not run):
+        # An article or a pronoun, not a letter: "i'd like a two", "i".
+        before, letters, groups = tokens[: index + 1], 0, groups - 1
     if not _is_run(before, run, letters, groups, language):
         return None
     return before, run, letters
@@ -121,9 +124,8 @@ def _run(tokens: list[str], language: str) -> tuple[list[str], str, int] | None:
 
 def _is_run(before: list[str], digits: str, letters: int, groups: int, language: str) -> bool:
     if letters:
-        # "am i a": words of one letter. Two letters, or letters with digits, are being spelled.
-        return letters + len(digits) >= 2 and not (letters == 1 and not digits)
-    if groups >= 3 or (groups == 2 and len(digits) >= 5) or len(digits) >= 7:
+        return letters + len(digits) >= 2 or not before
+    if groups >= 3 or len(digits) >= 7 or (groups == 2 and len(digits) not in (3, 4)):
         return True
     return bool(digits) and bool(_named(before, language))
 

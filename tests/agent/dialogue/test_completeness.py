@@ -53,6 +53,17 @@ ENGLISH_COMPLETE = """
     call my mother please
     let's do it tomorrow
     see you at five o'clock
+    i went to the store
+    i need a taxi
+    the internet isn't working
+    she lives in new york
+    please hang up and try again
+    set a timer for ten minutes
+    turn off the lights
+    play some music for me
+    okay and book the table for four
+    it doesn't work at all
+    they canceled my order and i was not told
     it's broken, isn't it
     Mr. Quilter is the apostle of the middle classes and we are glad to welcome his gospel.
 """
@@ -111,6 +122,12 @@ ENGLISH_UNFINISHED = """
     i was looking for a
     the problem is that
     give me
+    if this is correct
+    when the train
+    you can press
+    he was not
+    the conference cannot
+    please enter
 """
 
 ENGLISH_UNSURE = """
@@ -119,15 +136,17 @@ ENGLISH_UNSURE = """
     enter thirty
     seven
     a large coffee
-    i went to the store
     greenwich mean time
     to reach an operator
     turn it on
     where are you from
     who is it for
     i have
-    i need a taxi
-    press or say
+    play music
+    i paid it
+    if you have one i'll take it
+    the blue one
+    press one
 """
 
 ENGLISH_SPELLING = """
@@ -143,6 +162,9 @@ ENGLISH_SPELLING = """
     my phone number is 555 123
     call me at five five five one two
     a b
+    m
+    a seven
+    two two
     two double four
     zip code is nine four one
     d a j n h ninety six
