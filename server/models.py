@@ -88,6 +88,10 @@ class ModelStore:
         ]
         return tuple(path for _, path in sorted(found, reverse=True) if path not in known)
 
+    def lying_there(self, pattern: str) -> Path | None:
+        """The last file in the folder that fits the glob `pattern`: the newest version by name."""
+        return max(self.folder.glob(pattern), default=None)
+
     async def obtain(self, model: Model) -> Path:
         """The model's place, downloaded first if need be. Raises ModelUnavailable."""
         if found := self.find(model):

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from agent.context import Engines
@@ -34,8 +35,10 @@ from agent.engines.resilience import (
     TranscriberByLanguage,
 )
 from agent.engines.scripted import Scripted
+from agent.engines.smart_turn import SmartTurn
 from agent.engines.whisper import Whisper
 from agent.errors import EngineError, Stage
+from agent.warm import warm
 from server.config import Settings
 from server.models import ModelStore
 from server.plan import Choice, Lack, StageUnavailable, plan
@@ -68,13 +71,16 @@ class Stages:
 
     async def aclose(self) -> None:
         """Free the engines."""
+        engines = self.engines
         async with AsyncExitStack() as stack:  # each is closed, even if another's closing fails
             for engine in (
-                self.engines.transcriber,
-                self.engines.model,
-                self.engines.synthesizer,
+                engines.transcriber,
+                engines.model,
+                engines.synthesizer,
+                engines.judge,
             ):
-                stack.push_async_callback(engine.aclose)
+                if engine is not None:
+                    stack.push_async_callback(engine.aclose)
 
 
 class _Engine(Protocol):
@@ -94,10 +100,16 @@ async def choose(settings: Settings, store: ModelStore, hardware: Hardware) -> S
         transcriber, stt = await _stand_up(stt, lambda c: _transcriber(c, settings), started)
         model, llm = await _stand_up(llm, lambda c: _model(c, settings), started)
         synthesizer, tts = await _stand_up(tts, lambda c: _synthesizer(c, settings), started)
+        judge = await _judge(settings, store, started)
         if settings.server.require_models:
             _insist((stt, llm, tts))
+        unspoken = await warm(synthesizer, settings.personas.values(), settings.turn)
+        for language, error in unspoken.items():
+            logger.warning(
+                "Fixed phrases could not be made", extra={"language": language, "cause": str(error)}
+            )
         started.pop_all()
-    engines = Engines(transcriber, model, synthesizer)
+    engines = Engines(transcriber, model, synthesizer, judge)
     return Stages(engines, tuple(report(choice) for choice in (stt, llm, tts)))
 
 
@@ -163,6 +175,30 @@ async def _stand_up(
         raise
     started.push_async_callback(engine.aclose)
     return engine, choice
+
+
+async def _judge(
+    settings: Settings, store: ModelStore, started: AsyncExitStack
+) -> SmartTurn | None:
+    """Smart Turn, where its model is configured or lies in the models folder.
+
+    One that was only found and does not start is left out; one that was named is an error."""
+    wanted = settings.turn.smart_turn
+    path = Path(wanted.path) if wanted.path else store.lying_there("**/smart-turn*.onnx")
+    if not wanted.enabled or path is None:
+        return None
+    judge = SmartTurn(wanted, path)
+    try:
+        await judge.start()
+    except EngineError as error:
+        await judge.aclose()
+        if wanted.path:
+            mend = "set turn.smart_turn.path to Smart Turn v3's ONNX file, or leave it empty"
+            raise StageUnavailable("stt", str(error), mend) from error
+        logger.warning("Smart Turn is left out", extra={"cause": str(error)})
+        return None
+    started.push_async_callback(judge.aclose)
+    return judge
 
 
 def _transcriber(choice: Choice, settings: Settings) -> Transcriber:

@@ -135,3 +135,5 @@ class TurnJudge(Protocol):
 
     async def complete(self, audio: AudioChunk) -> float:
         """The probability (0..1) that the turn which `audio` (16 kHz) ends with is complete."""
+
+    async def aclose(self) -> None: ...

@@ -419,6 +419,8 @@ def test_how_the_pause_sounds_moves_the_end_of_the_turn(complete: float, sooner:
             assert audio.seconds > 1.0
             return complete
 
+        async def aclose(self) -> None: ...
+
     by_sound_alone = TurnSettings.model_validate(
         {"hearing": {"partials": False}, "speculation": {"enabled": False}}
     )
