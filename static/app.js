@@ -106,9 +106,9 @@ function showTongue() {
 async function learnAboutServer() {
   try {
     const info = await server.info();
-    session.iceServers = info.ice_servers ?? [];
+    session.iceServers = info.ice_servers;
     offerLanguages(languageList, session, info);
-    showEngines(find("engines"), info.stages ?? [], words);
+    showEngines(find("engines"), info.stages, words);
     notices.clear("unreachable", "declined");
   } catch (error) {
     if (!(error instanceof server.ServerError)) throw error;

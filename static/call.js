@@ -18,6 +18,9 @@ const CONNECTING = 15000;
 /** Milliseconds that an interrupted connection may take to come back. */
 const HOLDING = 10000;
 
+/** Milliseconds that the server may take to free a call, before we just leave. */
+const PARTING = 500;
+
 /** Milliseconds that a `call.ended` may come after its channel closed. */
 const CLOSING = 400;
 
@@ -87,8 +90,11 @@ export class Call extends EventTarget {
   #listen() {
     this.#control.addEventListener("fact", (event) => {
       const fact = /** @type {CustomEvent<import("./control.js").Fact>} */ (event).detail;
+      if (this.#isOver) return;
       this.#tell("fact", fact);
-      if (fact.name === "ended") this.#finish("ended", fact.reason);
+      if (fact.name !== "ended") return;
+      this.#id = ""; // Nothing is left to be freed.
+      this.#finish("ended", fact.reason);
     });
     this.#control.addEventListener("close", () => {
       setTimeout(() => this.#finish("lost"), CLOSING);
@@ -125,9 +131,14 @@ export class Call extends EventTarget {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#deadline);
-    this.#peer.close();
-    if (this.#id) void server.free(this.#id);
+    void this.#part();
     this.#tell("over", { kind, reason });
+  }
+
+  /** Frees the call, then closes: a connection that closes first is one that broke, to the server. */
+  async #part() {
+    if (this.#id) await Promise.race([server.free(this.#id), pause(PARTING)]);
+    this.#peer.close();
   }
 
   /**
@@ -137,6 +148,11 @@ export class Call extends EventTarget {
   #tell(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
+}
+
+/** @param {number} milliseconds */
+function pause(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /**

@@ -44,7 +44,8 @@ export class ServerError extends Error {
 
 /** @returns {Promise<Info>} */
 export async function info() {
-  return (await ask("info", { cache: "no-store" })).json();
+  const told = await (await ask("info", { cache: "no-store" })).json();
+  return { languages: [], default_language: "", stages: [], ice_servers: [], ...told };
 }
 
 /**

@@ -34,6 +34,16 @@ PLAIN = [
     "--allow-loopback-in-peer-connection",
 ]
 
+KEEP_PEERS = """
+window.peers = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...options) {
+    super(...options);
+    window.peers.push(this);
+  }
+};
+"""
+
 OpenPage = Callable[..., Awaitable[Page]]
 
 
@@ -120,6 +130,7 @@ async def open_page(browser: Browser, fake: FakeServer) -> AsyncIterator[OpenPag
         scheme: Literal["light", "dark"] = "light",
         locale: str = "en-US",
         into: Browser | None = None,
+        keep_peers: bool = False,
         **options: Any,
     ) -> Page:
         context = await (into or browser).new_context(
@@ -134,6 +145,8 @@ async def open_page(browser: Browser, fake: FakeServer) -> AsyncIterator[OpenPag
         page.on(
             "console", lambda message: complaints.append(message.text) if _is_bad(message) else None
         )
+        if keep_peers:
+            await page.add_init_script(KEEP_PEERS)
         await page.goto(url or fake.url)
         return page
 

@@ -30,6 +30,22 @@ FILLED = {
 }
 """The timeline of a turn that took long enough for a filler."""
 
+LOUDNESS = """async () => {
+  const context = new AudioContext();
+  const analyser = new AnalyserNode(context, { fftSize: 2048 });
+  context.createMediaStreamSource(document.getElementById("voice").srcObject).connect(analyser);
+  const samples = new Float32Array(analyser.fftSize);
+  let loudest = 0;
+  for (let look = 0; look < 40; look += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    analyser.getFloatTimeDomainData(samples);
+    loudest = Math.max(loudest, Math.sqrt(samples.reduce((sum, s) => sum + s * s, 0) / 2048));
+  }
+  await context.close();
+  return loudest;
+}"""
+"""The loudest root mean square, 0 to 1, of what the page plays in two seconds."""
+
 
 async def call(page: Page) -> None:
     """Presses Call and waits until the call stands."""

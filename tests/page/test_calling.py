@@ -9,24 +9,9 @@ from playwright.async_api import Page, expect
 
 from tests.page.conftest import OpenPage
 from tests.page.fake_server import FakeServer
-from tests.page.steps import call, in_phase, in_state, poll, until
+from tests.page.steps import LOUDNESS, call, in_phase, in_state, poll, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
-
-LOUDNESS = """async () => {
-  const context = new AudioContext();
-  const analyser = new AnalyserNode(context, { fftSize: 2048 });
-  context.createMediaStreamSource(document.getElementById("voice").srcObject).connect(analyser);
-  const samples = new Float32Array(analyser.fftSize);
-  let loudest = 0;
-  for (let look = 0; look < 40; look += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    analyser.getFloatTimeDomainData(samples);
-    loudest = Math.max(loudest, Math.sqrt(samples.reduce((sum, s) => sum + s * s, 0) / 2048));
-  }
-  await context.close();
-  return loudest;
-}"""
 
 LIVE_MICROPHONES = """() => window.opened.filter((track) => track.readyState === "live").length"""
 
