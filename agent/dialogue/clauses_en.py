@@ -6,6 +6,8 @@ after it. Good enough to tell "the conference has been extended" from "the confe
 
 from __future__ import annotations
 
+from agent.dialogue.reading import Reading, complete, unfinished
+
 _VERBS = frozenset(
     """is are was were am isn't aren't wasn't weren't has have had hasn't haven't hadn't do does did
     don't doesn't didn't will won't would wouldn't can cannot can't could couldn't should shouldn't
@@ -44,24 +46,24 @@ _TRANSITIVE = frozenset(
 )
 
 
-def clause(said: list[str]) -> tuple[str, str] | None:
-    """`(completeness, reason)` of a line whose last word may end a sentence; None: no clause."""
+def clause(said: list[str]) -> Reading | None:
+    """The reading of a line whose last word may end a sentence; None: no clause."""
     line = list(said)
     while len(line) > 1 and line[0] in _LEADS:
         line = line[1:]
     last, verbs = line[-1], [i for i, word in enumerate(line) if word in _VERBS]
     if last in _ADVERBS and len(line) > 1 and line[-2] in _VERBS:
-        return ("unfinished", f"open end: {line[-2]} {last}")
+        return unfinished(f"open end: {line[-2]} {last}")
     if last in _TRANSITIVE and "what" not in line:
-        return ("unfinished", f"wants an object: {last}")
+        return unfinished(f"wants an object: {last}")
     if line[0] in _SUBORDINATORS:
         if len(verbs) < 2:
-            return ("unfinished", f"a clause that another follows: {line[0]} …")
+            return unfinished(f"a clause that another follows: {line[0]} …")
         return None
     if line[0] in _COMMANDS and len(line) >= 3:
-        return ("complete", f"a command: {line[0]} …")
+        return complete(f"a command: {line[0]} …")
     begins = verbs[0] if verbs else len(line)
     has_subject = begins > 0 or "'" in line[0]
     if has_subject and begins < len(line) - 1 and len(line) >= 4:
-        return ("complete", "a whole clause")
+        return complete("a whole clause")
     return None

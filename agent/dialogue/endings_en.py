@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from agent.dialogue.clauses_en import clause
+from agent.dialogue.reading import Reading, complete, unfinished, unsure
 from agent.dialogue.words import squeezed
 
 _HESITATIONS = frozenset("um umm uh uhh uhm er err erm eh hm hmm mm ah em".split())
@@ -104,72 +105,72 @@ _QUESTION = re.compile(
 )
 
 
-def ending(said: list[str], mark: str) -> tuple[str, str] | None:
-    """`(completeness, reason)` by the last of the words `said`; None: they say nothing.
+def ending(said: list[str], mark: str) -> Reading | None:
+    """The reading by the last of the words `said`; None: they say nothing.
 
-    `mark`: "question" when the recogniser heard one.
+    `mark`: the name of its closing punctuation, such as "question"; empty: none.
     """
     last, line = squeezed(said[-1]), " ".join(said)
     if last in _HESITATIONS:
-        return ("unfinished", f"hesitation: {last}") if len(said) > 1 or last != "mm" else None
+        return unfinished(f"hesitation: {last}") if len(said) > 1 or last != "mm" else None
     if len(said) == 1 and last in _WHOLE:
-        return ("complete", f"a whole answer: {last}")
+        return complete(f"a whole answer: {last}")
     if len(said) <= 4 and _SHORT_ANSWER.fullmatch(line):
         return _short_answer(said)
     question = mark == "question" or (len(said) >= 3 and _QUESTION.fullmatch(line) is not None)
     if shape := _shape(said, last, line, question):
         return shape
     if _CLOSERS.fullmatch(line):
-        return ("complete", "a closing phrase")
+        return complete("a closing phrase")
     if open_end := _open_end(said, last, question):
         return open_end
     if question:
-        return ("complete", "question")
+        return complete("question")
     if last in _PREMODIFIERS:
-        return ("unsure", f"more may follow: {last}")
+        return unsure(f"more may follow: {last}")
     return clause(said)
 
 
-def _short_answer(said: list[str]) -> tuple[str, str]:
+def _short_answer(said: list[str]) -> Reading:
     if len(said) > 2:
-        return ("complete", "a short answer")
-    return ("unsure", f"a short answer or a beginning: {' '.join(said)}")
+        return complete("a short answer")
+    return unsure(f"a short answer or a beginning: {' '.join(said)}")
 
 
-def _shape(said: list[str], last: str, line: str, question: bool) -> tuple[str, str] | None:
+def _shape(said: list[str], last: str, line: str, question: bool) -> Reading | None:
     """The whole line, when it is a beginning that wants something after it."""
     before = said[-2] if len(said) > 1 else ""
     if _OPENERS.fullmatch(line) and (not question or _ASKING.match(line)):
-        return ("unfinished", f"a beginning: … {' '.join(said[-3:])}")
+        return unfinished(f"a beginning: … {' '.join(said[-3:])}")
     if len(said) == 2 and last in ("you", "it") and before in _BEFORE_SUBJECT:
-        return ("unfinished", f"a beginning: {before} {last}")
+        return unfinished(f"a beginning: {before} {last}")
     if len(said) == 3 and _ASKING.match(line) and said[1] == "you":
-        return ("unsure", "a question that may want an object")
+        return unsure("a question that may want an object")
     return None
 
 
-def _open_end(said: list[str], last: str, question: bool) -> tuple[str, str] | None:
+def _open_end(said: list[str], last: str, question: bool) -> Reading | None:
     """The last word, when a sentence does not end in it."""
     before = said[-2] if len(said) > 1 else ""
     if last in _STRANDED and (question or (before in _BEFORE_PARTICLE and last in _PARTICLES)):
-        return ("unsure", f"a preposition left alone: {last}")
+        return unsure(f"a preposition left alone: {last}")
     if last == "like" and said[0].startswith(("what", "how", "who")):
         return None
     if last == "that" and before in _BEFORE_THAT and not question:
-        return ("unfinished", f"open end: {before} that")
+        return unfinished(f"open end: {before} that")
     if last in _AUXILIARIES and before:
         return _auxiliary(said, last, before, question)
     if last in _NEVER_LAST | _PARTICLES | {"about"}:
-        return ("unfinished", f"open end: {last}")
+        return unfinished(f"open end: {last}")
     return None
 
 
-def _auxiliary(said: list[str], last: str, before: str, question: bool) -> tuple[str, str] | None:
+def _auxiliary(said: list[str], last: str, before: str, question: bool) -> Reading | None:
     """Whole: what time it is. Not whole: my name is."""
     if before == "to":
-        return ("unsure", f"ends in to {last}")
+        return unsure(f"ends in to {last}")
     if before in _PRONOUNS and question:
         return None
     if before in _PRONOUNS and len(said) > 3:
-        return ("unsure", f"ends in {last}")
-    return ("unfinished", f"open end: {last}")
+        return unsure(f"ends in {last}")
+    return unfinished(f"open end: {last}")

@@ -8,6 +8,7 @@ before it to be otherwise, it is none.
 
 from __future__ import annotations
 
+from agent.dialogue.reading import Completeness, Reading, complete, unfinished, unsure
 from agent.dialogue.words import final_consonant, is_hangul, squeezed
 
 _HESITATIONS = frozenset(
@@ -108,64 +109,69 @@ _INFORMAL = tuple("야 아 어 해 래 네 니 냐 지".split())
 """Of those, the endings of informal speech."""
 
 
-def ending(said: list[str], mark: str) -> tuple[str, str] | None:
-    """`(completeness, reason)` by the last of the words `said`; None: it says nothing.
+def ending(said: list[str], mark: str) -> Reading | None:
+    """The reading by the last of the words `said`; None: it says nothing.
 
-    `mark`: "question" when the recogniser heard one.
+    `mark`: the name of its closing punctuation, such as "question"; empty: none.
     """
     last = squeezed(said[-1])
     if len(said) == 1 and last in _WHOLE:
-        return ("complete", f"a whole answer: {last}")
+        return complete(f"a whole answer: {last}")
     if last in _CONJUNCTIONS:
-        return ("unfinished", f"conjunction: {last}")
+        return unfinished(f"conjunction: {last}")
     if last in _HESITATIONS and not (mark == "question" and last in ("뭐", "뭐지", "뭐더라")):
-        return ("unfinished", f"hesitation: {last}")
+        return unfinished(f"hesitation: {last}")
     if last in _WHOLE:
-        return ("complete", f"a closing phrase: {last}")
+        return complete(f"a closing phrase: {last}")
     if mark == "question":
-        return ("complete", "question")
+        return complete("question")
     if last in _NOUNS or not is_hangul(last[-1]):
         return None
     if len(said) > 1 and last in _BEFORE_MORE:
-        return ("unfinished", f"more must follow: {last}")
+        return unfinished(f"more must follow: {last}")
     if len(said) > 1 and last == "줘":
-        return ("complete", "final ending: 줘")
+        return complete("final ending: 줘")
     found = _by_ending(last)
     asks = any(word in _ASKING or word.startswith("뭐") for word in said)
-    if asks and found and found[0] == "unsure" and _suffix(last, _SOFT + _INFORMAL):
-        return ("complete", f"asked, {found[1]}")
+    if (
+        asks
+        and found
+        and found.completeness is Completeness.UNSURE
+        and _suffix(last, _SOFT + _INFORMAL)
+    ):
+        return complete(f"asked, {found.reason}")
     return found
 
 
-def _by_ending(last: str) -> tuple[str, str] | None:
+def _by_ending(last: str) -> Reading | None:
     if last.endswith("니까") and _formal(last, "니까"):
-        return ("complete", "formal question: …니까")
+        return complete("formal question: …니까")
     if soft := _suffix(last, _SOFT):
-        return ("unsure", f"polite, but may go on: …{soft}")
+        return unsure(f"polite, but may go on: …{soft}")
     if final := _suffix(last, _FINAL):
         going_on = _suffix(last, _ONGOING)
         if not going_on or len(going_on) < len(final):
             if not (final == "다" and last.endswith(("보다", "마다"))):
-                return ("complete", f"final ending: …{final}")
+                return complete(f"final ending: …{final}")
     if connective := _suffix(last, _ONGOING):
-        return ("unfinished", f"connective: …{connective}")
+        return unfinished(f"connective: …{connective}")
     return _by_particle(last)
 
 
-def _by_particle(last: str) -> tuple[str, str] | None:
+def _by_particle(last: str) -> Reading | None:
     if particle := _suffix(last, _PARTICLES):
-        return ("unfinished", f"particle: …{particle}")
+        return unfinished(f"particle: …{particle}")
     for particles, closed in ((_PARTICLES_CLOSED, True), (_PARTICLES_OPEN, False)):
         particle = _suffix(last, particles)
         if particle and len(last) > len(particle):
             consonant = final_consonant(last[-len(particle) - 1])
             fits = bool(consonant) is closed or (particle == "로" and consonant == "ㄹ")
             if fits:
-                return ("unfinished", f"particle: …{particle}")
+                return unfinished(f"particle: …{particle}")
     if maybe := _suffix(last, _MAYBE):
-        return ("unsure", f"may go on: …{maybe}")
+        return unsure(f"may go on: …{maybe}")
     if last[-1] in "할될갈볼줄올살":
-        return ("unfinished", f"adnominal: …{last[-1]}")
+        return unfinished(f"adnominal: …{last[-1]}")
     return None
 
 

@@ -186,7 +186,7 @@ def intent_of(text: str, language: str) -> Intent:
         return Intent.SMALL_TALK
     if (_REQUEST_KO if korean else _REQUEST_EN).search(line):
         return Intent.REQUEST
-    asked = text.rstrip().endswith(("?", "？"))  # noqa: RUF001 the full-width one is meant
+    asked = text.rstrip().endswith(("?", "？"))
     if asked or (_QUESTION_KO if korean else _QUESTION_EN).search(line):
         return Intent.QUESTION
     return Intent.SMALL_TALK

@@ -33,10 +33,10 @@ _KNOWN: dict[str, tuple[str, ...]] = {
 
 MAX_SYLLABLES_PER_SECOND = 11.0
 """Faster than this nobody speaks (fast English and Korean are at 7 to 8)."""
-KNOWN_SYLLABLES_PER_SECOND = 6.0
-"""A phrase known to be hallucinated needs the voice of somebody who says it unhurriedly."""
+KNOWN_SYLLABLES_PER_SECOND = 9.0
+"""A phrase known to be hallucinated needs the voice of somebody who says it, be it in haste."""
 UNSURE_CONFIDENCE = 0.4
-"""Under this confidence a known phrase needs twice the voice, and a lone letter is rubbish."""
+"""Under this confidence a known phrase needs 2.5 times the voice, and a lone letter is rubbish."""
 MAX_REPEATS = 4
 """As many times the same words in a row are a decoder in a loop."""
 
@@ -61,7 +61,7 @@ def is_hallucination(
     if len(said) == 1 and len(said[0]) == 1 and said[0].isascii() and said[0].isalpha():
         return speech_seconds < (0.3 if unsure else 0.12)
     if _known(" ".join(said), language):
-        needed = syllables / KNOWN_SYLLABLES_PER_SECOND * (2 if unsure else 1)
+        needed = syllables / KNOWN_SYLLABLES_PER_SECOND * (2.5 if unsure else 1)
         return speech_seconds < needed
     return speech_seconds < 0.06
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from agent.dialogue.reading import Reading, complete, spelling
 from agent.dialogue.words import words
 
 _DIGITS_EN = {
@@ -49,20 +50,20 @@ _LENGTHS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
 """What a number is called, and how many digits it then has."""
 
 
-def spelled(text: str, language: str) -> tuple[str, str] | None:
-    """`(completeness, reason)` when `text` ends in a run of digits or letters; otherwise None."""
+def spelled(text: str, language: str) -> Reading | None:
+    """The reading when `text` ends in a run of digits or letters; otherwise None."""
     run = _run(_tokens(text, language), language)
     if not run:
         return None
     before, digits, letters = run
     if not digits or letters:
-        return ("spelling", f"{letters + len(digits)} letters and digits being spelled")
+        return spelling(f"{letters + len(digits)} letters and digits being spelled")
     expected = _expected(before, digits, language)
     if len(digits) in expected:
-        return ("complete", f"a number of {len(digits)} digits is whole")
+        return complete(f"a number of {len(digits)} digits is whole")
     if expected and len(digits) < max(expected):
-        return ("spelling", f"{len(digits)} of {max(expected)} digits")
-    return ("spelling", f"{len(digits)} digits")
+        return spelling(f"{len(digits)} of {max(expected)} digits")
+    return spelling(f"{len(digits)} digits")
 
 
 def _tokens(text: str, language: str) -> list[str]:
