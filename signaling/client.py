@@ -85,7 +85,7 @@ class Caller:
         try:
             return await self.voice.say(audio)
         except MediaStreamError:
-            raise CallFailed(0, "call_ended", "the call ended before all was said") from None
+            raise self._ended("all was said") from None
 
     def send(self, message: Message | str | bytes) -> None:
         """Send a message on the control channel: an object as JSON, anything else as it is."""
@@ -110,7 +110,7 @@ class Caller:
                     if len(matching) > wanted:
                         return matching[wanted]
                     if self.is_gone:
-                        raise CallFailed(0, "call_ended", f"the call ended before any {kind!r}")
+                        raise self._ended(f"any {kind!r}")
                     await self.changed()
         except TimeoutError:
             raise CallFailed(0, "timeout", f"no {kind!r} within {within} seconds") from None
@@ -134,6 +134,11 @@ class Caller:
         async with self._http.delete(f"{self.url}/calls/{self.call_id}") as response:
             if response.status not in (204, 404):
                 raise await _failure(response)
+
+    def _ended(self, before: str) -> CallFailed:
+        told = next((each for each in self.messages if each.get("type") == "call.ended"), {})
+        why = f" ({told['reason']})" if told else ""
+        return CallFailed(0, "call_ended", f"the call ended{why} before {before}")
 
     # -- connecting -----------------------------------------------------------------------------
 

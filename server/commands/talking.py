@@ -34,7 +34,7 @@ async def talk(settings: Settings, files: Sequence[Path], language: str, output:
                 persona = settings.personas.get(language or settings.language)
                 await greeting(caller, expected=bool(persona and persona.greeting))
                 answered = [await _say(caller, *each) for each in zip(files, said, strict=True)]
-                recordings.write(output, caller.recording.audio())
+                recordings.write(output, caller.recording.audio(RATE))
     print(f"The agent's side of the call: {output}")
     return 0 if all(answered) else 1
 
