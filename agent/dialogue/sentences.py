@@ -53,10 +53,9 @@ class SentenceSplitter:
         self._text += piece
         return self._take()
 
-    def hurry(self) -> list[str]:
-        """Enough time passed: answer what can be spoken at all, now or with the next words."""
+    def hurry(self) -> None:
+        """Enough time passed: what can be said at all comes with the next `feed`, even of nothing."""
         self._hurried = True
-        return self._take()
 
     def flush(self) -> list[str]:
         """The reply is complete: answer the rest."""
