@@ -6,9 +6,16 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "testdata"
+
+
+def pytest_configure() -> None:
+    # No time is asserted in a test, by Hypothesis neither: a loaded machine is slow, not wrong.
+    hypothesis.settings.register_profile("chuimsae", deadline=None)
+    hypothesis.settings.load_profile("chuimsae")
 
 
 @dataclass(frozen=True)
