@@ -62,7 +62,7 @@ async def test_a_model_whose_last_file_was_not_had_is_not_there(
 
 
 async def test_without_downloads_the_command_that_mends_it_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelUnavailable, match="is not in") as caught:
+    with pytest.raises(ModelUnavailable, match="not in") as caught:
         await store(tmp_path, download=False).obtain(VOICE)
     assert caught.value.mend == f"python run.py models pull {VOICE.name}"
 

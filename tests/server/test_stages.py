@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.engines import catalog
 from agent.engines.catalog import GIGABYTE, Hardware
 from agent.engines.protocols import ReplyRequest
 from agent.messages import Message
@@ -17,6 +18,7 @@ from server.models import ModelStore
 from server.plan import StageUnavailable
 from server.stages import Stages, choose
 from tests.conftest import TestData
+from tests.server.fake_hub import FakeHub
 
 SMALL = Hardware(cores=2, memory=8 * GIGABYTE)
 Choose = Callable[..., Awaitable[Stages]]
@@ -113,6 +115,39 @@ async def test_engines_chosen_by_name_need_no_models(chosen: Choose) -> None:
         "tts.engine=espeak",
     )
     assert not any(report.missing for report in stages.reports)
+
+
+@pytest.mark.real
+async def test_the_first_start_downloads_what_it_can_and_says_what_it_could_not(
+    tmp_path: Path, testdata: TestData
+) -> None:
+    hub = FakeHub()
+    models = testdata.folder / "models"
+    given = {
+        "qwen2.5-0.5b": ["llm/tinytalk-3m-q4_0.gguf"],
+        "en_US-ljspeech-medium": [
+            "piper/en_US-moonmicro-low.onnx",
+            "piper/en_US-moonmicro-low.onnx.json",
+        ],
+    }
+    for name, files in given.items():
+        model = catalog.named(name)
+        assert model is not None
+        for theirs, ours in zip(model.files, files, strict=True):
+            hub.files[f"{model.repository}/{theirs}"] = (models / ours).read_bytes()
+            hub.large.add(f"{model.repository}/{theirs}")
+    async with hub.serving() as endpoint:
+        settings = load(None, {}, [f"models.folder={tmp_path}", f"models.endpoint={endpoint}"])
+        client = Hub(endpoint=endpoint, timeout=5, progress=lambda *_: None)
+        stages = await choose(settings, ModelStore(settings.models, client), SMALL)
+    try:
+        stt, llm, tts = stages.reports
+        assert (stt.engine, llm.engine, tts.engine) == ("pocketsphinx", "llama", "piper")
+        assert "whisper-tiny.en (en): http" in stt.missing and "(404)" in stt.missing
+        assert await answered(stages, "can you help me order a coffee?")
+        assert await spoken(stages, "Hello there.", "en") > 0.3
+    finally:
+        await stages.aclose()
 
 
 @pytest.mark.real
