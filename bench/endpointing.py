@@ -21,7 +21,7 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean
@@ -94,7 +94,8 @@ class Score:
     paused: int = 0
     """Turns with a pause inside."""
     cut: int = 0
-    waits: list[float] | None = None
+    waits: list[float] = field(default_factory=list)
+    """Seconds from the end of the last word to the end of each turn."""
 
     @property
     def cut_share(self) -> float:
@@ -230,7 +231,7 @@ def _speaker(each: Spoken) -> str:
 
 def score(policy: Policy, scenes: dict[str, list[Scene]], *, full_stop: str) -> dict[str, Score]:
     """By kind of turn, and `all`."""
-    scores: dict[str, Score] = defaultdict(lambda: Score(waits=[]))
+    scores: dict[str, Score] = defaultdict(Score)
     for turns in scenes.values():
         endpointer = Endpointer(policy.settings, "en")
         for scene in turns:
@@ -244,9 +245,8 @@ def score(policy: Policy, scenes: dict[str, list[Scene]], *, full_stop: str) -> 
                 if scene.kind.endswith("paused"):
                     scores[each].paused += 1
                     scores[each].cut += cut
-                waits = scores[each].waits
-                if final and waits is not None:
-                    waits.append(final[-1] - scene.end)
+                if final:
+                    scores[each].waits.append(final[-1] - scene.end)
     return dict(scores)
 
 
