@@ -16,6 +16,8 @@ ARGS ?=
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 export CMAKE_ARGS ?= -DGGML_NATIVE=ON -DLLAVA_BUILD=OFF $(if $(filter 1,$(CUDA)),-DGGML_CUDA=ON)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Packages are compiled as they are installed, also where Python is told to leave no bytecode.
+unexport PYTHONDONTWRITEBYTECODE
 
 # A stamp per content of the requirements: the second start installs nothing.
 hash = $(shell (cat $(1); $(PYTHON) --version; echo $(CURDIR) $(CUDA)) 2>&1 | cksum | tr -d ' ')

@@ -17,7 +17,7 @@ async def perform(settings: Settings, action: str, names: Sequence[str]) -> int:
     store = open_store(settings.models)
     match action:
         case "list":
-            show(store, _named(names) or catalog.MODELS)
+            show(store, _named(names) or catalog.MODELS, wanted(settings))
             return 0
         case "pull":
             return await pull(store, _named(names) or wanted(settings))
@@ -63,19 +63,20 @@ def _by_hand(store: ModelStore, model: Model) -> str:
     )
 
 
-def show(store: ModelStore, models: Sequence[Model]) -> None:
-    """Print a table of the models, and what else lies in the folder."""
+def show(store: ModelStore, models: Sequence[Model], used: Sequence[Model]) -> None:
+    """Print a table of the models, those `used` here marked, and what else lies in the folder."""
     print(f"Models folder: {store.folder}\n")
     print(f"{'':2}{'name':24}{'for':6}{'languages':11}{'size':>9}  licence")
     for model in models:
-        here = "* " if store.find(model) else "  "
+        here = "* " if store.find(model) else "> " if model in used else "  "
         languages = "chosen" if not model.languages else ", ".join(model.languages)
         size = f"{model.size / 1e6:.0f} MB"
         print(f"{here}{model.name:24}{model.stage:6}{languages:11}{size:>9}  {model.licence}")
     for stage in ("stt", "llm", "tts"):
         for path in store.brought(stage):
             print(f"* {path.name:24}{stage:6}brought by you: {path}")
-    print("\n* is here. `*` under languages: every other one; `chosen`: only if you name it.")
+    print("\n*: is here. >: would be downloaded by `models pull`, or at the start.")
+    print("Languages *: every other one. chosen: only if you name the model.")
 
 
 def _chosen(stage: Stage, names: Mapping[str, str], language: str) -> Model | None:
