@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pydantic import BaseModel, Field
 
 from media.audio import AudioChunk
-from media.opus import Encoder, OpusSettings, silent_packets
+from media.codecs import OpusOutbound, Outbound, outbound
+from media.opus import OpusSettings
 from media.playout import Playout
 from media.track import Packet, SpeakerTrack
 
@@ -50,8 +51,7 @@ class Speaker:
     def __init__(self, settings: SpeakerSettings | None = None) -> None:
         self._settings = settings or SpeakerSettings()
         self._playout = Playout(duck_db=self._settings.duck_db)
-        self._encoder = Encoder(self._settings.opus)
-        self._silence, self._nothing = silent_packets()
+        self._codec: Outbound = OpusOutbound(self._settings.opus)
         self._silent_frames = 0
         self._is_speaking = False
         self._is_closed = False
@@ -67,6 +67,15 @@ class Speaker:
         if self._track is None:
             self._track = SpeakerTrack(self.leave)
         return self._track
+
+    @property
+    def bitrate(self) -> int:
+        """Bits per second that the settings begin with."""
+        return self._settings.opus.bitrate
+
+    @property
+    def is_closed(self) -> bool:
+        return self._is_closed
 
     @property
     def played(self) -> float:
@@ -91,6 +100,19 @@ class Speaker:
     def hear_back(self, round_trip: float) -> None:
         """The network's round trip was measured, in seconds: `delay` follows it."""
         self.delay = self._settings.listener_delay + round_trip / 2
+
+    def speak_codec(self, name: str) -> bool:
+        """Speak the codec that was negotiated, by its name in SDP; False when it is not known."""
+        codec = outbound(name, self._settings.opus)
+        if codec is None:
+            return False
+        self._codec = codec
+        return True
+
+    def adapt(self, *, bitrate: int, fec: bool, loss: float) -> None:
+        """Make the encoding fit the network (Opus alone can); see `Encoder.adapt`."""
+        if isinstance(self._codec, OpusOutbound):
+            self._codec.encoder.adapt(bitrate=bitrate, fec=fec, loss=loss)
 
     async def play(self, audio: AudioChunk) -> float:
         """Say `audio` (any rate) after what waits; the content position where it begins.
@@ -149,19 +171,20 @@ class Speaker:
         begins = not self._is_speaking
         if begins:
             # The listener's decoder has forgotten the speech before the silence: so must we.
-            self._encoder.reset()
+            self._codec.reset()
         self._is_speaking, self._silent_frames = True, 0
-        packet = Packet(self._encoder.encode(frame), begins)
+        packet = Packet(self._codec.encode(frame), begins)
         self._notify()
         return packet
 
     def _stay_silent(self) -> Packet | None:
         self._is_speaking = False
         self._silent_frames += 1
-        if self._silent_frames <= _SETTLING:
-            return Packet(self._silence, begins=False)
+        nothing = self._codec.nothing
+        if nothing is None or self._silent_frames <= _SETTLING:
+            return Packet(self._codec.silence, begins=False)
         if (self._silent_frames - _SETTLING) % _KEEPALIVE == 1:
-            return Packet(self._nothing, begins=False)
+            return Packet(nothing, begins=False)
         return None
 
     async def _until(self, condition: Callable[[], bool], position: float | None = None) -> bool:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from typing import Any
 
 import av
@@ -39,9 +40,18 @@ class Ticks:
         self._start = start
         self._next = 0
 
+    @property
+    def due(self) -> float:
+        """When the next step comes."""
+        return self._start + self._next * FRAME_SECONDS
+
+    def skip(self, now: float) -> None:
+        """Leave out the steps that have come already."""
+        self._next = max(self._next, ceil((now - self._start) / FRAME_SECONDS))
+
     def wait(self, now: float) -> float:
         """Seconds until the next step; not positive when it has come."""
-        return self._start + self._next * FRAME_SECONDS - now
+        return self.due - now
 
     def take(self, now: float) -> int:
         """The number of the step that has come. One that is half a second late is skipped."""
@@ -61,12 +71,24 @@ class SpeakerTrack(MediaStreamTrack):
         super().__init__()
         self._leave = leave
         self._ticks: Ticks | None = None
+        self._is_handed_over = False
+        self._stopped = asyncio.Event()
+
+    def hand_over(self) -> None:
+        """Somebody else sends what the speaker says: give aiortc's sender nothing from now on."""
+        self._is_handed_over = True
+
+    def stop(self) -> None:
+        super().stop()
+        self._stopped.set()
 
     async def recv(self) -> av.Packet[Any]:
         """The next packet, when its time has come; ticks in which nothing leaves are passed over.
 
         Raises MediaStreamError once the track is stopped."""
         clock = asyncio.get_running_loop().time
+        if self._is_handed_over:
+            await self._stopped.wait()
         if self._ticks is None:
             self._ticks = Ticks(clock())
         while self.readyState == "live":

@@ -9,6 +9,7 @@ from media.audio import AudioChunk
 from media.opus import Decoder
 from media.speaker import Speaker, SpeakerClosed, SpeakerSettings
 from media.track import Packet
+from tests.media.clocks import stopwatch
 from tests.virtual_time import virtual
 
 
@@ -39,7 +40,7 @@ async def test_play_returns_where_the_audio_begins() -> None:
 @virtual
 async def test_play_waits_its_turn_while_much_is_queued() -> None:
     speaker = Speaker(SpeakerSettings(buffer=0.4))
-    clock = asyncio.get_running_loop().time
+    clock = stopwatch()
     await speaker.play(speech(1.0))
     begun: list[tuple[float, float]] = []
 
@@ -72,7 +73,7 @@ async def test_a_play_that_is_cancelled_queues_nothing() -> None:
 @virtual
 async def test_who_waits_for_a_position_is_told_when_it_begins_to_leave() -> None:
     speaker = Speaker()
-    clock = asyncio.get_running_loop().time
+    clock = stopwatch()
     await speaker.play(speech(0.2))
     position = await speaker.play(speech(0.2))
 
@@ -113,7 +114,7 @@ async def test_a_clear_lets_the_next_words_in_at_once() -> None:
 @virtual
 async def test_drained_waits_for_the_last_frame() -> None:
     speaker = Speaker()
-    clock = asyncio.get_running_loop().time
+    clock = stopwatch()
     await speaker.play(speech(0.3))
     sending = asyncio.create_task(send(speaker, 0.5))
     await speaker.drained()

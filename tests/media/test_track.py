@@ -6,6 +6,7 @@ import pytest
 from aiortc.mediastreams import MediaStreamError
 
 from media.track import Packet, SpeakerTrack, Ticks
+from tests.media.clocks import stopwatch
 from tests.virtual_time import virtual
 
 
@@ -38,7 +39,7 @@ def test_after_a_stop_of_the_process_the_lost_ticks_are_skipped() -> None:
 async def test_a_packet_leaves_with_the_time_of_its_tick_through_silence_too() -> None:
     script: list[Packet | None] = [Packet(b"a", True), None, None, Packet(b"b", True)]
     track = SpeakerTrack(lambda: script.pop(0))
-    clock = asyncio.get_running_loop().time
+    clock = stopwatch()
     first, second = await track.recv(), await track.recv()
     assert (bytes(first), first.pts) == (b"a", 0)
     assert (bytes(second), second.pts) == (b"b", 3 * 960)
@@ -48,7 +49,7 @@ async def test_a_packet_leaves_with_the_time_of_its_tick_through_silence_too() -
 @virtual
 async def test_a_slow_sender_gets_what_is_due_at_once() -> None:
     track = SpeakerTrack(lambda: Packet(b"a", False))
-    clock = asyncio.get_running_loop().time
+    clock = stopwatch()
     await track.recv()
     await asyncio.sleep(0.1)
     times = []

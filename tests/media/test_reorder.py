@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from media.reorder import MOST_WAIT, Reorder
+
+
+@dataclass(frozen=True)
+class Numbered:
+    sequence_number: int
+
+
+def put(reorder: Reorder[Numbered], number: int, now: float) -> list[tuple[int, int]]:
+    """Put one packet; what passes, as (number, lost before it)."""
+    reorder.put(Numbered(number & 0xFFFF), now)
+    return take(reorder, now)
+
+
+def take(reorder: Reorder[Numbered], now: float) -> list[tuple[int, int]]:
+    return [(each.packet.sequence_number, each.lost) for each in reorder.take(now)]
+
+
+def test_packets_in_order_pass_at_once() -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    assert [put(reorder, number, number * 0.02) for number in range(5)] == [
+        [(number, 0)] for number in range(5)
+    ]
+
+
+def test_the_numbers_may_wrap() -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    passed = [put(reorder, number, 0.0) for number in range(65_530, 65_545)]
+    assert passed == [[(number & 0xFFFF, 0)] for number in range(65_530, 65_545)]
+    assert reorder.lost == reorder.late == 0
+
+
+def test_two_packets_in_the_wrong_order_are_put_right() -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    put(reorder, 0, 0.0)
+    assert put(reorder, 2, 0.02) == []
+    assert put(reorder, 1, 0.025) == [(1, 0), (2, 0)]
+    assert (reorder.lost, reorder.late) == (0, 0)
+
+
+def test_a_missing_packet_is_given_up_after_the_wait() -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    put(reorder, 0, 0.0)
+    assert put(reorder, 3, 0.02) == []
+    assert take(reorder, 0.03) == []
+    assert take(reorder, 0.02 + reorder.wait) == [(3, 2)]
+    assert reorder.lost == 2
+    assert put(reorder, 4, 0.06) == [(4, 0)]
+
+
+def test_the_wait_grows_with_the_lateness_that_is_seen_and_ends_at_60_ms() -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    put(reorder, 0, 0.0)
+    put(reorder, 2, 0.02)
+    take(reorder, 0.05)
+    put(reorder, 1, 0.06)  # 40 ms after it was missed
+    assert reorder.late == 1
+    assert reorder.wait == pytest.approx(0.05)
+    put(reorder, 4, 0.07)
+    assert take(reorder, 0.11) == []
+    assert put(reorder, 3, 0.115) == [(3, 0), (4, 0)]
+    put(reorder, 6, 0.2)
+    take(reorder, 0.3)
+    put(reorder, 5, 0.9)
+    assert reorder.wait == MOST_WAIT
+
+
+def test_on_a_network_that_loses_but_does_not_reorder_the_wait_shrinks_to_nothing() -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    now = 0.0
+    for number in range(3000):
+        now = number * 0.02
+        if number % 50:
+            put(reorder, number, now)
+    assert reorder.wait < 0.001
+    assert reorder.lost == 59
+
+
+def test_a_packet_that_comes_twice_passes_once() -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    put(reorder, 0, 0.0)
+    assert put(reorder, 0, 0.0) == []
+    assert put(reorder, 2, 0.01) == put(reorder, 2, 0.01) == []
+    assert put(reorder, 1, 0.011) == [(1, 0), (2, 0)]
+    assert reorder.late == 2
+
+
+def test_a_single_stray_number_changes_nothing() -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    put(reorder, 0, 0.0)
+    assert put(reorder, 30_000, 0.01) == []
+    assert put(reorder, 1, 0.02) == [(1, 0)]
+    assert put(reorder, 40_000, 0.03) == []
+    assert put(reorder, 2, 0.04) == [(2, 0)]
+    assert reorder.lost == 0
+
+
+@pytest.mark.parametrize("start", [5_000, 64_000])
+def test_a_jump_that_is_confirmed_is_a_new_beginning(start: int) -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    put(reorder, 1_000, 0.0)
+    assert put(reorder, start, 0.02) == []
+    reorder.put(Numbered(start + 1), 0.04)
+    passed = list(reorder.take(0.04))
+    assert [each.packet.sequence_number for each in passed] == [start, start + 1]
+    assert [each.is_new_beginning for each in passed] == [True, False]
+    assert [each.lost for each in passed] == [0, 0]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-40, 60), st.floats(0.0, 0.1)),
+        min_size=1,
+        max_size=200,
+    ),
+    st.integers(0, 0xFFFF),
+)
+def test_whatever_comes_each_number_passes_once_and_in_order(
+    moves: list[tuple[int, float]], start: int
+) -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    now, passed = 0.0, []
+    for offset, (jitter, pause) in enumerate(moves):
+        now += pause
+        reorder.put(Numbered((start + offset + jitter) & 0xFFFF), now)
+        beginnings = [each for each in reorder.take(now)]
+        for each in beginnings:
+            if each.is_new_beginning:
+                passed.clear()
+            passed.append(each.packet.sequence_number)
+        assert len(reorder._waiting) <= 50
+    distances = [(b - a) & 0xFFFF for a, b in zip(passed, passed[1:], strict=False)]
+    assert all(0 < distance < 0x8000 for distance in distances)
