@@ -1,0 +1,98 @@
+"""One timer for the 20 ms steps of all calls.
+
+The steps come from the clock: a late one is made up for by the next, and no drift builds up. Calls
+are spread over four slots, 5 ms apart, so that many calls do not all leave in one burst. The timer
+runs while there is a member.
+
+A member that raises is taken out and told why; the others never notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from media.opus import FRAME_SECONDS
+from media.track import Ticks
+
+_SLOTS = 4
+
+Step = Callable[[int, float], None]
+"""Called with the number of the 20 ms step, rising by one, and the loop's time."""
+
+
+@dataclass(eq=False, slots=True)
+class _Member:
+    step: Step
+    failed: Callable[[Exception], None]
+
+
+@dataclass(eq=False, slots=True)
+class _Slot:
+    ticks: Ticks
+    members: list[_Member] = field(default_factory=list)
+
+
+class Pacer:
+    """The common beat. `on_lateness` is told how late each step is, in seconds."""
+
+    def __init__(self, on_lateness: Callable[[float], None] | None = None) -> None:
+        self._on_lateness = on_lateness
+        self._slots: list[_Slot] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is paced."""
+        return self._timer is None
+
+    def join(self, step: Step, failed: Callable[[Exception], None]) -> Callable[[], None]:
+        """Call `step` every 20 ms from now on; what is returned ends it (idempotent).
+
+        When `step` raises it is not called again, and `failed` is given what it raised."""
+        loop = asyncio.get_running_loop()
+        if self._timer is None:
+            start = loop.time()
+            self._slots = [
+                _Slot(Ticks(start + slot * FRAME_SECONDS / _SLOTS)) for slot in range(_SLOTS)
+            ]
+        slot = min(self._slots, key=lambda slot: len(slot.members))
+        if self._timer is not None and not slot.members:
+            slot.ticks.skip(loop.time())
+        member = _Member(step, failed)
+        slot.members.append(member)
+        self._schedule(loop)
+
+        def leave() -> None:
+            if member in slot.members:
+                slot.members.remove(member)
+            self._schedule(loop)
+
+        return leave
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        dues = [slot.ticks.due for slot in self._slots if slot.members]
+        if dues:
+            self._timer = loop.call_at(min(dues), self._beat, loop)
+
+    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        for slot in self._slots:
+            while slot.members and (late := -slot.ticks.wait(loop.time())) >= 0:
+                tick = slot.ticks.take(loop.time())
+                if self._on_lateness is not None:
+                    self._on_lateness(late)
+                for member in list(slot.members):
+                    self._step(slot, member, tick, loop.time())
+        self._schedule(loop)
+
+    @staticmethod
+    def _step(slot: _Slot, member: _Member, tick: int, now: float) -> None:
+        try:
+            member.step(tick, now)
+        except Exception as error:  # The boundary between calls that share this timer.
+            slot.members.remove(member)
+            member.failed(error)

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from media.pacer import Pacer
+from tests.media.clocks import stopwatch
+from tests.virtual_time import virtual
+
+
+def ignore(error: Exception) -> None:
+    raise AssertionError("no member fails here") from error
+
+
+@virtual
+async def test_a_member_is_called_every_20_ms() -> None:
+    pacer, steps, clock = Pacer(), list[tuple[int, float]](), stopwatch()
+    leave = pacer.join(lambda tick, now: steps.append((tick, clock())), ignore)
+    await asyncio.sleep(1.001)
+    leave()
+    await asyncio.sleep(1)
+    assert [tick for tick, _ in steps] == list(range(51))
+    assert [now for _, now in steps] == pytest.approx([tick * 0.02 for tick in range(51)])
+
+
+@virtual
+async def test_calls_are_spread_over_the_20_ms() -> None:
+    pacer, clock = Pacer(), stopwatch()
+    firsts: dict[int, float] = {}
+    for member in range(8):
+        pacer.join(lambda tick, now, member=member: firsts.setdefault(member, clock()), ignore)
+    await asyncio.sleep(0.05)
+    moments = sorted(round(now * 1000) for now in firsts.values())
+    assert moments == [0, 0, 5, 5, 10, 10, 15, 15]
+
+
+@virtual
+async def test_who_joins_later_begins_within_20_ms_and_makes_up_for_nothing() -> None:
+    pacer, steps, clock = Pacer(), list[float](), stopwatch()
+    pacer.join(lambda tick, now: None, ignore)
+    await asyncio.sleep(10)
+    pacer.join(lambda tick, now: steps.append(clock()), ignore)
+    await asyncio.sleep(0.1)
+    assert 10 <= steps[0] <= 10.02
+    assert len(steps) == 5
+
+
+@virtual
+async def test_the_timer_stops_with_the_last_member_and_starts_again_with_the_next() -> None:
+    pacer, steps, clock = Pacer(), list[float](), stopwatch()
+    leave = pacer.join(lambda tick, now: None, ignore)
+    leave()
+    leave()
+    assert pacer.is_idle
+    await asyncio.sleep(1)
+    pacer.join(lambda tick, now: steps.append(clock()), ignore)
+    await asyncio.sleep(0.05)
+    assert steps[0] == pytest.approx(1.0)
+    assert not pacer.is_idle
+
+
+@virtual
+async def test_a_member_that_raises_is_told_and_the_others_go_on() -> None:
+    pacer, failures, steps = Pacer(), list[Exception](), list[int]()
+
+    def broken(tick: int, now: float) -> None:
+        raise RuntimeError(f"broken at {tick}")
+
+    leave = pacer.join(broken, failures.append)
+    for _ in range(4):
+        pacer.join(lambda tick, now: steps.append(tick), ignore)
+    await asyncio.sleep(0.1)
+    assert [str(error) for error in failures] == ["broken at 0"]
+    assert len(steps) >= 20
+    leave()
+
+
+@virtual
+async def test_a_member_may_leave_in_its_own_step() -> None:
+    pacer, steps = Pacer(), list[int]()
+
+    def once(tick: int, now: float) -> None:
+        steps.append(tick)
+        leave()
+
+    leave = pacer.join(once, ignore)
+    await asyncio.sleep(0.1)
+    assert steps == [0]
+    assert pacer.is_idle
+
+
+async def test_after_a_stall_the_late_steps_come_at_once_and_their_lateness_is_told() -> None:
+    late: list[float] = []
+    pacer, steps = Pacer(late.append), list[int]()
+    pacer.join(lambda tick, now: steps.append(tick), ignore)
+    await asyncio.sleep(0.05)
+    time.sleep(0.1)  # noqa: ASYNC251 - the stall
+    before = len(steps)
+    await asyncio.sleep(0.005)
+    assert len(steps) - before >= 4
+    assert steps == list(range(len(steps)))
+    assert max(late) > 0.07
