@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -65,10 +65,15 @@ class Playing(MediaStreamTrack):
 
 
 @asynccontextmanager
-async def line(
-    caller_says: MediaStreamTrack, callee_says: MediaStreamTrack, *, codec: str = "audio/opus"
-) -> AsyncIterator[Line]:
-    """Connect two peers that speak `codec`; both are closed at the end."""
+async def connect(
+    caller_says: MediaStreamTrack,
+    answer: Callable[[RTCPeerConnection], object],
+    *,
+    codec: str = "audio/opus",
+) -> AsyncIterator[tuple[RTCPeerConnection, RTCPeerConnection]]:
+    """Connect a caller that speaks `codec` to a callee whose audio `answer` sets up.
+
+    Both are closed at the end."""
     caller = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     callee = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     try:
@@ -77,10 +82,23 @@ async def line(
         transceiver.setCodecPreferences([each for each in known if each.mimeType == codec])
         await caller.setLocalDescription(await caller.createOffer())
         await callee.setRemoteDescription(caller.localDescription)
-        callee.addTrack(callee_says)
+        callee.getTransceivers()[0].direction = "sendrecv"
+        answer(callee)
         await callee.setLocalDescription(await callee.createAnswer())
         await caller.setRemoteDescription(callee.localDescription)
-        yield Line(caller, callee)
+        yield caller, callee
     finally:
         await caller.close()
         await callee.close()
+
+
+@asynccontextmanager
+async def line(
+    caller_says: MediaStreamTrack, callee_says: MediaStreamTrack, *, codec: str = "audio/opus"
+) -> AsyncIterator[Line]:
+    """Connect two peers that each send a track."""
+    async with connect(caller_says, lambda callee: callee.addTrack(callee_says), codec=codec) as (
+        caller,
+        callee,
+    ):
+        yield Line(caller, callee)

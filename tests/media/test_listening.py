@@ -14,6 +14,7 @@ from media.feedback import follow_reports
 from media.listening import listen
 from media.microphone import Microphone
 from media.speaker import Speaker
+from tests.media.clocks import stopwatch
 from tests.media.peers import Playing, line
 from tests.virtual_time import virtual
 
@@ -36,11 +37,12 @@ class Scripted(MediaStreamTrack):
     def __init__(self, times: list[float]) -> None:
         super().__init__()
         self._times = times
+        self._clock = stopwatch()
 
     async def recv(self) -> av.AudioFrame:
         if not self._times:
             raise MediaStreamError
-        await asyncio.sleep(self._times[0] - asyncio.get_running_loop().time())
+        await asyncio.sleep(self._times[0] - self._clock())
         self._times.pop(0)
         frame = av.AudioFrame.from_ndarray(
             np.full((1, 1920), 5_000, np.int16), format="s16", layout="stereo"

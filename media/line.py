@@ -1,0 +1,113 @@
+"""A call's audio line: the caller's sound into the microphone, the speaker's out, by the best way.
+
+The short way (media/rtp.py) where aiortc is as known, the stock way otherwise; both do the same.
+Made when the transceiver is there and before the connection starts; `run()` lasts as long as the
+caller's audio does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import Literal
+
+from aiortc import RTCRtpTransceiver
+
+from media import rtp
+from media.adaptation import AdaptationSettings, Choice
+from media.audio import Samples
+from media.feedback import follow_reports
+from media.listening import listen
+from media.microphone import Chunker, Microphone
+from media.pacer import Pacer
+from media.speaker import Speaker
+
+log = logging.getLogger(__name__)
+
+
+class Line:
+    """One call's audio, in both directions."""
+
+    def __init__(
+        self,
+        transceiver: RTCRtpTransceiver,
+        *,
+        microphone: Microphone,
+        speaker: Speaker,
+        pacer: Pacer,
+        path: Literal["short", "stock"] = "short",
+        adaptation: AdaptationSettings | None = None,
+        on_choice: Callable[[Choice], None] | None = None,
+    ) -> None:
+        """Takes the transceiver's sender for the speaker. `path`: the one wanted.
+
+        `on_choice` is told when the encoding was adapted to the network."""
+        self._transceiver = transceiver
+        self._microphone = microphone
+        self._speaker = speaker
+        self._pacer = pacer
+        self._adaptation = adaptation
+        self._on_choice = on_choice
+        self._chunker = Chunker()
+        self._short: rtp.ShortPath | None = None
+        transceiver.sender.replaceTrack(speaker.track)
+        if path == "short" and _fits(transceiver):
+            self._short = rtp.ShortPath(transceiver, speaker, self._hear)
+
+    @property
+    def path(self) -> Literal["short", "stock"]:
+        """The way that was taken."""
+        return "stock" if self._short is None else "short"
+
+    async def run(self) -> None:
+        """Carry the audio until the caller's ends; then the microphone is closed."""
+        async with asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(
+                follow_reports(
+                    self._transceiver.sender,
+                    self._speaker,
+                    settings=self._adaptation,
+                    on_choice=self._on_choice,
+                )
+            )
+            if self._short is None:
+                if (codec := rtp.codec_spoken(self._transceiver)) is not None:
+                    self._speaker.speak_codec(codec)
+                await listen(self._transceiver.receiver.track, self._microphone)
+            else:
+                await self._run_short(self._short)
+            following.cancel()
+
+    async def _run_short(self, short: rtp.ShortPath) -> None:
+        failures: list[Exception] = []
+
+        def fail(error: Exception) -> None:
+            failures.append(error)
+            short.ended.set()
+
+        leave = self._pacer.join(short.step, fail)
+        try:
+            await short.ended.wait()
+        finally:
+            leave()
+            self._microphone.close()
+        if failures:
+            raise failures[0]
+
+    def _hear(self, samples: Samples) -> None:
+        for chunk in self._chunker.feed(samples):
+            self._microphone.put(chunk)
+
+
+def _fits(transceiver: RTCRtpTransceiver) -> bool:
+    why = rtp.misfit(transceiver)
+    if why is not None:
+        _warn_once(why)
+    return why is None
+
+
+@cache
+def _warn_once(why: str) -> None:
+    log.warning("the short media path is off, calls take aiortc's own", extra={"why": why})

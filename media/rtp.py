@@ -1,0 +1,342 @@
+"""The short way through aiortc: from the datagram to the decoder, from the encoder to the datagram.
+
+The one file that knows the insides of aiortc and aioice. On the stock way each datagram is tried as
+STUN, queued, parsed into objects, held back by a fixed buffer and decoded in a thread to 48 kHz
+stereo; each packet sent wakes a task per call. Here a datagram that carries media goes from the
+socket's callback through SRTP and our reorder buffer to 16 kHz sound in one step, and the common
+pacer sends what the speaker says. Everything else stays aiortc's: ICE, DTLS, RTCP with its reports
+(whose counters are kept fed), NACKs, statistics and the shutdown.
+
+It hooks single objects, never classes: other connections of the process are not touched.
+`misfit()` says why the insides are not those known here; the caller then takes the stock way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import struct
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import aioice.ice
+import pylibsrtp
+from aiortc import RTCRtpTransceiver, clock, rtcdtlstransport, rtcrtpreceiver, rtcrtpsender
+from aiortc.rtp import RTP_HISTORY_SIZE, HeaderExtensions
+
+from media.audio import Samples
+from media.packets import BadRtp, RtpPacket, header, parse
+from media.reception import Reception
+from media.speaker import Speaker
+
+KNOWN = {"aiortc": "1.16.", "aioice": "0.13."}
+"""The versions whose insides this file knows."""
+
+_CLASSES: tuple[tuple[type, tuple[str, ...]], ...] = (
+    (rtcrtpreceiver.RTCRtpReceiver, ("receive", "_RTCRtpReceiver__stop_decoder")),
+    (rtcrtpreceiver.StreamStatistics, ("add",)),
+    (rtcrtpsender.RTCRtpSender, ("send", "stop")),
+    (rtcdtlstransport.RTCDtlsTransport, ("_recv_next", "_handle_rtcp_data")),
+    (rtcdtlstransport.RtpRouter, ("route_rtp",)),
+    (aioice.ice.Connection, ("data_received",)),
+    (aioice.ice.StunProtocol, ("datagram_received",)),
+)
+_OBJECTS: dict[str, tuple[str, ...]] = {
+    "receiver": ("_enabled", "_track", "_RTCRtpReceiver__remote_streams"),
+    "sender": (
+        "_enabled",
+        "_ssrc",
+        "_RTCRtpSender__rtp_history",
+        "_RTCRtpSender__packet_count",
+        "_RTCRtpSender__octet_count",
+        "_RTCRtpSender__ntp_timestamp",
+        "_RTCRtpSender__rtp_timestamp",
+    ),
+    "dtls": ("_rx_srtp", "_tx_srtp", "_rtp_router", "_RTCDtlsTransport__rx_bytes"),
+    "ice": ("_nominated", "_protocols", "data_received"),
+}
+_STREAMS = 4
+"""SSRCs of one peer that statistics are kept of."""
+_RATE, _BURST = 600.0, 600.0
+"""Packets a second that one peer may send, and at once; Opus at 2.5 ms needs 400."""
+
+
+def misfit(transceiver: RTCRtpTransceiver) -> str | None:
+    """Why the short way cannot be taken; None when it can."""
+    for package, known in KNOWN.items():
+        try:
+            found = version(package)
+        except PackageNotFoundError:
+            return f"{package} is not installed"
+        if not f"{found}.".startswith(known):
+            return f"{package} is {found}, known are {known}x"
+    for kind, names in _CLASSES:
+        for name in names:
+            if not hasattr(kind, name):
+                return f"{kind.__name__} has no {name}"
+    receiver, dtls = transceiver.receiver, transceiver.receiver.transport
+    objects = {
+        "receiver": receiver,
+        "sender": transceiver.sender,
+        "dtls": dtls,
+        "ice": getattr(dtls.transport, "_connection", None),
+    }
+    for name, inside in objects.items():
+        for attribute in _OBJECTS[name]:
+            if not hasattr(inside, attribute):
+                return f"the {name} has no {attribute}"
+    return None
+
+
+def codec_spoken(transceiver: RTCRtpTransceiver) -> str | None:
+    """The name of the codec that was negotiated for sending; None when that cannot be told."""
+    codecs = getattr(transceiver, "_codecs", None)
+    return codecs[0].name if codecs else None
+
+
+class ShortPath:
+    """One call's way. Made before the connection starts to send and receive."""
+
+    def __init__(
+        self, transceiver: RTCRtpTransceiver, speaker: Speaker, deliver: Callable[[Samples], None]
+    ) -> None:
+        self.ended = asyncio.Event()
+        """Set when the caller's audio has ended: hung up, said goodbye or lost."""
+        self._speaker = speaker
+        self._deliver = deliver
+        self._receiver: Any = transceiver.receiver
+        self._sender: Any = transceiver.sender
+        self._inward: _Inward | None = None
+        self._outward: _Outward | None = None
+        self._hook(self._receiver, "receive", self._receive)
+        self._hook(self._receiver, "_RTCRtpReceiver__stop_decoder", self._stop_decoder)
+        self._hook(self._sender, "send", self._send)
+        self._hook(self._sender, "stop", self._stop_sending)
+        speaker.track.hand_over()
+
+    @property
+    def reception(self) -> Reception | None:
+        """What arrives; None until the connection is up."""
+        return self._inward.reception if self._inward else None
+
+    def step(self, tick: int, now: float) -> None:
+        """20 ms pass."""
+        if self._inward is not None:
+            self._inward.reception.tick(now)
+        if self._outward is None:
+            return
+        if self._speaker.is_closed or not self._outward.is_open:
+            self._outward = None
+            return
+        if (packet := self._speaker.leave()) is not None:
+            self._outward.send(packet.payload, packet.begins, tick)
+
+    @staticmethod
+    def _hook(target: Any, name: str, replacement: Callable[..., Any]) -> None:
+        stock = getattr(target, name)
+
+        def hooked(*arguments: Any) -> Any:
+            return replacement(stock, *arguments)
+
+        setattr(target, name, hooked)
+
+    async def _receive(self, stock: Callable[..., Any], parameters: Any) -> None:
+        await stock(parameters)
+        if self._inward is None and not self.ended.is_set():
+            self._end_decoder_thread()
+            self._inward = _Inward(self._receiver, parameters, self._deliver)
+
+    def _end_decoder_thread(self) -> None:
+        """aiortc has just started a thread that will get nothing to decode."""
+        type(self._receiver)._RTCRtpReceiver__stop_decoder(self._receiver)
+
+    def _stop_decoder(self, stock: Callable[[], None]) -> None:
+        """aiortc's one way to end reception: on stop, on BYE, on a lost transport."""
+        stock()
+        if self._inward is not None:
+            self._inward.close()
+            self._inward = None
+            # The thread would have told the track so.
+            self._receiver._track._queue.put_nowait(None)
+        self.ended.set()
+
+    async def _send(self, stock: Callable[..., Any], parameters: Any) -> None:
+        await stock(parameters)
+        if self._outward is None:
+            codec = parameters.codecs[0]
+            self._speaker.speak_codec(codec.name)
+            self._outward = _Outward(self._sender, codec, parameters.muxId)
+
+    async def _stop_sending(self, stock: Callable[..., Any]) -> None:
+        self._outward = None
+        await stock()
+        self.ended.set()
+
+
+class _Inward:
+    """A receiver's packets, taken from the socket's callback."""
+
+    def __init__(self, receiver: Any, parameters: Any, deliver: Callable[[Samples], None]) -> None:
+        self._receiver = receiver
+        self._dtls: Any = receiver.transport
+        self._clock = asyncio.get_running_loop().time
+        self._rates = {codec.payloadType: codec.clockRate for codec in parameters.codecs}
+        codecs = {codec.payloadType: codec.name for codec in parameters.codecs}
+        self.reception = Reception(codecs, deliver, self._clock())
+        self._statistics: dict[int, Any] = receiver._RTCRtpReceiver__remote_streams
+        self._ours: dict[int, Any] = {}
+        self._budget, self._budget_at = _BURST, self._clock()
+        self._is_open = True
+        self._hook_socket(self._dtls.transport._connection)
+
+    def close(self) -> None:
+        """What still arrives goes aiortc's way."""
+        self._is_open = False
+
+    def _hook_socket(self, ice: Any) -> None:
+        stock_queue = ice.data_received
+
+        def data_received(data: bytes, component: int) -> None:
+            if not self._take(data):
+                stock_queue(data, component)
+
+        def without_stun(stock: Callable[..., None]) -> Callable[..., None]:
+            def datagram_received(data: bytes, address: Any) -> None:
+                if not self._take(data):
+                    stock(data, address)
+
+            return datagram_received
+
+        for protocol in ice._protocols:
+            protocol.datagram_received = without_stun(protocol.datagram_received)
+        ice.data_received = data_received
+
+    def _take(self, data: bytes) -> bool:
+        """Take a datagram if it is RTP (RFC 7983, RFC 5761); False leaves it to aiortc."""
+        if len(data) < 2 or not 127 < data[0] < 192 or 192 <= data[1] <= 208:
+            return False
+        if not self._is_open or self._dtls._rx_srtp is None:
+            return False
+        now = self._clock()
+        if not self._is_affordable(now):
+            return True
+        try:
+            packet = parse(self._dtls._rx_srtp.unprotect(data))
+        except (pylibsrtp.Error, BadRtp):
+            return True
+        self._dtls._RTCDtlsTransport__rx_bytes += len(data)
+        self._dtls._RTCDtlsTransport__rx_packets += 1
+        if self._receiver._enabled and self._is_ours(packet):
+            self.reception.arrive(packet, now)
+        return True
+
+    def _is_affordable(self, now: float) -> bool:
+        """A peer that floods pays itself: what is too much is dropped before it costs anything."""
+        self._budget = min(self._budget + (now - self._budget_at) * _RATE, _BURST)
+        self._budget_at = now
+        if self._budget < 1.0:
+            return False
+        self._budget -= 1.0
+        return True
+
+    def _is_ours(self, packet: RtpPacket) -> bool:
+        statistics = self._ours.get(packet.ssrc)
+        if statistics is None:
+            statistics = self._meet(packet)
+            if statistics is None:
+                return False
+        if packet.payload_type not in self._rates:
+            return False
+        statistics.add(packet)
+        return True
+
+    def _meet(self, packet: RtpPacket) -> Any:
+        """A new SSRC: have aiortc's router learn it, so that RTCP about it finds the receiver."""
+        if self._dtls._rtp_router.route_rtp(packet) is not self._receiver:
+            return None
+        while len(self._ours) >= _STREAMS:
+            forgotten = next(iter(self._ours))
+            del self._ours[forgotten]
+            self._statistics.pop(forgotten, None)
+            self._dtls._rtp_router.ssrc_table.pop(forgotten, None)
+        rate = self._rates.get(packet.payload_type, 48_000)
+        statistics = self._statistics.get(packet.ssrc) or rtcrtpreceiver.StreamStatistics(rate)
+        self._statistics[packet.ssrc] = self._ours[packet.ssrc] = statistics
+        self._receiver._RTCRtpReceiver__active_ssrc[packet.ssrc] = clock.current_datetime()
+        return statistics
+
+
+class _Outward:
+    """A sender's packets, put on the socket."""
+
+    def __init__(self, sender: Any, codec: Any, mid: str) -> None:
+        self._sender = sender
+        self._dtls: Any = sender.transport
+        self._ice: Any = self._dtls.transport._connection
+        self._payload_type: int = codec.payloadType
+        self._samples = codec.clockRate // 50
+        self._origin = random.getrandbits(32)
+        # The lower half: a wrap while packets are lost at the start breaks SRTP.
+        self._sequence = random.getrandbits(15)
+        self._extension = _extension_block(sender, mid)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether packets can be sent at all."""
+        return bool(self._dtls._state is rtcdtlstransport.State.CONNECTED)
+
+    def send(self, payload: bytes, marker: bool, tick: int) -> None:
+        """Send one packet, timed by its 20 ms step."""
+        pair = self._ice._nominated.get(1)
+        if not self._sender._enabled or pair is None or pair.protocol.transport.is_closing():
+            return
+        timestamp = self._origin + tick * self._samples & 0xFFFFFFFF
+        packet = (
+            header(
+                payload_type=self._payload_type,
+                marker=marker,
+                sequence=self._sequence,
+                timestamp=timestamp,
+                ssrc=self._sender._ssrc,
+                extension=self._extension,
+            )
+            + payload
+        )
+        data = self._dtls._tx_srtp.protect(packet)
+        pair.protocol.transport.sendto(data, pair.remote_addr)
+        self._account(packet, len(payload), len(data), timestamp)
+        self._sequence = self._sequence + 1 & 0xFFFF
+
+    def _account(self, packet: bytes, payload: int, data: int, timestamp: int) -> None:
+        """Keep what RTCP sender reports, statistics and NACKs are made of."""
+        sender = self._sender
+        sender._RTCRtpSender__rtp_history[self._sequence % RTP_HISTORY_SIZE] = _Sent(
+            self._sequence, packet
+        )
+        sender._RTCRtpSender__ntp_timestamp = clock.current_ntp_time()
+        sender._RTCRtpSender__rtp_timestamp = timestamp
+        sender._RTCRtpSender__octet_count += payload
+        sender._RTCRtpSender__packet_count += 1
+        self._dtls._RTCDtlsTransport__tx_bytes += data
+        self._dtls._RTCDtlsTransport__tx_packets += 1
+
+
+class _Sent:
+    """A packet that may be asked for again, in the shape that aiortc's sender repeats."""
+
+    __slots__ = ("_packet", "sequence_number")
+
+    def __init__(self, sequence_number: int, packet: bytes) -> None:
+        self.sequence_number = sequence_number
+        self._packet = packet
+
+    def serialize(self, extensions: object) -> bytes:
+        return self._packet
+
+
+def _extension_block(sender: Any, mid: str) -> bytes:
+    """The header extension of all packets: the media's id, when it was negotiated."""
+    values = HeaderExtensions(mid=mid)
+    profile, value = sender._RTCRtpSender__rtp_header_extensions_map.set(values)
+    return struct.pack("!HH", profile, len(value) // 4) + value if value else b""
