@@ -307,6 +307,7 @@ class Call:
                     recovered=False,
                 )
             )
+            self._answering.remark(self._context.persona.cannot_hear, turn=self._turn)
             return
         self._answering.new_turn()
 

@@ -26,6 +26,8 @@ class Persona(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=T
     """Said after the second long silence."""
     apology: str = "Sorry, something went wrong on my side. Could you say that again?"
     """Said instead of a reply that could not be made."""
+    cannot_hear: str = "Sorry, I can't understand this language yet: its model is not installed."
+    """Said when the recogniser does not know the persona's language."""
     not_understood: str = ""
     """Said when speech was heard but no word understood; empty: nothing is said."""
 
@@ -56,5 +58,6 @@ def korean() -> Persona:
         ask_first="아직 계신가요?",
         ask_second="말씀이 들리지 않네요. 통화를 마칠까요?",
         apology="죄송해요, 문제가 생겼어요. 다시 한번 말씀해 주시겠어요?",
+        cannot_hear="죄송해요, 아직 한국어를 알아들을 수 없어요. 음성 인식 모델이 없습니다.",
         not_understood="죄송해요, 잘 못 들었어요.",
     )

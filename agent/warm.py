@@ -40,6 +40,7 @@ def phrases_of(persona: Persona, settings: TurnSettings) -> Iterator[str]:
         persona.greeting,
         persona.apology,
         persona.not_understood,
+        persona.cannot_hear,
         persona.ask_first,
         persona.ask_second,
         persona.goodbye,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from agent.engines.protocols import Priority, ReplyRequest, Speech, Transcript, Word
-from agent.errors import EngineError
+from agent.errors import EngineError, LanguageUnsupported
 from media.audio import CALLER_RATE, AudioChunk, silence
 
 CHUNK = 0.02
@@ -144,12 +144,15 @@ class FakeTranscriber:
         self.partials = partials
         self.error = error
         self.language = "en"
+        self.languages = ("en", "ko")
         self.open_now = 0
         self.finals: list[Priority] = []
 
     async def start(self) -> None: ...
 
     def open(self, *, language: str) -> _FakeRecognition:
+        if language not in self.languages:
+            raise LanguageUnsupported("stt", f"nothing here understands {language}")
         self.open_now += 1
         self.language = language
         return _FakeRecognition(self)

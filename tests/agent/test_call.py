@@ -433,3 +433,14 @@ def test_how_the_pause_sounds_moves_the_end_of_the_turn(complete: float, sooner:
         return stopped.at - stopped.speech_end
 
     assert (waited(Judge()) < waited(None)) is sooner
+
+
+@virtual
+async def test_a_language_that_nobody_understands_is_told_so() -> None:
+    async with line() as it:
+        it.transcriber.languages = ("ko",)
+        await it.say(QUESTION)
+        failed = await it.wait_for(StageFailed)
+        await asyncio.sleep(5)
+    assert failed.stage == "stt"
+    assert it.said[0].startswith("Sorry, I can't understand this language yet")

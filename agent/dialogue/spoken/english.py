@@ -18,127 +18,21 @@ from agent.dialogue.spoken.numbers_en import (
     year,
 )
 from agent.dialogue.spoken.rewriting import Rule, Spell
+from agent.dialogue.spoken.tables_en import (
+    ABBREVIATIONS,
+    CURRENCIES,
+    CURRENCY_CODES,
+    MAGNITUDES,
+    MONTHS,
+    UNITS,
+)
 
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
 _START = r"(?<![\w.,])"
-_MONTHS = {
-    "jan": "January",
-    "feb": "February",
-    "mar": "March",
-    "apr": "April",
-    "may": "May",
-    "jun": "June",
-    "jul": "July",
-    "aug": "August",
-    "sep": "September",
-    "oct": "October",
-    "nov": "November",
-    "dec": "December",
-}
 _MONTH = (
     r"(?:Jan(?:uary|\.)?|Feb(?:ruary|\.)?|Mar(?:ch|\.)?|Apr(?:il|\.)?|May|June?\.?|July?\.?"
     r"|Aug(?:ust|\.)?|Sept?(?:ember|\.)?|Oct(?:ober|\.)?|Nov(?:ember|\.)?|Dec(?:ember|\.)?)"
 )
-_CURRENCIES = {
-    "$": ("dollar", "dollars", "cent", "cents"),
-    "€": ("euro", "euros", "cent", "cents"),
-    "£": ("pound", "pounds", "penny", "pence"),
-    "¥": ("yen", "yen", "sen", "sen"),
-    "₩": ("won", "won", "jeon", "jeon"),
-}
-_CURRENCY_CODES = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "KRW": "₩"}
-_MAGNITUDES = {
-    "k": "thousand",
-    "m": "million",
-    "b": "billion",
-    "bn": "billion",
-    "t": "trillion",
-}
-_UNITS = {
-    "km/h": ("kilometer per hour", "kilometers per hour"),
-    "kmh": ("kilometer per hour", "kilometers per hour"),
-    "m/s": ("meter per second", "meters per second"),
-    "mph": ("mile per hour", "miles per hour"),
-    "km²": ("square kilometer", "square kilometers"),
-    "m²": ("square meter", "square meters"),
-    "m³": ("cubic meter", "cubic meters"),
-    "km": ("kilometer", "kilometers"),
-    "cm": ("centimeter", "centimeters"),
-    "mm": ("millimeter", "millimeters"),
-    "m": ("meter", "meters"),
-    "mi": ("mile", "miles"),
-    "ft": ("foot", "feet"),
-    "yd": ("yard", "yards"),
-    "kg": ("kilogram", "kilograms"),
-    "mg": ("milligram", "milligrams"),
-    "g": ("gram", "grams"),
-    "lbs": ("pound", "pounds"),
-    "lb": ("pound", "pounds"),
-    "oz": ("ounce", "ounces"),
-    "ml": ("milliliter", "milliliters"),
-    "mL": ("milliliter", "milliliters"),
-    "L": ("liter", "liters"),
-    "TB": ("terabyte", "terabytes"),
-    "GB": ("gigabyte", "gigabytes"),
-    "MB": ("megabyte", "megabytes"),
-    "KB": ("kilobyte", "kilobytes"),
-    "Mbps": ("megabit per second", "megabits per second"),
-    "GHz": ("gigahertz", "gigahertz"),
-    "MHz": ("megahertz", "megahertz"),
-    "kHz": ("kilohertz", "kilohertz"),
-    "Hz": ("hertz", "hertz"),
-    "kWh": ("kilowatt hour", "kilowatt hours"),
-    "kW": ("kilowatt", "kilowatts"),
-    "W": ("watt", "watts"),
-    "V": ("volt", "volts"),
-    "mAh": ("milliamp hour", "milliamp hours"),
-    "ms": ("millisecond", "milliseconds"),
-    "sec": ("second", "seconds"),
-    "secs": ("second", "seconds"),
-    "s": ("second", "seconds"),
-    "min": ("minute", "minutes"),
-    "mins": ("minute", "minutes"),
-    "hrs": ("hour", "hours"),
-    "hr": ("hour", "hours"),
-    "h": ("hour", "hours"),
-}
-_ABBREVIATIONS = {
-    "dr": "Doctor",
-    "mr": "Mister",
-    "mrs": "Missus",
-    "ms": "Miz",
-    "prof": "Professor",
-    "rev": "Reverend",
-    "gov": "Governor",
-    "sen": "Senator",
-    "gen": "General",
-    "capt": "Captain",
-    "sgt": "Sergeant",
-    "lt": "Lieutenant",
-    "jr": "Junior",
-    "sr": "Senior",
-    "ave": "Avenue",
-    "blvd": "Boulevard",
-    "rd": "Road",
-    "apt": "apartment",
-    "dept": "department",
-    "approx": "approximately",
-    "est": "established",
-    "inc": "Incorporated",
-    "ltd": "Limited",
-    "corp": "Corporation",
-    "vs": "versus",
-    "etc": "et cetera",
-    "e.g": "for example",
-    "i.e": "that is",
-    "tel": "telephone",
-    "ext": "extension",
-    "fig": "figure",
-    "vol": "volume",
-    "mt": "Mount",
-    "ft": "Fort",
-    "st": "Street",
-}
 _ENDS_SENTENCE = re.compile(r"\Z|\s*\Z|\s+[\"'“‘]?[A-Z]")
 """What follows a full stop that ends a sentence as well as an abbreviation."""
 _BEFORE_YEAR = (
@@ -157,11 +51,11 @@ def _plain(pattern: str, said: str) -> Rule:
 
 
 def _month(written: str) -> str:
-    return _MONTHS[written[:3].lower()]
+    return MONTHS[written[:3].lower()]
 
 
 def _month_number(number: str) -> str | None:
-    return list(_MONTHS.values())[int(number) - 1] if 1 <= int(number) <= 12 else None
+    return list(MONTHS.values())[int(number) - 1] if 1 <= int(number) <= 12 else None
 
 
 def _date(month: str | None, day: str, of_year: str | None) -> str | None:
@@ -172,12 +66,12 @@ def _date(month: str | None, day: str, of_year: str | None) -> str | None:
 
 
 def _money(match: re.Match[str]) -> str:
-    one, many, small, smalls = _CURRENCIES[match["sign"]]
+    one, many, small, smalls = CURRENCIES[match["sign"]]
     amount, magnitude = match["amount"].replace(",", ""), match["magnitude"]
     minus = "minus " if match["minus"] else ""
     if magnitude:
         magnitude = magnitude.strip().lower()
-        return f"{minus}{cardinal(amount)} {_MAGNITUDES.get(magnitude, magnitude)} {many}"
+        return f"{minus}{cardinal(amount)} {MAGNITUDES.get(magnitude, magnitude)} {many}"
     whole, _, part = amount.partition(".")
     if len(part) != 2:
         return f"{minus}{cardinal(amount)} {one if amount == '1' else many}"
@@ -212,7 +106,7 @@ def _full_stop(match: re.Match[str]) -> str:
 
 
 def _unit(match: re.Match[str]) -> str:
-    one, many = _UNITS[match["unit"]]
+    one, many = UNITS[match["unit"]]
     return f"{cardinal(match['amount'])} {one if match['amount'] == '1' else many}"
 
 
@@ -224,7 +118,7 @@ def _degrees(match: re.Match[str]) -> str:
 
 def _abbreviation(match: re.Match[str]) -> str:
     short = match["short"]
-    said = _ABBREVIATIONS[short.lower()]
+    said = ABBREVIATIONS[short.lower()]
     if short.lower() in {"st"} and re.match(r"\s+[A-Z]", match.string[match.end() :]):
         said = "Saint"
     if short[0].isupper():
@@ -291,13 +185,13 @@ _TIMES: tuple[Rule, ...] = (
     _rule(rf"{_START}(?P<hour>\d{{1,2}})\s?{_HALF}", _hour),
 )
 _LONG_DIGITS: tuple[Rule, ...] = (
+    _rule(r"\b\d{4}(?:[ -]\d{4}){2,3}\b", lambda match: grouped(match.group())),
     _rule(
         r"(?<![\w.])(\+?\d{1,3}[-. ])?\(?\d{2,4}\)?[-. ]\d{3,4}[-. ]\d{4}(?![\w-]|\.\d)",
         lambda match: ("plus " if match.group()[0] == "+" else "") + grouped(match.group()),
     ),
     _rule(r"(?<![\w.$€£¥₩,-])\d{3}-\d{4}(?![\w-]|\.\d)", lambda match: grouped(match.group())),
     _rule(r"\+\d{7,15}\b", lambda match: "plus " + digits(match.group())),
-    _rule(r"\b\d{4}(?:[ -]\d{4}){2,3}\b", lambda match: grouped(match.group())),
     _rule(
         r"\b\d{1,3}(?:\.\d{1,3}){3}\b",
         lambda match: " dot ".join(cardinal(part) for part in match.group().split(".")),
@@ -311,25 +205,26 @@ _LONG_DIGITS: tuple[Rule, ...] = (
 _AMOUNTS: tuple[Rule, ...] = (
     _rule(
         rf"([$€£¥₩])({_NUMBER})\s?[-–—]\s?\1?({_NUMBER})",
-        lambda match: f"{cardinal(match[2])} to {cardinal(match[3])} {_CURRENCIES[match[1]][1]}",
+        lambda match: f"{cardinal(match[2])} to {cardinal(match[3])} {CURRENCIES[match[1]][1]}",
     ),
     _rule(
-        rf"\b(?P<code>{'|'.join(_CURRENCY_CODES)})\s?(?=\d)",
-        lambda match: _CURRENCY_CODES[match["code"]],
+        rf"\b(?P<code>{'|'.join(CURRENCY_CODES)})\s?(?=\d)",
+        lambda match: CURRENCY_CODES[match["code"]],
     ),
     _rule(
-        rf"{_START}(?P<amount>{_NUMBER})\s?(?P<code>{'|'.join(_CURRENCY_CODES)})\b",
-        lambda match: _CURRENCY_CODES[match["code"]] + match["amount"],
+        rf"{_START}(?P<amount>{_NUMBER})\s?(?P<code>{'|'.join(CURRENCY_CODES)})\b",
+        lambda match: CURRENCY_CODES[match["code"]] + match["amount"],
     ),
     _rule(rf"(?<!\w){_SIGN}{_AMOUNT}", _money),
     _rule(
         rf"(?P<amount>(?<![\w.])[-−]?{_NUMBER})\s?°\s?(?P<scale>[CF]\b)?",
         _degrees,
     ),
+    _plain(r"(?<![\w)])[-−](?=\d)", "minus "),
     _rule(rf"({_NUMBER})\s?%", lambda match: f"{cardinal(match[1])} percent"),
     _rule(
         rf"(?<![\w.,])(?P<amount>{_NUMBER})\s?"
-        rf"(?P<unit>{'|'.join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True))})"
+        rf"(?P<unit>{'|'.join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True))})"
         r"(?![\w/²³'])",
         _unit,
     ),
@@ -357,7 +252,6 @@ _NUMBERS: tuple[Rule, ...] = (
     _rule(rf"({_NUMBER})\s?(?:x|×)\s?(?=\d)", lambda match: f"{cardinal(match[1])} by "),
     _rule(rf"({_NUMBER})\s?[-–—~]\s?(?=\d)", lambda match: f"{cardinal(match[1])} to "),
     _rule(rf"({_NUMBER})[kK]\b", lambda match: f"{cardinal(match[1])} thousand"),
-    _rule(rf"(?<![\w)])[-−]({_NUMBER})", lambda match: f"minus {cardinal(match[1])}"),
     _rule(r"(?<=[A-Za-z])-?(?=\d)|(?<=\d)-?(?=[A-Za-z])", lambda match: " "),
     _rule(
         _NUMBER,
@@ -378,7 +272,7 @@ _SYMBOLS: tuple[Rule, ...] = (
 )
 _WORDS: tuple[Rule, ...] = (
     _rule(
-        rf"\b(?P<short>{'|'.join(re.escape(short) for short in _ABBREVIATIONS)})\.(?!\w)",
+        rf"\b(?P<short>{'|'.join(re.escape(short) for short in ABBREVIATIONS)})\.(?!\w)",
         _abbreviation,
         re.IGNORECASE,
     ),

@@ -219,6 +219,7 @@ _AMOUNTS: tuple[Rule, ...] = (
         _larges,
     ),
     _rule(rf"(?P<amount>(?<![\w.])[-−]?{_NUMBER})\s?°\s?(?P<scale>[CF])?", _degrees),
+    _plain(r"(?<![\w)~])[-−](?=\d)", "마이너스 "),
     _rule(
         rf"({_NUMBER}){_RANGE}(?={_NUMBER}\s?(?:{_either(tuple(UNITS))}))",
         lambda match: f"{sino(match[1])}에서 ",
@@ -259,10 +260,9 @@ _NUMBERS: tuple[Rule, ...] = (
     _rule(rf"({_NUMBER})\s?:\s?(?=\d)", lambda match: f"{sino(match[1])} 대 "),
     _rule(rf"({_NUMBER}){_RANGE}(?=\d)", lambda match: f"{sino(match[1])}에서 "),
     _rule(rf"({_NUMBER})\s?[x×*]\s?(?=\d)", lambda match: f"{sino(match[1])} 곱하기 "),
-    _rule(rf"(?<![\w)])[-−]({_NUMBER})", lambda match: f"마이너스 {sino(match[1])}"),
     _rule(r"(?:\bNo\.|#)\s?(\d+)", lambda match: f"{sino(match[1])} 번"),
     _rule(r"(?<=[A-Za-z])-(?=\d)|(?<=\d)-(?=[A-Za-z])", lambda match: " "),
-    _rule(r"(?<=[^\s\d.,])(?=\d)", lambda match: " " if match.string[match.start() - 1] else None),
+    _rule(r"(?<=[^\s\d.,])(?=\d)", lambda match: " "),
     _rule(_NUMBER, lambda match: sino(match.group())),
 )
 _SYMBOLS: tuple[Rule, ...] = (

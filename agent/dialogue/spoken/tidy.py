@@ -10,6 +10,7 @@ from agent.dialogue.spoken.rewriting import Rewriting
 _ELLIPSIS = re.compile(r"\.{2,}|…")
 _BREAK = re.compile(r"\s*\n\s*")
 _APOSTROPHE = re.compile(r"(?<=[^\W\d_])[’ʼ`´](?=[^\W\d_])")
+_HANGUL_QUOTE = re.compile(r"(?<=[가-힣])['’‘]|['’‘](?=[가-힣])")
 _INNER_DOT = re.compile(r"(?<=[^\W_])\.(?=[^\W_])")
 _COMMA_LIKE = re.compile(r"\s+[-–—]+\s+|[;:，、；：·()\[\]{}（）【】—–]|--+")
 _STOP_LIKE = re.compile(r"[。．｡]")
@@ -26,6 +27,7 @@ def tidy(text: Rewriting, dot: str) -> None:
     `dot` is how a full stop inside a word is said, as in "node.js"."""
     text.sub(_BREAK, lambda match: ". ")
     text.sub(_ELLIPSIS, lambda match: ", " if match.string[match.end() :].strip() else ".")
+    text.sub(_HANGUL_QUOTE, lambda match: "")
     text.sub(_APOSTROPHE, lambda match: "'")
     text.sub(_STOP_LIKE, lambda match: ". ")
     text.sub(_INNER_DOT, lambda match: f" {dot} ")

@@ -1,17 +1,35 @@
-"""A GGUF model behind the Protocol of a language model: one reply after the other, greedy."""
+"""A GGUF model behind the Protocol of a language model: the scheduler on a thread of its own.
+
+The event loop hands commands over and gets pieces back; it never waits for the library. The thread
+takes what has come, makes a step, and so on; without work it sleeps. It runs at a lower priority
+than the audio, as do the threads that llama.cpp makes from it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+import asyncio
+import os
+import queue
+import sys
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+from jinja2 import TemplateError
+
+from agent.engines.llama.job import Job
 from agent.engines.llama.prompt import ChatTemplate
-from agent.engines.llama.reply import ReplyText
-from agent.engines.llama.runtime import Entry, LlamaCpp
+from agent.engines.llama.prompts import Prompts
+from agent.engines.llama.runtime import SYSTEM_PROMPTS, Entry, LlamaCpp
+from agent.engines.llama.scheduler import Counts, Scheduler
 from agent.engines.llama.settings import LlamaSettings
+from agent.engines.llama.shares import Shares
 from agent.engines.protocols import ReplyRequest
-from agent.engines.threads import Stop, Workers
-from agent.errors import EngineMissing
+from agent.errors import EngineError, EngineFailed, EngineMissing
+
+Command = Callable[[Scheduler], None]
 
 
 class Llama:
@@ -20,61 +38,169 @@ class Llama:
     def __init__(self, settings: LlamaSettings, path: Path) -> None:
         self._settings = settings
         self._path = path
-        self._workers = Workers(1, stage="llm", name="llama", niceness=settings.niceness)
-        self._runtime: LlamaCpp | None = None
+        self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._scheduler: Scheduler | None = None
+
+    @property
+    def counts(self) -> Counts:
+        """What was done since the start."""
+        return replace(self._scheduler.counts) if self._scheduler else Counts()
 
     async def start(self) -> None:
-        """Load the model. Raises EngineMissing when it can't be."""
-        await self._workers.run(self._load)
+        """Load the model and make one step with it. Raises EngineMissing when it can't be."""
+        ready = _Pieces(1)
+        self._thread = threading.Thread(target=self._work, args=(ready,), name="llama", daemon=True)
+        self._thread.start()
+        await ready.get()
 
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
-        """The reply as it is made."""
-        pieces = self._workers.stream(
-            lambda stop: self._generate(request, stop), priority=request.priority
-        )
+        """The reply as it is made. Closing it frees the model within one step."""
+        pieces = _Pieces(request.max_tokens)
+        job = self._submit(request, pieces, replies=True)
         try:
-            async for piece in pieces:
+            while (piece := await pieces.get()) is not None:
                 yield piece
         finally:
-            await pieces.aclose()
+            self._command(job.cancel)
 
     async def prefill(self, request: ReplyRequest) -> None:
-        """Does nothing yet."""
+        """Read along, when nobody needs the model more. A later request of the call ends it."""
+        pieces = _Pieces(1)
+        job = self._submit(request, pieces, replies=False)
+        try:
+            await pieces.get()
+        finally:
+            self._command(job.cancel)
 
     def forget(self, conversation: str) -> None:
-        """There is nothing to free yet."""
+        self._command(lambda scheduler: scheduler.forget(conversation))
 
     async def aclose(self) -> None:
-        await self._workers.aclose()
+        """End all replies and free the model. Idempotent."""
+        self._commands.put(None)
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
 
-    def _load(self, stop: Stop) -> None:
-        self._runtime = LlamaCpp(self._path, self._settings)
-        self._template = ChatTemplate(
-            self._runtime.template, bos=self._runtime.bos, eos=self._runtime.eos
-        )
-
-    def _generate(self, request: ReplyRequest, stop: Stop) -> Iterator[str]:
-        if self._runtime is None:
-            raise EngineMissing("llm", "the language model was not started")
-        runtime, text = self._runtime, ReplyText(self._template.stops)
-        tokens = runtime.tokenize(self._template.prompt(request.messages))
-        tokens = tokens[-(runtime.context - request.max_tokens) :]
-        runtime.cut(0, 0)
-        for start in range(0, len(tokens), runtime.batch):
-            part = tokens[start : start + runtime.batch]
-            last = start + len(part) == len(tokens)
-            answers = runtime.decode(
-                [Entry(t, start + i, 0, last and i == len(part) - 1) for i, t in enumerate(part)]
+    def _submit(self, request: ReplyRequest, pieces: _Pieces, *, replies: bool) -> _Submitted:
+        if self._thread is None or not self._thread.is_alive():
+            raise EngineFailed(
+                "llm",
+                "the language model is not running: it was not started, "
+                "was closed, or its thread has failed (see the log)",
             )
-            if stop.is_set():
-                return
-        for position in range(len(tokens), len(tokens) + request.max_tokens):
-            if stop.is_set() or runtime.ends(answers[0]):
-                break
-            if piece := text.feed(runtime.piece(answers[0])):
-                yield piece
-            if text.stopped:
-                break
-            answers = runtime.decode([Entry(answers[0], position, 0, True)])
-        if rest := text.finish():
-            yield rest
+        submitted = _Submitted(request, pieces, replies)
+        self._command(submitted.submit)
+        return submitted
+
+    def _command(self, command: Command) -> None:
+        self._commands.put(command)
+
+    def _work(self, ready: _Pieces) -> None:
+        """The thread: load, then serve commands and make steps until it is told to end."""
+        _lower_priority(self._settings.niceness)
+        try:
+            runtime = LlamaCpp(self._path, self._settings)
+            scheduler = _scheduler_of(runtime, self._settings, self._path)
+        except EngineError as error:
+            ready.end(error)
+            return
+        self._scheduler = scheduler
+        ready.end(None)
+        try:
+            while self._take_commands(scheduler):
+                scheduler.step()
+        finally:
+            # Also after a bug: whoever waits for a reply hears of it.
+            scheduler.close(EngineFailed("llm", "the language model was closed"))
+            self._drain(scheduler)
+            runtime.close()
+
+    def _take_commands(self, scheduler: Scheduler) -> bool:
+        """Carry out what has come; wait for it when there is no work. False: it is the end."""
+        while True:
+            try:
+                command = self._commands.get(block=not scheduler.busy)
+            except queue.Empty:
+                return True
+            if command is None:
+                return False
+            command(scheduler)
+
+    def _drain(self, scheduler: Scheduler) -> None:
+        with suppress(queue.Empty):
+            while True:
+                if (command := self._commands.get_nowait()) is not None:
+                    command(scheduler)
+
+
+class _Submitted:
+    """A job between the event loop, which asks for it, and the thread, which makes it."""
+
+    def __init__(self, request: ReplyRequest, pieces: _Pieces, replies: bool) -> None:
+        self._request = request
+        self._pieces = pieces
+        self._replies = replies
+        self._job: Job | None = None
+
+    def submit(self, scheduler: Scheduler) -> None:
+        self._job = scheduler.submit(self._request, self._pieces, replies=self._replies)
+
+    def cancel(self, scheduler: Scheduler) -> None:
+        if self._job is not None:
+            scheduler.cancel(self._job)
+
+
+class _Pieces:
+    """A reply on its way from the thread to the event loop. As long as its reply at most."""
+
+    def __init__(self, most: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        # The rest of a reply is a piece too, and so is its end.
+        self._queue: asyncio.Queue[str | EngineError | None] = asyncio.Queue(most + 2)
+        self._ended = False
+
+    async def get(self) -> str | None:
+        """The next piece, or None at the end. Raises what went wrong."""
+        item = await self._queue.get()
+        if isinstance(item, EngineError):
+            # One failure may end many replies; each raises an error of its own.
+            raise type(item)(item.stage, str(item)) from item
+        return item
+
+    def piece(self, text: str) -> None:
+        self._put(text)
+
+    def end(self, error: EngineError | None) -> None:
+        if not self._ended:
+            self._ended = True
+            self._put(error)
+
+    def _put(self, item: str | EngineError | None) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, item)
+
+
+def _scheduler_of(runtime: LlamaCpp, settings: LlamaSettings, path: Path) -> Scheduler:
+    """The scheduler of a loaded model, which has made its first step."""
+    try:
+        template = ChatTemplate(runtime.template, bos=runtime.bos, eos=runtime.eos)
+    except (TemplateError, ValueError) as error:
+        raise EngineMissing("llm", f"{path} cannot be used for a conversation: {error}") from error
+    shares = Shares(
+        batch=runtime.batch,
+        beside_replies=settings.prefill_share,
+        speculative=settings.speculative_share,
+    )
+    prompts = Prompts(template, runtime.tokenize, context=runtime.context)
+    runtime.decode([Entry(0, 0, 0, True)])  # buffers are made and weights are mapped now
+    runtime.clear()
+    return Scheduler(runtime, prompts, shares=shares, openings=SYSTEM_PROMPTS, stops=template.stops)
+
+
+def _lower_priority(niceness: int) -> None:
+    """Of the calling thread, and of those that it will make. Linux counts it by thread."""
+    if sys.platform == "linux" and niceness:
+        own = threading.get_native_id()
+        nice = os.getpriority(os.PRIO_PROCESS, own) + niceness
+        os.setpriority(os.PRIO_PROCESS, own, min(nice, 19))

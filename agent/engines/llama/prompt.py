@@ -95,8 +95,10 @@ class ChatTemplate:
         turns = [Message("user", first), Message("assistant", second), Message("user", first)]
         before, _, rest = self._render(turns, reply=False).partition(first)
         between = rest.partition(second)[2].partition(first)[0]
-        opener = _common_end(before, between)
-        ender = between[: len(between) - len(opener)]
+        # The end's own marker may end like the beginning's (`<s>`, `</s>`): set it apart first.
+        ender = eos if eos and between.startswith(eos) else ""
+        opener = _common_end(before, between[len(ender) :])
+        ender = ender or between[: len(between) - len(opener)]
         candidates = (opener.strip(), ender.strip(), eos, *_ENDS)
         return tuple(dict.fromkeys(stop for stop in candidates if len(stop) >= 3))
 
@@ -116,7 +118,7 @@ def _alternating(messages: Sequence[Message]) -> list[Message]:
 
 
 def _caller_first(turns: Sequence[Message]) -> list[Message]:
-    if turns and turns[0].role == "assistant":
+    if not turns or turns[0].role == "assistant":
         return [Message("user", SILENCE), *turns]
     return list(turns)
 

@@ -19,6 +19,8 @@ import numpy as np
 from agent.engines.llama.settings import LlamaSettings, physical_cores
 from agent.errors import EngineMissing
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -69,12 +71,15 @@ class Runtime(Protocol):
 class LlamaCpp:
     """A GGUF file in llama.cpp. Raises EngineMissing where it can't be loaded."""
 
+    batch: int
+    """Tokens of one call of `decode` at most."""
+
     def __init__(self, path: Path, settings: LlamaSettings) -> None:
         self.layers = _gpu_layers(settings)
         """Layers on the GPU; -1: all."""
         self._path = path
         llama_cpp.llama_backend_init()
-        _quiet_library()
+        llama_cpp.llama_log_set(_LOG_LINE, ctypes.c_void_p(0))
         self._model = _load_model(path, settings, self.layers)
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         trained: int = llama_cpp.llama_model_n_ctx_train(self._model)
@@ -82,15 +87,17 @@ class LlamaCpp:
         self.cells = -(-max(settings.cache_tokens, self.context) // 256) * 256
         # Besides the conversations': one sequence for each of a few system prompts.
         self.sequences = settings.conversations + SYSTEM_PROMPTS
-        self.batch = settings.batch_tokens or (512 if self.layers else 64)
+        self.batch = max(
+            settings.batch_tokens or (512 if self.layers else 64),
+            settings.conversations + settings.prefill_share,
+        )
         self.rewinds = not (
             llama_cpp.llama_model_is_recurrent(self._model)
             or llama_cpp.llama_model_is_hybrid(self._model)
         )
-        self._size = max(self.batch, settings.conversations + settings.prefill_share)
-        self._context = _make_context(self, self._model, settings, self._size)
+        self._context = _make_context(self, self._model, settings)
         self._memory = llama_cpp.llama_get_memory(self._context)
-        self._batch = llama_cpp.llama_batch_init(self._size, 0, 1)
+        self._batch = llama_cpp.llama_batch_init(self.batch, 0, 1)
         self._vocab_size: int = llama_cpp.llama_vocab_n_tokens(self._vocab)
         self._bos = self._special(llama_cpp.llama_vocab_bos(self._vocab))
         self._adds_bos: bool = llama_cpp.llama_vocab_get_add_bos(self._vocab)
@@ -182,11 +189,18 @@ SYSTEM_PROMPTS = 4
 """System prompts that stay in the cache, for the calls to come."""
 
 
-def _quiet_library() -> None:
-    """Without a level of its own, the library's logger prints every tensor of the model."""
-    logger = logging.getLogger("llama-cpp-python")
-    if logger.level == logging.NOTSET:
-        logger.setLevel(logging.ERROR)
+# ggml's levels; the wheel's own callback still has the numbers of an older release, and prints
+# every tensor of a model as if it were a warning.
+_LEVELS = {3: logging.INFO, 4: logging.WARNING}
+
+
+def _log_line(level: int, text: bytes, user: object) -> None:
+    if log.isEnabledFor(_LEVELS.get(level, logging.DEBUG)):
+        line = text.decode("utf-8", "replace").strip()
+        log.log(_LEVELS.get(level, logging.DEBUG), "llama.cpp: %s", line)
+
+
+_LOG_LINE = llama_cpp.llama_log_callback(_log_line)
 
 
 def _gpu_layers(settings: LlamaSettings) -> int:
@@ -222,13 +236,13 @@ def _load_model(path: Path, settings: LlamaSettings, layers: int) -> Any:
     return model
 
 
-def _make_context(runtime: LlamaCpp, model: Any, settings: LlamaSettings, batch: int) -> Any:
+def _make_context(runtime: LlamaCpp, model: Any, settings: LlamaSettings) -> Any:
     params = llama_cpp.llama_context_default_params()
     params.n_ctx = runtime.cells
     params.n_seq_max = runtime.sequences
     params.kv_unified = True  # sequences share cells, so that a common beginning is held once
     params.swa_full = True  # a sliding window could not be rolled back
-    params.n_batch = params.n_ubatch = batch
+    params.n_batch = params.n_ubatch = runtime.batch
     params.n_threads = params.n_threads_batch = settings.threads or physical_cores()
     kind = llama_cpp.GGML_TYPE_Q8_0 if settings.kv_type == "q8_0" else llama_cpp.GGML_TYPE_F16
     params.type_k = params.type_v = kind

@@ -44,6 +44,8 @@ class LlamaSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
 
 def physical_cores() -> int:
     """Physical cores that this process may use; two threads of one core count once."""
+    if not hasattr(os, "sched_getaffinity"):  # Linux alone tells more
+        return max(1, (os.cpu_count() or 2) // 2)
     allowed = os.sched_getaffinity(0)
     siblings = set()
     for cpu in allowed:
