@@ -18,7 +18,10 @@ from pathlib import Path
 import pytest
 
 import run
+from media.audio import silence
+from server import recordings
 from server.commands import main
+from tests.conftest import TestData
 
 ROOT = Path(run.__file__).parent
 NOTHING = ["--set", "models.download=false", "--set", "models.folder=/nowhere"]
@@ -170,6 +173,44 @@ def test_ctrl_c_ends_a_download_from_a_silent_hub_at_once(tmp_path: Path) -> Non
     assert process.returncode == 130
     assert err.strip().splitlines()[-1] == "Stopped."
     assert "Traceback" not in err
+
+
+@pytest.mark.real
+def test_talk_holds_a_call_and_writes_what_the_agent_said(
+    testdata: TestData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = testdata.recording("whatstheweatherlike").path
+    written = tmp_path / "agent.wav"
+    here = ["--set", f"models.folder={testdata.folder}/models", "--set", "models.download=false"]
+    assert main(["talk", str(asked), "--output", str(written), *here]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"thinks with llama, tinytalk", out)
+    assert re.search(r"caller  what's the weather", out)
+    assert re.search(r"agent   \w+", out)
+    assert re.search(r"ms      .*endpoint \d+.*first sound \d+.*heard by the caller \d+", out)
+    heard = recordings.read(written)
+    assert heard.seconds > 2
+    assert abs(heard.samples.astype(float)).max() > 1000
+
+
+def test_talk_names_a_file_that_is_no_recording(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "no.wav").write_text("this is no audio")
+    assert main(["talk", str(tmp_path / "no.wav"), *NOTHING]) == 1
+    assert main(["talk", str(tmp_path / "none.wav"), *NOTHING]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2
+    assert "no.wav cannot be read as audio" in told[0] and "none.wav" in told[1]
+
+
+def test_talk_in_a_language_that_nobody_speaks_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recordings.write(tmp_path / "a.wav", silence(0.5))
+    assert main(["talk", str(tmp_path / "a.wav"), "--language", "fr", *NOTHING]) == 1
+    told = capsys.readouterr().err
+    assert "fr" in told and "Traceback" not in told
 
 
 def test_a_machine_where_a_call_can_be_served_passes_the_check(
