@@ -45,7 +45,9 @@ SCRIPT = (
     "leopard__test.wav",
 )
 """Parts of the recordings' names: a question, numbers and names, sentences read aloud."""
-MOMENTS = ("endpoint", "transcript", "first_token", "first_sound", "audible", "heard")
+MOMENTS = (
+    "endpoint", "transcript", "first_token", "first_sound", "filler", "audible", "heard",
+)  # fmt: skip
 RESULTS = Path(__file__).parent / "results" / "turns.json"
 IDLE_SECONDS = 3.0
 
@@ -79,7 +81,7 @@ class Turn:
 async def main(options: argparse.Namespace) -> int:
     """Measure, print, write."""
     script = [named(part) for part in SCRIPT] * options.rounds
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=120)
     async with server([*small_models(), *options.settings]) as process:
         console.print("\n".join(process.started))
         await asyncio.sleep(options.settle)

@@ -21,7 +21,6 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from agent.call import Call
-from agent.warm import warm
 from media.voice import VoiceModel, load_voice_model
 from server.calls import Begin, CallObserver, Calls, Conversation, Line
 from server.config import Settings
@@ -135,20 +134,11 @@ async def serve(
     """
     app = create_app(settings, stages)
     with _Signals() as signals:
-        async with listening(app, settings.server) as url, asyncio.TaskGroup() as tasks:
+        async with listening(app, settings.server) as url:
             if ready is not None:
                 ready(url)
-            warming = tasks.create_task(_warm(settings, stages))
             await signals.first.wait()
-            warming.cancel()
             await _part(app[CALLS], signals)
-
-
-async def _warm(settings: Settings, stages: Stages) -> None:
-    """Greetings, fillers and apologies into the voice's memory, while the first caller dials."""
-    failed = await warm(stages.engines.synthesizer, settings.personas.values(), settings.turn)
-    for language, error in failed.items():
-        log.warning("Phrases not made", extra={"language": language, "cause": str(error)})
 
 
 async def _part(calls: Calls, signals: _Signals) -> None:

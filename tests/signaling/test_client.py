@@ -115,7 +115,7 @@ async def test_waiting_ends_when_the_call_or_the_time_does() -> None:
             await caller.wait_for("turn.finished", within=0.05)
         await caller.wait_for("call.started")
         await caller.hang_up()
-        with pytest.raises(CallFailed, match="ended before any"):
+        with pytest.raises(CallFailed, match=r"ended \(hangup\) before any"):
             await caller.wait_for("turn.finished", within=10)
         with pytest.raises(CallFailed):
             await caller.say(tone(0.1))
