@@ -22,6 +22,7 @@ _LIST_MARKER = re.compile(r"(?:\A|\n)\s*(?:[#>*•-]+\s+)?\(?(?:\d{1,3}|[A-Za-z]
 _HANGUL = re.compile(r"[가-힣]")
 _FULL_WIDTH = frozenset("。！？．｡")
 _NEXT_WORD = re.compile(r"[^\W\d_]{1,12}(?:['’][^\W\d_]{1,3})?(?=[^\w'’])")
+_CLAUSE_MARKS = (",", ";", ":", "，", "、", "；", "：", "—", "–")
 _CLOSERS_READ = 8
 
 LOOKAHEAD = 40
@@ -171,10 +172,10 @@ def _full_stop(text: str, match: re.Match[str], following: int, rules: Rules) ->
 
 
 def _starts_sentence(text: str, at: int, rules: Rules) -> bool:
+    if _HANGUL.match(text, at):
+        return True
     word = _NEXT_WORD.match(text, at)
-    if word is None:
-        return bool(_HANGUL.match(text, at))
-    return word.group()[0].isupper() and word.group().lower() in rules.starters
+    return bool(word and word.group()[0].isupper() and word.group().lower() in rules.starters)
 
 
 def _skip_spaces(text: str, at: int) -> int:
@@ -196,7 +197,7 @@ def clause_ends(text: str, rules: Rules) -> Iterator[int]:
 
 def _ends_clause(word: str, following: str, following_complete: bool, rules: Rules) -> bool:
     bare = word.rstrip(CLOSERS)
-    if bare.endswith((",", ";", ":", "，", "、", "；", "：", "—", "–")) and len(bare) > 1:
+    if bare.endswith(_CLAUSE_MARKS) and len(bare) > 1:
         return not (bare[-2].isdigit() and following[0].isdigit())
     if word in {"—", "–", "-"}:
         return not following[0].isdigit()
@@ -205,6 +206,12 @@ def _ends_clause(word: str, following: str, following_complete: bool, rules: Rul
     if bare.endswith(rules.clause_endings) and len(bare) > 2:
         return True
     return following_complete and following.lower() in rules.conjunctions
+
+
+def is_marked(clause: str, rules: Rules) -> bool:
+    """Whether a clause shows its end itself, by a comma or an ending, and not by what follows."""
+    bare = clause.rstrip().rstrip(CLOSERS)
+    return bare.endswith(_CLAUSE_MARKS) or bare.endswith(rules.clause_endings)
 
 
 def word_ends(text: str, rules: Rules) -> Iterator[int]:

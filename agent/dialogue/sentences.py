@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from agent.dialogue.boundaries import (
     LOOKAHEAD,
     clause_ends,
+    is_marked,
     open_fence,
     rules_of,
     sentence_ends,
@@ -21,7 +22,6 @@ from agent.dialogue.boundaries import (
     word_ends,
 )
 
-_AFTER_MARK = (",", ";", ":", "，", "、", "；", "：", "—", "–")
 _SAFE_ENDS = ("!", "?", "。", "！", "？")
 
 
@@ -29,9 +29,9 @@ class SentenceSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     """How a reply is cut for the voice. A word is an English one, or two Hangul syllables."""
 
     first_words: int = Field(default=3, ge=1, le=20)
-    """Words that the first piece has at least when it is cut after a comma."""
+    """Words that the first piece has at least when a comma or a connective ending ends it."""
     first_words_unmarked: int = Field(default=5, ge=1, le=30)
-    """Words that it has at least when it is cut where no comma stands, as before `because`."""
+    """Words that it has at least when nothing but what follows ends it, as before `because`."""
     shortest_words: float = Field(default=2, ge=0.5, le=10)
     """Words of the shortest sentence that is spoken by itself; a shorter one waits for the next."""
     longest: int = Field(default=240, ge=40, le=2000)
@@ -54,7 +54,7 @@ class SentenceSplitter:
         return self._take()
 
     def hurry(self) -> None:
-        """Enough time passed: what can be said at all comes with the next `feed`, even of nothing."""
+        """Enough time passed: the next `feed`, even of nothing, answers what can be said at all."""
         self._hurried = True
 
     def flush(self) -> list[str]:
@@ -98,7 +98,7 @@ class SentenceSplitter:
 
     def _first_clause(self) -> int | None:
         for cut in clause_ends(self._text, self._rules):
-            marked = self._text[:cut].rstrip().endswith(_AFTER_MARK)
+            marked = is_marked(self._text[:cut], self._rules)
             settings = self._settings
             words = settings.first_words if marked else settings.first_words_unmarked
             if weight(self._text[:cut]) >= words:
