@@ -88,7 +88,7 @@ class LlamaCpp:
         # Besides the conversations': one sequence for each of a few system prompts.
         self.sequences = settings.conversations + SYSTEM_PROMPTS
         self.batch = max(
-            settings.batch_tokens or (512 if self.layers else 64),
+            settings.batch_tokens or (512 if self.layers else 48),
             settings.conversations + settings.prefill_share,
         )
         self.rewinds = not (

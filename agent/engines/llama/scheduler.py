@@ -1,0 +1,250 @@
+"""Many conversations in one context, one step at a time. No thread, no clock: `step()` is called.
+
+Each step is one call of llama.cpp: the replies being made go on by one token each, and some tokens
+of prompts are read (`shares.py` says whose). Between steps jobs come, go and are cancelled. A
+conversation's tokens stay in the cache (`places.py`), so that a turn reads only what is new.
+
+Promises: a job that was submitted ends exactly once, by its sink; a job that is cancelled takes
+part in no later step; one that is alone always finds room; a failing library fails the jobs that
+it was working on, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.engines.llama.job import Job, Opening, Sink
+from agent.engines.llama.places import Places
+from agent.engines.llama.prompts import Prompts
+from agent.engines.llama.reply import ReplyText
+from agent.engines.llama.runtime import DecodeFailed, Entry, Runtime
+from agent.engines.llama.shares import Shares, divide
+from agent.engines.protocols import Priority, ReplyRequest
+from agent.errors import EngineError, EngineFailed
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was done since the start, in tokens."""
+
+    prompt: int = 0
+    """Of prompts that were placed."""
+    reused: int = 0
+    """Of these, found in the cache."""
+    read: int = 0
+    """Of prompts, openings included, that went through the model."""
+    replied: int = 0
+    steps: int = 0
+    evictions: int = 0
+    """Conversations that lost their place."""
+
+
+class Scheduler:
+    """The jobs of one runtime. `openings`: system prompts that are kept for the calls to come."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        prompts: Prompts,
+        *,
+        shares: Shares,
+        openings: int,
+        stops: Sequence[str] = (),
+    ) -> None:
+        self._runtime = runtime
+        self._prompts = prompts
+        self._shares = shares
+        self._stops = stops
+        self._places = Places(runtime, openings=openings)
+        self._waiting: list[Job] = []
+        self._running: list[Job] = []
+        self._last_number = 0
+        self._counts = Counts()
+        self._closed: EngineError | None = None
+
+    @property
+    def busy(self) -> bool:
+        """A step has something to do."""
+        return bool(self._waiting or self._running or self._places.reading())
+
+    @property
+    def counts(self) -> Counts:
+        self._counts.evictions = self._places.evictions
+        return self._counts
+
+    def submit(self, request: ReplyRequest, sink: Sink, *, replies: bool) -> Job:
+        """A reply to be made or, not `replies`, its messages to be read ahead of one."""
+        self._last_number += 1
+        priority = request.priority if replies else Priority.PARTIAL
+        job = Job(request, sink, replies, number=self._last_number, priority=priority)
+        if self._closed is not None:
+            sink.end(self._closed)
+        elif not replies and self._has_urgent_reading():
+            sink.end(None)
+        else:
+            self._prepare(job)
+        return job
+
+    def cancel(self, job: Job) -> None:
+        """It takes part in no further step. What it has read stays in the cache. Idempotent."""
+        self._end(job, None)
+
+    def forget(self, conversation: str) -> None:
+        """Its jobs end, and its place in the cache is free."""
+        for job in [*self._running, *self._waiting]:
+            if job.conversation == conversation:
+                self._end(job, None)
+        self._places.release(conversation)
+        self._prompts.forget(conversation)
+
+    def step(self) -> None:
+        """One call of the library, if there is anything to do."""
+        self._counts.steps += 1
+        self._admit()
+        openings, batch = self._places.reading(), list[Entry]()
+        demands = [j.demand() for j in self._running] + [o.demand() for o in openings]
+        taken = divide(demands, self._shares)
+        everyone: list[Job | Opening] = [*self._running, *openings]
+        working = [work for work in everyone if work.number in taken]
+        for work in working:
+            batch += _entries(work, taken[work.number])
+        if not batch:
+            return
+        try:
+            answers = iter(self._runtime.decode(batch))
+        except DecodeFailed as error:
+            self._fail_running(error)
+            return
+        for work in working:
+            self._advance(work, taken[work.number])
+        for work in working:
+            if isinstance(work, Job) and work.replies and not work.unread:
+                self._choose(work, next(answers))
+
+    def close(self, error: EngineError) -> None:
+        """All jobs end with this error, now and from now on."""
+        self._closed = error
+        for job in [*self._running, *self._waiting]:
+            self._end(job, error)
+
+    def _prepare(self, job: Job) -> None:
+        try:
+            job.prompt = self._prompts.of(job.request, finished=job.replies)
+        except EngineError as error:
+            job.sink.end(error)
+            return
+        job.text = ReplyText(self._stops)
+        self._supersede(job)
+        self._waiting.append(job)
+
+    def _supersede(self, job: Job) -> None:
+        """What of the same conversation makes no sense any more beside this job."""
+        for other in [*self._running, *self._waiting]:
+            if other.conversation != job.conversation:
+                continue
+            if not other.replies:
+                self._end(other, None)
+            elif job.priority < other.priority:
+                message = "a committed reply of the same call took this speculation's place"
+                self._end(other, EngineFailed("llm", message))
+
+    def _has_urgent_reading(self) -> bool:
+        """Something more urgent than reading along has yet to be read."""
+        return any(job.replies and job.unread for job in [*self._running, *self._waiting])
+
+    def _admit(self) -> None:
+        """Places for those who wait, the most urgent first; nobody overtakes for want of room."""
+        for opening in self._places.reading():
+            opening.priority = Priority.PARTIAL  # unless somebody still waits for it
+        room = True
+        for job in sorted(self._waiting, key=lambda j: (j.priority, j.number)):
+            if any(other.conversation == job.conversation for other in self._running):
+                continue
+            room = room and self._start(job)
+            if not room and not job.replies:
+                self._end(job, None)
+
+    def _start(self, job: Job) -> bool:
+        """Place the job, or let it wait for its opening; False: there is no room for it."""
+        opening = self._places.opening_of(job, self._counts.steps, self._running)
+        if opening is not None and opening.unread:
+            return True
+        if opening is not None and not job.prompt.max_tokens:
+            self._end(job, None)  # the opening was all that it wanted
+            return True
+        if not job.prompt.tokens:
+            self._end(job, None)
+            return True
+        if not self._places.place(job, opening, self._running):
+            return False
+        self._waiting.remove(job)
+        self._running.append(job)
+        self._counts.prompt += len(job.prompt.tokens)
+        self._counts.reused += job.read
+        if not job.replies and not job.unread:
+            self._end(job, None)
+        return True
+
+    def _advance(self, work: Job | Opening, tokens: int) -> None:
+        """Note what the library has just read."""
+        assert work.sequence is not None  # only what has a place takes part in a step
+        if work.unread:
+            source = work.tokens if isinstance(work, Opening) else work.prompt.tokens
+            self._places.append(work.sequence, source[work.read : work.read + tokens])
+            work.read += tokens
+            self._counts.read += tokens
+        elif isinstance(work, Job) and work.next is not None:
+            self._places.append(work.sequence, [work.next])
+        if isinstance(work, Job):
+            work.served = self._counts.steps
+            if not work.replies and not work.unread:
+                self._end(work, None)
+
+    def _choose(self, job: Job, token: int) -> None:
+        """The model's next token: more of the reply, or its end."""
+        if self._runtime.ends(token):
+            self._finish(job)
+            return
+        job.next = token
+        job.made += 1
+        self._counts.replied += 1
+        if piece := job.text.feed(self._runtime.piece(token)):
+            job.sink.piece(piece)
+        if job.text.stopped or job.made >= job.prompt.max_tokens:
+            self._finish(job)
+
+    def _finish(self, job: Job) -> None:
+        if rest := job.text.finish():
+            job.sink.piece(rest)
+        self._end(job, None)
+
+    def _end(self, job: Job, error: EngineError | None) -> None:
+        for jobs in (self._running, self._waiting):
+            if job in jobs:
+                jobs.remove(job)
+                job.sink.end(error)
+
+    def _fail_running(self, cause: DecodeFailed) -> None:
+        """The library failed: nobody knows what the cache holds, so that it begins anew."""
+        error = EngineFailed("llm", f"llama.cpp failed: {cause}")
+        error.__cause__ = cause
+        for job in list(self._running):
+            self._end(job, error)
+        self._places.clear()
+
+
+def _entries(work: Job | Opening, tokens: int) -> list[Entry]:
+    """What one participant adds to the batch."""
+    assert work.sequence is not None  # only what has a place takes part in a step
+    if isinstance(work, Job) and not work.unread:
+        assert work.next is not None  # it was chosen when the prompt had been read
+        position = len(work.prompt.tokens) + work.made - 1
+        return [Entry(work.next, position, work.sequence, True)]
+    source = work.tokens if isinstance(work, Opening) else work.prompt.tokens
+    end = work.read + tokens
+    wants = isinstance(work, Job) and work.replies and end == len(source)
+    return [
+        Entry(source[at], at, work.sequence, wants and at == end - 1)
+        for at in range(work.read, end)
+    ]
