@@ -14,9 +14,6 @@ import { waterfall } from "./timeline.js";
  * @typedef {{entry: HTMLLIElement, heard: HTMLElement, reply: Reply}} Turn
  */
 
-/** A transcript below this confidence is marked as unsure. */
-const UNSURE = 0.4;
-
 export class Captions {
   #list;
   #words;
@@ -64,15 +61,12 @@ export class Captions {
     this.#follow();
   }
 
-  /** @param {{turn: number, text: string, language: string, confidence: number}} transcript */
-  transcript({ turn, text, language, confidence }) {
+  /** @param {{turn: number, text: string, language: string}} transcript */
+  transcript({ turn, text, language }) {
     const { entry, heard } = this.#hear(turn);
     entry.classList.remove("provisional");
     if (language) heard.lang = language;
     heard.replaceChildren(text);
-    if (confidence < UNSURE) {
-      heard.append(" ", this.#words.write(span("unsure"), "low-confidence"));
-    }
     this.#follow();
   }
 

@@ -11,7 +11,7 @@
  * @typedef {{name: "started", language: string, persona: string, stages: Stage[]}
  *   | {name: "phase", phase: Phase}
  *   | {name: "partial", turn: number, text: string, stable: string}
- *   | {name: "transcript", turn: number, text: string, language: string, confidence: number}
+ *   | {name: "transcript", turn: number, text: string, language: string}
  *   | {name: "dropped", turn: number, reason: string}
  *   | {name: "spoken", turn: number, text: string, seconds: number}
  *   | {name: "filler", turn: number, text: string}
@@ -43,7 +43,6 @@ const FACTS = {
     turn: m.turn,
     text: m.text,
     language: m.language ?? "",
-    confidence: m.confidence ?? 1,
   }),
   "turn.dropped": (m) => ({ name: "dropped", turn: m.turn, reason: m.reason }),
   "reply.spoken": (m) => ({ name: "spoken", turn: m.turn, text: m.text, seconds: m.seconds ?? 0 }),

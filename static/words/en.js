@@ -54,7 +54,6 @@ export const en = {
   "dropped-backchannel": "Taken as a nod; the agent went on.",
   "dropped-echo": "That was the agent’s own echo.",
   "dropped-empty": "No words were understood.",
-  "low-confidence": "not sure",
 
   "answered-after": "You heard the reply {seconds} s after your last word",
   "filled-after": "First sound {seconds} s after your last word, the reply at {reply} s",

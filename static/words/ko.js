@@ -54,7 +54,6 @@ export const ko = {
   "dropped-backchannel": "맞장구로 알고 말을 이어 갔어요.",
   "dropped-echo": "상대의 목소리가 되돌아온 소리였어요.",
   "dropped-empty": "알아들은 말이 없어요.",
-  "low-confidence": "확실하지 않음",
 
   "answered-after": "말을 마치고 {seconds}초 뒤에 대답이 들렸어요",
   "filled-after": "말을 마치고 {seconds}초 뒤에 첫소리, {reply}초 뒤에 대답",
