@@ -21,6 +21,7 @@ from aiortc import (
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCRtpTransceiver,
+    RTCSctpTransport,
     RTCSessionDescription,
 )
 
@@ -35,15 +36,20 @@ from signaling.offer import MALFORMED, check_offer
 
 log = logging.getLogger(__name__)
 
-Gone = Literal["left", "failed", "silent", "never_connected"]
+Gone = Literal["left", "failed", "silent", "flooded", "never_connected"]
 """Why a peer is no longer there."""
 
 WAITING_MESSAGES = 256
 """Messages kept for a control channel that is not open yet; the oldest are dropped."""
 UNREAD_BYTES = 1 << 20
 """Bytes that may wait in a channel whose client does not read; more are dropped."""
-LOOK_EVERY = 1.0
+LOOK_EVERY = 0.5
 """Seconds from one look at the packet counter to the next."""
+SCTP_WINDOW = 1 << 20
+"""Bytes that aiortc says it takes before a message is whole; it does not hold a peer to it."""
+UNFINISHED_BYTES = 1 << 19
+"""Bytes of one unfinished message, twice the advertised limit, that make a peer a nuisance:
+every further packet of it costs aiortc a walk over all that came before."""
 
 
 class Peer:
@@ -181,6 +187,8 @@ class Peer:
                 async with asyncio.timeout(min(LOOK_EVERY, self._settings.silent_timeout / 4)):
                     await self._changed.wait()
             except TimeoutError:
+                if unfinished_bytes(self._pc.sctp) > UNFINISHED_BYTES:
+                    return "flooded"
                 total = await packets_received(self._audio.receiver)
                 if total != received:
                     received, last_packet = total, clock()
@@ -193,3 +201,8 @@ async def packets_received(receiver: RTCRtpReceiver) -> int:
     """RTP packets of media that have arrived."""
     report = await receiver.getStats()
     return sum(stats.packetsReceived for stats in report.values() if stats.type == "inbound-rtp")
+
+
+def unfinished_bytes(sctp: RTCSctpTransport | None) -> int:
+    """Bytes that arrived for messages that are not whole yet; 0 where aiortc does not tell."""
+    return SCTP_WINDOW - getattr(sctp, "_advertised_rwnd", SCTP_WINDOW)

@@ -121,20 +121,28 @@ async def test_a_message_that_is_none_is_answered_and_the_call_goes_on(
         await caller.wait_for("pong")
 
 
-async def test_a_message_of_a_megabyte_disturbs_no_other_call() -> None:
+async def test_a_message_of_a_megabyte_is_answered_and_disturbs_no_call() -> None:
     async with phone() as line, line.caller() as rude, line.caller() as polite:
         await rude.wait_for("call.started")
         await polite.wait_for("call.started")
         rude.send_unchecked("x" * 1_000_000)
         said = await polite.say(tone(0.5))
         assert await polite.recording.next_voice(said.begin) > said.begin
-        polite.send({"type": "ping"})
-        await polite.wait_for("pong")
-        try:
-            assert (await rude.wait_for("error", within=5))["code"] == "message_too_large"
-        except CallFailed:
-            await rude.hang_up()
-        assert polite.call_id in line.calls
+        assert (await rude.wait_for("error"))["code"] == "message_too_large"
+        for caller in (rude, polite):
+            caller.send({"type": "ping"})
+            await caller.wait_for("pong")
+
+
+async def test_a_message_that_does_not_end_ends_its_call_and_no_other() -> None:
+    async with phone() as line, line.caller() as rude, line.caller() as polite:
+        await rude.wait_for("call.started")
+        rude.send_unchecked("x" * 30_000_000)
+        await rude.ended()
+        await gone_but(line, polite.call_id)
+        assert line.reasons() == ["flooded"]
+        said = await polite.say(tone(0.3))
+        assert await polite.recording.next_voice(said.begin) > said.begin
 
 
 async def test_a_flood_of_messages_is_answered_and_bounded() -> None:
