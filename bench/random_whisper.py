@@ -176,12 +176,15 @@ def _tokenizer(shape: Shape) -> Any:
     special = ["endoftext", "startoftranscript", *_languages(shape), "translate", "transcribe"]
     special += ["startoflm", "startofprev", "nospeech", "notimestamps"]
     special += [f"{number * 0.02:.2f}" for number in range(1501)]
-    unused = shape.vocabulary - len(alphabet) - len(special)
-    tokens = alphabet + [f"unused {number}" for number in range(unused)]
+    # faster-whisper suppresses the first token of " -", " '" and " ♪": not to be the bare space.
+    merges = [("Ġ", "-"), ("Ġ", "'"), ("Ġ", "â")]
+    joined = ["".join(pair) for pair in merges]
+    unused = shape.vocabulary - len(alphabet) - len(joined) - len(special)
+    tokens = alphabet + joined + [f"unused {number}" for number in range(unused)]
     if shape.multilingual:
         tokens[-1] = ""  # by this token CTranslate2 tells a multilingual vocabulary
     vocabulary = {token: number for number, token in enumerate(tokens)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(f"<|{name}|>", special=True) for name in special])
