@@ -13,6 +13,7 @@ import ipaddress
 from typing import Annotated
 
 from aiortc import RTCIceServer
+from aiortc.rtcicetransport import parse_stun_turn_uri
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from signaling.errors import BadOffer, OfferTooLarge
@@ -28,13 +29,24 @@ def _address(text: str) -> str:
     return str(ipaddress.ip_address(text))
 
 
+def _ice_url(text: str) -> str:
+    try:
+        parse_stun_turn_uri(text)
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is no address of a STUN or TURN server; it looks like stun:host:3478"
+        ) from error
+    return text
+
+
 Address = Annotated[str, AfterValidator(_address)]
+IceUrl = Annotated[str, AfterValidator(_ice_url)]
 
 
 class IceServer(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """A STUN or TURN server, as browsers write it."""
 
-    urls: tuple[str, ...]
+    urls: tuple[IceUrl, ...]
     """Such as `stun:host:3478`, `turn:host:3478?transport=udp`."""
     username: str = ""
     """For TURN."""

@@ -151,6 +151,8 @@ def test_no_server_is_asked_unless_configured() -> None:
         {"port_min": 5010, "port_max": 5000},
         {"silent_timeout": 0},
         {"unknown": 1},
+        {"servers": [{"urls": ["http://stun.example.org"]}]},
+        {"servers": [{"urls": ["stun:example.org?transport=tcp"]}]},
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
