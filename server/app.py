@@ -22,6 +22,7 @@ from aiohttp.typedefs import Handler
 
 from agent.call import Call
 from media.voice import VoiceModel, load_voice_model
+from server import journal
 from server.calls import Begin, CallObserver, Calls, Conversation, Line
 from server.config import Settings
 from server.health import Health
@@ -57,7 +58,7 @@ def create_app(
         ice=settings.ice,
         speaker=settings.speaker,
         stages=reports,
-        observers=(metrics.observe, *observers),
+        observers=(metrics.observe, journal.observe, *observers),
     )
     doors = Doors(calls, info=lambda: info(settings, reports, calls), static=STATIC)
     app = web.Application(

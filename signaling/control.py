@@ -1,8 +1,25 @@
 """The words on the control channel: events become messages, messages become commands.
 
-All pure. Server to client, every message is JSON with `type` and `at` (seconds since the call
-began). Client to server: `language`, `interrupt`, `hangup`, `ping`; anything else is answered by
-an `error`. What a message may hold is in the README.
+All pure. The channel is a data channel that the client opens, of any name; a message is one JSON
+object. From the server each has `type` and `at` (seconds since the call began):
+
+    call.started         call_id, language, persona, stages: [{stage, engine, model, why, …}]
+    phase                phase: listening, hearing, thinking, speaking, ended
+    transcript.partial   turn, text, stable (the leading part that will not change)
+    transcript.final     turn, text, language, confidence
+    turn.dropped         turn, reason: what was heard is no turn
+    reply.spoken         turn, text, seconds: a sentence begins to be audible
+    filler.spoken        turn, text
+    duck                 turn, ducked: the agent is quieter, or as loud as before
+    barge_in             turn, heard: what of the reply had reached the caller
+    turn.finished        turn, transcript, reply, interrupted, speculated, timeline (seconds after
+                         the caller's last speech, null: it did not happen)
+    error                code, message, fatal
+    call.ended           reason
+    pong
+
+From the client: `{"type": "language", "language": "ko"}`, `{"type": "interrupt"}`,
+`{"type": "hangup"}`, `{"type": "ping"}`. Anything else is answered by an `error`.
 """
 
 from __future__ import annotations
