@@ -97,5 +97,6 @@ def level_db(samples: Samples) -> float:
     """The level of `samples` in dBFS (root mean square; full scale is 0); -100 for silence."""
     if not len(samples):
         return -100.0
-    power = float(np.mean(np.square(samples, dtype=np.float32))) / 32768.0**2
+    scaled = samples.astype(np.float32)
+    power = float(np.dot(scaled, scaled)) / len(samples) / 32768.0**2
     return max(-100.0, 10.0 * math.log10(power)) if power > 0 else -100.0

@@ -81,12 +81,12 @@ class Pacer:
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         for slot in self._slots:
-            while slot.members and (late := -slot.ticks.wait(loop.time())) >= 0:
-                tick = slot.ticks.take(loop.time())
+            while slot.members and slot.ticks.due <= (now := loop.time()):
                 if self._on_lateness is not None:
-                    self._on_lateness(late)
+                    self._on_lateness(now - slot.ticks.due)
+                tick = slot.ticks.take(now)
                 for member in list(slot.members):
-                    self._step(slot, member, tick, loop.time())
+                    self._step(slot, member, tick, now)
         self._schedule(loop)
 
     @staticmethod

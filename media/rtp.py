@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import random
 import struct
+import time
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -56,6 +57,8 @@ _OBJECTS: dict[str, tuple[str, ...]] = {
     "dtls": ("_rx_srtp", "_tx_srtp", "_rtp_router", "_RTCDtlsTransport__rx_bytes"),
     "ice": ("_nominated", "_protocols", "data_received"),
 }
+_NTP_EPOCH = 2_208_988_800
+"""Seconds from NTP's epoch (1900) to that of `time.time()`."""
 _STREAMS = 4
 """SSRCs of one peer that statistics are kept of."""
 _RATE, _BURST = 600.0, 600.0
@@ -314,7 +317,7 @@ class _Outward:
         sender._RTCRtpSender__rtp_history[self._sequence % RTP_HISTORY_SIZE] = _Sent(
             self._sequence, packet
         )
-        sender._RTCRtpSender__ntp_timestamp = clock.current_ntp_time()
+        sender._RTCRtpSender__ntp_timestamp = int((time.time() + _NTP_EPOCH) * 2**32)
         sender._RTCRtpSender__rtp_timestamp = timestamp
         sender._RTCRtpSender__octet_count += payload
         sender._RTCRtpSender__packet_count += 1

@@ -39,15 +39,12 @@ class Ticks:
     def __init__(self, start: float) -> None:
         self._start = start
         self._next = 0
-
-    @property
-    def due(self) -> float:
+        self.due = start
         """When the next step comes."""
-        return self._start + self._next * FRAME_SECONDS
 
     def skip(self, now: float) -> None:
         """Leave out the steps that have come already."""
-        self._next = max(self._next, ceil((now - self._start) / FRAME_SECONDS))
+        self._go_to(max(self._next, ceil((now - self._start) / FRAME_SECONDS)))
 
     def wait(self, now: float) -> float:
         """Seconds until the next step; not positive when it has come."""
@@ -55,11 +52,15 @@ class Ticks:
 
     def take(self, now: float) -> int:
         """The number of the step that has come. One that is half a second late is skipped."""
-        late = -self.wait(now)
-        if late > _LOST:
-            self._next += int(late / FRAME_SECONDS)
-        self._next += 1
-        return self._next - 1
+        late = now - self.due
+        step = self._next + (int(late / FRAME_SECONDS) if late > _LOST else 0)
+        self._go_to(step + 1)
+        return step
+
+    def _go_to(self, step: int) -> None:
+        # From the start each time: a sum of steps would drift.
+        self._next = step
+        self.due = self._start + step * FRAME_SECONDS
 
 
 class SpeakerTrack(MediaStreamTrack):

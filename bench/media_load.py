@@ -1,0 +1,143 @@
+"""The callers' side of `bench.media`: many light callers in one process, and what they notice.
+
+A caller sends packets encoded beforehand over the short path and notes when each answer packet
+arrives; it decodes nothing, so that forty of them fit on one core beside the server's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import numpy as np
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+
+from media.audio import Samples
+from media.opus import FRAME, Encoder, OpusSettings
+from media.pacer import Pacer
+from media.packets import RtpPacket
+from media.rtp import ShortPath
+from media.track import Packet, SpeakerTrack
+
+
+def encoded(samples: Samples) -> list[bytes]:
+    """48 kHz samples as Opus packets of 20 ms."""
+    encoder = Encoder(OpusSettings(bitrate=32_000))
+    whole = len(samples) - len(samples) % FRAME
+    return [encoder.encode(samples[start : start + FRAME]) for start in range(0, whole, FRAME)]
+
+
+class Mouth:
+    """What a short path takes a speaker for: packets from a list, again and again."""
+
+    is_closed = False
+
+    def __init__(self, packets: Sequence[bytes], offset: int) -> None:
+        self._packets = packets
+        self._next = offset
+        self.track = SpeakerTrack(self.leave)
+        self.begun: list[float] = []
+        """When each round of the packets began to leave (time.monotonic)."""
+
+    def speak_codec(self, name: str) -> bool:
+        return True
+
+    def leave(self) -> Packet:
+        index = self._next % len(self._packets)
+        if index == 0:
+            self.begun.append(time.monotonic())
+        self._next += 1
+        return Packet(self._packets[index], begins=False)
+
+
+class Caller:
+    """One call to the server."""
+
+    def __init__(self, packets: Sequence[bytes], *, offset: int = 0, loss: float = 0.0) -> None:
+        self.mouth = Mouth(packets, offset)
+        self.arrivals: list[tuple[float, int]] = []
+        """When each packet came, and its RTP timestamp."""
+        self.connected = self.first_packet = 0.0
+        """Seconds from the offer."""
+        self._loss = loss
+        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        transceiver = self._pc.addTransceiver(self.mouth.track, direction="sendrecv")
+        self._short: Any = ShortPath(transceiver, self.mouth, lambda samples: None)  # type: ignore[arg-type]  # a speaker's shape
+        self._is_up = asyncio.Event()
+
+    async def call(self, session: aiohttp.ClientSession, url: str, pacer: Pacer) -> None:
+        """Connect, and talk from then on."""
+        begun = time.monotonic()
+        self._pc.on("connectionstatechange", self._look)
+        await self._pc.setLocalDescription(await self._pc.createOffer())
+        async with session.post(url, json={"sdp": self._pc.localDescription.sdp}) as response:
+            answer = (await response.json())["sdp"]
+        await self._pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        await self._is_up.wait()
+        self.connected = time.monotonic() - begun
+        # aiortc starts its sender and receiver right after, and tells nobody.
+        while self._short.reception is None or self._short._outward is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        first = asyncio.Event()
+        self._short.reception.tick = lambda now: None
+
+        def note(packet: RtpPacket, now: float) -> None:
+            self.arrivals.append((time.monotonic(), packet.timestamp))
+            first.set()
+
+        self._short.reception.arrive = note
+        if self._loss:
+            self._lose(self._short._outward)
+        self._leave = pacer.join(self._short.step, self._fail)
+        await first.wait()
+        self.first_packet = time.monotonic() - begun
+
+    async def close(self) -> None:
+        self._leave()
+        await self._pc.close()
+
+    def lateness(self, since: float) -> list[float]:
+        """Seconds by which each packet that came after `since` was later than the earliest."""
+        late = np.array([(at - stamp / 48_000) for at, stamp in self.arrivals if at > since])
+        return list(late - late.min()) if len(late) else []
+
+    def _lose(self, outward: Any) -> None:
+        stock, generator = outward.send, random.Random(1)
+
+        def send(payload: bytes, marker: bool, tick: int) -> None:
+            if generator.random() < self._loss:
+                outward._sequence = outward._sequence + 1 & 0xFFFF
+            else:
+                stock(payload, marker, tick)
+
+        outward.send = send
+
+    def _look(self) -> None:
+        if self._pc.connectionState == "connected":
+            self._is_up.set()
+
+    @staticmethod
+    def _fail(error: Exception) -> None:
+        raise error
+
+
+@asynccontextmanager
+async def callers(
+    count: int, url: str, packets: Sequence[bytes], *, loss: float = 0.0
+) -> AsyncIterator[list[Caller]]:
+    """`count` callers that are connected and talking."""
+    pacer = Pacer()
+    made = [Caller(packets, offset=-7 * number, loss=loss) for number in range(count)]
+    async with aiohttp.ClientSession() as session:
+        try:
+            for caller in made:
+                await caller.call(session, f"{url}/offer", pacer)
+            yield made
+        finally:
+            for caller in made:
+                await caller.close()

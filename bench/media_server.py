@@ -1,0 +1,218 @@
+"""The server side of `bench.media`: calls that listen and talk, and what they cost.
+
+    python -m bench.media_server --path short|stock|aiortc --port 8099 [--core 0] [--disturb]
+
+`short` and `stock` are this project's line on its two ways; `aiortc` is what a program does that
+only uses aiortc: frames of 48 kHz stereo out, frames in, a resampler. Each call's chunks go through
+the speech detector, and the agent talks the same recorded speech without end. There is no engine.
+
+    POST /offer {sdp} -> {sdp}      GET /usage -> {cpu, wall, rss, onsets, ...}   (then reset)
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import resource
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import uvloop
+from aiohttp import web
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+
+from bench.media_sound import speech
+from media.audio import AudioChunk
+from media.line import Line
+from media.listening import listen
+from media.microphone import Microphone
+from media.pacer import Pacer
+from media.speaker import Speaker, SpeakerClosed
+from media.track import Ticks
+from media.voice import VoiceModel, VoiceSettings, load_voice_model
+
+_LOUD = 4_000
+
+
+class Talking(MediaStreamTrack):
+    """Recorded speech as aiortc's examples send it: 20 ms frames of 48 kHz stereo."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._samples = np.repeat(speech(48_000), 2)
+        self._ticks: Ticks | None = None
+
+    async def recv(self) -> av.AudioFrame:
+        clock = asyncio.get_running_loop().time
+        self._ticks = self._ticks or Ticks(clock())
+        if (wait := self._ticks.wait(clock())) > 0:
+            await asyncio.sleep(wait)
+        tick = self._ticks.take(clock())
+        at = tick * 1920 % (len(self._samples) - 1920)
+        samples = self._samples[at : at + 1920]
+        frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="stereo")
+        frame.sample_rate, frame.pts, frame.time_base = 48_000, tick * 960, Fraction(1, 48_000)
+        return frame
+
+
+class Server:
+    """Calls without engines."""
+
+    def __init__(self, path: str, *, detect: bool) -> None:
+        self._path = path
+        self._model: VoiceModel | None = load_voice_model(VoiceSettings()) if detect else None
+        self._lateness: list[float] = []
+        self._pacer = Pacer(self._lateness.append)
+        self._peers: set[RTCPeerConnection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._onsets: list[float] = []
+        self._chunks = 0
+        self._mark()
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post("/offer", self._offer), web.get("/usage", self._usage)]
+
+    async def _offer(self, request: web.Request) -> web.Response:
+        pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._peers.add(pc)
+        offer = await request.json()
+        await pc.setRemoteDescription(RTCSessionDescription(offer["sdp"], "offer"))
+        transceiver = pc.getTransceivers()[0]
+        transceiver.direction = "sendrecv"
+        microphone = Microphone()
+        if self._path == "aiortc":
+            transceiver.sender.replaceTrack(Talking())
+            carry: Callable[[], Coroutine[Any, Any, None]] = lambda: listen(  # noqa: E731 - a closure
+                transceiver.receiver.track, microphone
+            )
+            tasks = []
+        else:
+            speaker = Speaker()
+            line = Line(
+                transceiver,
+                microphone=microphone,
+                speaker=speaker,
+                pacer=self._pacer,
+                path="short" if self._path == "short" else "stock",
+            )
+            carry, tasks = line.run, [self._talk(speaker)]
+        await pc.setLocalDescription(await pc.createAnswer())
+
+        @pc.on("connectionstatechange")
+        async def changed() -> None:
+            if pc.connectionState == "connected":
+                for work in (carry(), self._hear(microphone), *tasks):
+                    self._start(work)
+            elif pc.connectionState in ("failed", "closed"):
+                self._peers.discard(pc)
+                await pc.close()
+
+        return web.json_response({"sdp": pc.localDescription.sdp})
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _talk(self, speaker: Speaker) -> None:
+        said = speech(22_050)
+        second = 22_050
+        try:
+            while True:
+                for start in range(0, len(said), second):
+                    await speaker.play(AudioChunk(said[start : start + second], 22_050))
+        except SpeakerClosed:
+            return
+
+    async def _hear(self, microphone: Microphone) -> None:
+        detector = self._model.detector() if self._model else None
+        quiet = 0
+        async for chunk in microphone:
+            self._chunks += 1
+            if detector is not None:
+                detector.probability(chunk)
+            if np.abs(chunk.samples).max(initial=0) > _LOUD:
+                if quiet > 10:
+                    self._onsets.append(time.monotonic())
+                quiet = 0
+            else:
+                quiet += 1
+
+    async def _usage(self, request: web.Request) -> web.Response:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        cpu = used.ru_utime + used.ru_stime
+        late = np.array(self._lateness or [0.0]) * 1000
+        answer = {
+            "cpu": cpu - self._cpu,
+            "wall": time.monotonic() - self._wall,
+            "rss": _resident(),
+            "threads": threading.active_count(),
+            "tasks": len(asyncio.all_tasks()),
+            "peers": len(self._peers),
+            "chunks": self._chunks,
+            "onsets": self._onsets,
+            "paced_late_p50": float(np.percentile(late, 50)),
+            "paced_late_p99": float(np.percentile(late, 99)),
+        }
+        self._mark()
+        return web.json_response(answer)
+
+    def _mark(self) -> None:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        self._cpu = used.ru_utime + used.ru_stime
+        self._wall = time.monotonic()
+        self._onsets, self._chunks = [], 0
+        self._lateness.clear()
+
+
+def _resident() -> int:
+    """Bytes of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _disturb() -> None:
+    """An engine: native work that leaves the GIL free, and a little Python between."""
+    matrix = np.random.default_rng(1).standard_normal((400, 400))
+    while True:
+        matrix = matrix @ matrix
+        matrix /= np.abs(matrix).max()
+        sum(range(20_000))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--path", choices=("short", "stock", "aiortc"), required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--core", type=int)
+    parser.add_argument("--no-detector", action="store_true")
+    parser.add_argument("--disturb", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.core is not None:
+        os.sched_setaffinity(0, {arguments.core})
+    if arguments.disturb:
+        threading.Thread(target=_disturb, daemon=True).start()
+    loop = uvloop.new_event_loop()
+    server = Server(arguments.path, detect=not arguments.no_detector)
+    app = web.Application()
+    app.add_routes(server.routes())
+    web.run_app(
+        app, host="127.0.0.1", port=arguments.port, loop=loop, print=None, handle_signals=True
+    )
+
+
+if __name__ == "__main__":
+    main()
