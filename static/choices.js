@@ -61,6 +61,7 @@ export function offerLanguages(select, session, info) {
   session.language = wishes.find((code) => code && codes.includes(code)) ?? codes[0] ?? "";
   select.value = session.language;
   select.disabled = codes.length < 2;
+  if (select.parentElement) select.parentElement.hidden = codes.length === 0;
 }
 
 /**

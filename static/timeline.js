@@ -80,26 +80,43 @@ export function waterfall(timeline, words) {
  * @param {number | null} filler
  */
 function picture(drawn, filler) {
-  const last = Math.max(0.1, filler ?? 0, ...drawn.map(({ to }) => to));
+  const last = length(drawn, filler);
   const cell = square(last);
   const width = Math.ceil(last / cell - 1e-9) * cell;
   const picture = document.createElement("span");
   picture.className = "squares";
   picture.setAttribute("aria-hidden", "true");
-  picture.style.setProperty("--square", percent(cell / width));
+  // A span each: as a gradient, Firefox drops lines that fall between two pixels.
+  for (let at = cell; at < width - cell / 2; at += cell) mark(picture, "rule", at / width);
   for (const { name, from, to } of drawn) {
     const bar = picture.appendChild(document.createElement("span"));
     bar.className = `bar ${name}`;
     bar.style.marginInlineStart = percent(Math.max(0, from) / width);
     bar.style.width = percent(Math.max(0, to - Math.max(0, from)) / width);
   }
-  if (filler != null) {
-    const mark = picture.appendChild(document.createElement("span"));
-    mark.className = "mark filler";
-    mark.style.insetInlineStart = percent(Math.max(0, filler) / width);
-  }
-  picture.dataset.square = String(cell);
+  if (filler != null) mark(picture, "filler", Math.max(0, filler) / width);
   return picture;
+}
+
+/**
+ * The seconds that a picture must hold.
+ * @param {Step[]} drawn
+ * @param {number | null} filler
+ */
+function length(drawn, filler) {
+  return Math.max(0.1, filler ?? 0, ...drawn.map(({ to }) => to));
+}
+
+/**
+ * An upright line at a part of the picture's width.
+ * @param {HTMLElement} picture
+ * @param {string} name
+ * @param {number} part
+ */
+function mark(picture, name, part) {
+  const line = picture.appendChild(document.createElement("span"));
+  line.className = `mark ${name}`;
+  line.style.insetInlineStart = percent(part);
 }
 
 /**
@@ -133,9 +150,9 @@ function figures(drawn, timeline, words) {
   const body = table.createTBody();
   for (const { name, from, to } of drawn) row(body, name, from, to - from, words);
   if (timeline.filler != null) row(body, "filler", timeline.filler, null, words);
-  if (isPrepared(timeline)) {
-    box.append(words.write(document.createElement("p"), "prepared"));
-  }
+  const seconds = square(length(drawn, timeline.filler ?? null));
+  box.append(words.write(document.createElement("p"), "grid-cell", { seconds }));
+  if (isPrepared(timeline)) box.append(words.write(document.createElement("p"), "prepared"));
   return box;
 }
 

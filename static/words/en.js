@@ -66,7 +66,7 @@ export const en = {
   "step-filler": "A filler meanwhile",
   prepared: "The reply was prepared while you paused.",
   seconds: "{seconds} s",
-  "grid-cell": "One square is {seconds} s",
+  "grid-cell": "One square is {seconds} s.",
   "column-step": "Step",
   "column-from": "from",
   "column-took": "took",

@@ -66,7 +66,7 @@ export const ko = {
   "step-filler": "그사이 추임새",
   prepared: "말을 쉬는 동안 대답을 미리 준비했어요.",
   seconds: "{seconds}초",
-  "grid-cell": "한 칸은 {seconds}초",
+  "grid-cell": "한 칸은 {seconds}초예요.",
   "column-step": "단계",
   "column-from": "시작",
   "column-took": "걸린 시간",
