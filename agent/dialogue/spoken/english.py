@@ -90,13 +90,13 @@ def _time(match: re.Match[str]) -> str | None:
     if not half:
         return clock(hour, minute) + seconds
     exact = cardinal(str(int(hour))) if not int(minute or 0) else clock(hour, minute)
-    return f"{exact}{seconds} {half[0].upper()} M{_full_stop(match)}"
+    return f"{exact}{seconds} {half[0].upper()}M{_full_stop(match)}"
 
 
 def _hour(match: re.Match[str]) -> str | None:
     if not 1 <= int(match["hour"]) <= 12:
         return None
-    return f"{cardinal(match['hour'])} {match['half'][0].upper()} M{_full_stop(match)}"
+    return f"{cardinal(match['hour'])} {match['half'][0].upper()}M{_full_stop(match)}"
 
 
 def _full_stop(match: re.Match[str]) -> str:
@@ -130,7 +130,8 @@ def _abbreviation(match: re.Match[str]) -> str:
 
 def _initials(match: re.Match[str]) -> str:
     is_last = not match.string[match.end() :].strip()
-    return " ".join(match.group().replace(".", " ").split()) + ("." if is_last else "")
+    # Written together a voice spells them; alone, an "A" would be the article.
+    return match.group().replace(".", "").upper() + ("." if is_last else "")
 
 
 def _either(first: str, second: Callable[[str], str]) -> Spell:
@@ -252,6 +253,7 @@ _NUMBERS: tuple[Rule, ...] = (
     _rule(rf"({_NUMBER})\s?(?:x|×)\s?(?=\d)", lambda match: f"{cardinal(match[1])} by "),
     _rule(rf"({_NUMBER})\s?[-–—~]\s?(?=\d)", lambda match: f"{cardinal(match[1])} to "),
     _rule(rf"({_NUMBER})[kK]\b", lambda match: f"{cardinal(match[1])} thousand"),
+    _rule(r"\bA-?(\d+)\b", lambda match: f"A-{cardinal(match[1])}"),  # else it is an article
     _rule(r"(?<=[A-Za-z])-?(?=\d)|(?<=\d)-?(?=[A-Za-z])", lambda match: " "),
     _rule(
         _NUMBER,
@@ -279,7 +281,7 @@ _WORDS: tuple[Rule, ...] = (
     _plain(r"\bvs\b", "versus"),
     _rule(rf"\b({_MONTH})(?<=\.)", lambda match: _month(match[1])),
     _rule(r"\b(?:[A-Za-z]\.){2,}", _initials),
-    _plain(r"\bPh\.?D\b\.?", "P H D"),
+    _plain(r"\bPh\.?D\b\.?", "PhD"),
 )
 # Other scripts' digits and superscripts; what the rules above did not take.
 _LAST: tuple[Rule, ...] = (
