@@ -32,4 +32,8 @@ def enter_environment() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # while the packages were being loaded
+        print("Stopped.", file=sys.stderr)
+        sys.exit(130)
