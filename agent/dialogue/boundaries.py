@@ -122,6 +122,8 @@ def _sentence_cut(text: str, match: re.Match[str], rules: Rules) -> int | None:
     last = min(len(text), at + _CLOSERS_READ)
     while at < last and text[at] in CLOSERS and not _opens(text, at):
         at += 1
+    if at + 1 == len(text) and text[at] in CLOSERS:
+        return None  # whether it closes or opens is told by the next character
     following = _skip_spaces(text, at)
     if following == len(text):
         return None

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agent.dialogue.spoken import english, korean
+from agent.dialogue.spoken.english import LANGUAGE as ENGLISH
+from agent.dialogue.spoken.korean import LANGUAGE as KOREAN
 from agent.dialogue.spoken.language import Language
 from agent.dialogue.spoken.markup import normalise, say_addresses, strip_markdown
 from agent.dialogue.spoken.pronunciation import pronounce
@@ -19,7 +20,7 @@ from agent.dialogue.spoken.tidy import tidy
 
 __all__ = ["SpokenText", "TimedWord", "to_speech"]
 
-_LANGUAGES: Mapping[str, Language] = {"en": english.LANGUAGE, "ko": korean.LANGUAGE}
+_LANGUAGES: Mapping[str, Language] = {"en": ENGLISH, "ko": KOREAN}
 _PASSES = 4
 """Spelling a strange text may bring up something to spell; it settles after two or three passes."""
 
@@ -31,7 +32,7 @@ def to_speech(
 
     `pronunciations` maps a written word to how it is said, before anything else is decided. The
     result has no digit, and is its own spoken form. Never raises."""
-    spelling = _LANGUAGES.get(language.split("-")[0].lower(), english.LANGUAGE)
+    spelling = _LANGUAGES.get(language.split("-")[0].lower(), ENGLISH)
     rewriting = Rewriting(text)
     strip_markdown(rewriting)
     normalise(rewriting)

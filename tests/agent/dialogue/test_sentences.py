@@ -182,6 +182,12 @@ TEXTS = st.one_of(TRICKY, st.text(max_size=80))
 SHORT = SentenceSettings(longest=40)
 
 
+def test_a_mark_that_may_open_or_close_is_waited_for() -> None:
+    splitter = SentenceSplitter("en")
+    assert splitter.feed("It is well known。`") == []
+    assert splitter.feed("` So") == ["It is well known。`` "]
+
+
 @settings(max_examples=300, deadline=None)
 @given(TEXTS, st.sampled_from(["en", "ko"]), st.data())
 def test_no_character_is_lost_and_chunks_do_not_matter(
