@@ -36,7 +36,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop on virtual time. It begins at 1000 s: a real loop's clock does not begin at 0 either."""
+    """A loop on virtual time. It begins at 1000 s: a real loop's clock does not begin at 0."""
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()

@@ -37,8 +37,8 @@ class EspeakSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docst
     """How espeak-ng speaks."""
 
     voices: Mapping[str, str] = {"en": "en-us"}
-    """espeak-ng's voice for a language (ISO 639-1), such as `en-gb-x-rp` or `en-us+f3`. A language that
-    is not named here is spoken by the voice of its own name."""
+    """espeak-ng's voice for a language (ISO 639-1), such as `en-gb-x-rp` or `en-us+f3`. A language
+    that is not named here is spoken by the voice of its own name."""
     speed: float = Field(default=1.0, ge=0.5, le=2.0)
     """How fast it speaks, as a multiple of 175 words a minute."""
     pitch: int = Field(default=50, ge=0, le=99)
