@@ -12,6 +12,8 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from agent.errors import EngineFailed, EngineMissing
 from media.audio import Samples
 
@@ -32,7 +34,6 @@ _FUNCTIONS: dict[str, tuple[object, list[object]]] = {
     "ps_get_hyp": (ctypes.c_char_p, [_POINTER, _POINTER]),
     "ps_get_prob": (ctypes.c_int32, [_POINTER]),
     "ps_get_logmath": (_POINTER, [_POINTER]),
-    "ps_set_cmn": (ctypes.c_int, [_POINTER, ctypes.c_char_p]),
     "logmath_exp": (ctypes.c_double, [_POINTER, ctypes.c_int]),
 }
 
@@ -59,19 +60,18 @@ class SphinxDecoder:
         if not self._decoder:
             raise EngineMissing("stt", f"PocketSphinx does not start with its model in {model}")
 
-    def begin(self, cepstral_mean: str) -> None:
-        """Begin an utterance, expecting the channel to sound as it did with this mean."""
-        self._check(self._library.ps_set_cmn(self._decoder, cepstral_mean.encode()), "set_cmn")
+    def decode(self, samples: Samples) -> None:
+        """Hear an utterance of 16 kHz samples, normalised by all of it.
+
+        The library can also listen along, but not both: a decoder that did one and then the other
+        read outside its buffers (5.1.1), and what it understands while listening along is poor.
+        """
+        samples = np.ascontiguousarray(samples)
         self._check(self._library.ps_start_utt(self._decoder), "start_utt")
-
-    def process(self, samples: Samples, *, whole: bool = False) -> None:
-        """Hear 16 kHz samples; `whole`: they are all of the utterance."""
-        pointer = samples.ctypes.data
-        count = self._library.ps_process_raw(self._decoder, pointer, len(samples), 0, int(whole))
-        self._check(count, "process_raw")
-
-    def end(self) -> None:
-        """No more comes: search once more with all that is known."""
+        heard = self._library.ps_process_raw(
+            self._decoder, samples.ctypes.data, len(samples), 0, int(True)
+        )
+        self._check(heard, "process_raw")
         self._check(self._library.ps_end_utt(self._decoder), "end_utt")
 
     def text(self) -> str:

@@ -1,0 +1,132 @@
+"""PocketSphinx, the real one, on real recordings and on silence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from agent.engines.pocketsphinx import PocketSphinx, PocketSphinxRecognition, PocketSphinxSettings
+from agent.engines.protocols import Priority
+from agent.errors import EngineFailed, EngineMissing, LanguageUnsupported
+from media.audio import AudioChunk, Samples, silence
+from tests.conftest import TestData
+
+
+@pytest.fixture
+async def sphinx() -> AsyncGenerator[PocketSphinx, None]:
+    engine = PocketSphinx(PocketSphinxSettings(decoders=1))
+    await engine.start()
+    yield engine
+    await engine.aclose()
+
+
+def samples_of(testdata: TestData, name: str) -> Samples:
+    """A recording as a microphone would give it: 16 kHz, mono."""
+    samples, rate = soundfile.read(testdata.recording(name).path, dtype="float32", always_2d=True)
+    mono = soxr.resample(samples.mean(axis=1), rate, 16_000)
+    return np.asarray(np.clip(mono * 32767, -32768, 32767), np.int16)
+
+
+def feed(recognition: PocketSphinxRecognition, samples: Samples) -> None:
+    for start in range(0, len(samples), 320):
+        recognition.feed(AudioChunk(samples[start : start + 320]))
+
+
+async def test_a_language_other_than_english_is_refused() -> None:
+    with pytest.raises(LanguageUnsupported, match="English only, not 'ko'"):
+        PocketSphinx().open(language="ko")
+
+
+async def test_an_unknown_option_is_named() -> None:
+    engine = PocketSphinx(PocketSphinxSettings(options={"speed": "fast"}))
+    with pytest.raises(EngineMissing, match="refused the option speed=fast"):
+        await engine.start()
+    await engine.aclose()
+
+
+async def test_nothing_fed_is_no_text(sphinx: PocketSphinx) -> None:
+    recognition = sphinx.open(language="en")
+    assert await recognition.partial() is None
+    transcript = await recognition.final()
+    assert (transcript.text, transcript.confidence) == ("", 0.0)
+
+
+async def test_another_rate_is_refused(sphinx: PocketSphinx) -> None:
+    with pytest.raises(EngineFailed, match="takes 16000 Hz, got 8000"):
+        sphinx.open(language="en").feed(silence(0.02, 8000))
+
+
+@pytest.mark.real
+async def test_speech_is_understood_while_it_is_fed(
+    sphinx: PocketSphinx, testdata: TestData
+) -> None:
+    recognition = sphinx.open(language="en")
+    samples = samples_of(testdata, "jfk")[: 16_000 * 4]
+    feed(recognition, samples[: 16_000 * 2])
+    early = await recognition.partial()
+    feed(recognition, samples[16_000 * 2 : 16_000 * 2 + 3200])
+    assert await recognition.partial() is None  # it has hardly grown
+    feed(recognition, samples[16_000 * 2 + 3200 :])
+    final = await recognition.final()
+    assert early is not None and early.text
+    assert "fellow american" in final.text
+    assert 0.0 < final.confidence <= 1.0
+
+
+@pytest.mark.real
+async def test_a_caller_who_goes_on_after_a_final_is_understood_in_one_transcript(
+    sphinx: PocketSphinx, testdata: TestData
+) -> None:
+    samples = samples_of(testdata, "jfk")
+    recognition = sphinx.open(language="en")
+    feed(recognition, samples[: 16_000 * 3])
+    first = await recognition.final(priority=Priority.SPECULATIVE)
+    assert await recognition.final() == first
+    feed(recognition, samples[16_000 * 3 : 16_000 * 6])
+    both = await recognition.final()
+    assert both.text.startswith(first.text + " ")
+
+
+async def test_a_final_of_what_a_partial_has_understood_costs_no_work(
+    sphinx: PocketSphinx,
+) -> None:
+    recognition = sphinx.open(language="en")
+    feed(recognition, silence(1.0).samples)
+    partial = await recognition.partial()
+    await sphinx.workers.aclose()
+    assert await recognition.final() == partial
+
+
+async def test_a_cancelled_final_leaves_the_utterance_usable(sphinx: PocketSphinx) -> None:
+    recognition = sphinx.open(language="en")
+    feed(recognition, silence(1.0).samples)
+    final = asyncio.create_task(recognition.final())
+    await asyncio.sleep(0)
+    final.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await final
+    assert (await recognition.final()).language == "en"
+
+
+async def test_a_closed_utterance_holds_nothing(sphinx: PocketSphinx) -> None:
+    recognition = sphinx.open(language="en")
+    feed(recognition, silence(1.0).samples)
+    recognition.close()
+    recognition.close()
+    assert (await recognition.final()).text == ""
+
+
+async def test_a_decoder_lets_the_loop_go_on(sphinx: PocketSphinx) -> None:
+    recognition, ticks = sphinx.open(language="en"), 0
+    rng = np.random.default_rng(3)
+    feed(recognition, rng.normal(0, 3000, 16_000 * 2).astype(np.int16))
+    final = asyncio.create_task(recognition.final())
+    while not final.done():
+        await asyncio.sleep(0.001)
+        ticks += 1
+    assert ticks > 5  # the package's own binding, which keeps Python's lock, leaves one or two
