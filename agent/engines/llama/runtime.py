@@ -128,10 +128,15 @@ class LlamaCpp:
         """Tokens of a prompt, markers included; begins with the token that the model expects."""
         data = text.encode("utf-8", "replace")
         add_bos = self._adds_bos and not (self._bos and text.startswith(self._bos))
-        room = len(data) + 8  # a token is a byte at least
-        tokens = (llama_cpp.llama_token * room)()
-        count = llama_cpp.llama_tokenize(self._vocab, data, len(data), tokens, room, add_bos, True)
-        return list(tokens[: max(count, 0)])
+        room = len(data) + 8
+        while True:
+            tokens = (llama_cpp.llama_token * room)()
+            count = llama_cpp.llama_tokenize(
+                self._vocab, data, len(data), tokens, room, add_bos, True
+            )
+            if count >= 0:
+                return list(tokens[:count])
+            room = -count  # more tokens than bytes: some models spell a space in three
 
     def piece(self, token: int) -> bytes:
         """The bytes that a token writes; none for a marker."""

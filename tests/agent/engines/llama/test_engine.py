@@ -14,7 +14,7 @@ import pytest
 from agent.engines.llama import Llama, LlamaSettings
 from agent.engines.protocols import LanguageModel, Priority, ReplyRequest
 from agent.errors import EngineFailed, EngineMissing
-from tests.agent.engines.llama.random_model import write_model
+from bench.random_llama import TINY, write_llama
 from tests.agent.engines.llama.scripted import messages
 from tests.conftest import TestData
 
@@ -52,7 +52,7 @@ async def said(model: LanguageModel, asked: ReplyRequest) -> str:
 
 @pytest.fixture(scope="session")
 def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(tmp_path_factory.mktemp("model") / "random.gguf")
+    return write_llama(tmp_path_factory.mktemp("model") / "random.gguf", TINY)
 
 
 @pytest.fixture
@@ -133,13 +133,18 @@ async def test_a_real_conversation_outgrows_its_context_and_goes_on(testdata: Te
     assert model.counts.reused > model.counts.prompt / 2
 
 
-async def test_random_bytes_come_out_as_whole_characters(model: Llama) -> None:
-    pieces = [piece async for piece in model.reply(request("a", "hi", max_tokens=60))]
+async def test_a_korean_conversation_of_one_token_a_byte_goes_through(model: Llama) -> None:
+    reply = await said(model, request("a", "안녕하세요?", "네, 반갑습니다.", "오늘 날씨 어때요?"))
 
-    assert pieces
-    assert all(pieces)
-    for piece in pieces:  # what was cut in two would not survive the way back
-        assert piece == piece.encode().decode()
+    assert len(reply) == 24
+    assert model.counts.prompt > 3 * len("안녕하세요네반갑습니다오늘날씨어때요")
+
+
+async def test_every_token_of_a_reply_is_a_piece(model: Llama) -> None:
+    pieces = [piece async for piece in model.reply(request("a", "hi", max_tokens=30))]
+
+    assert len(pieces) == 30
+    assert "".join(pieces).isalpha()
 
 
 async def test_a_history_is_not_read_twice(model: Llama) -> None:
@@ -242,14 +247,14 @@ async def test_a_damaged_file_is_refused_with_what_to_do(tmp_path: Path, content
 
 
 async def test_a_template_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    path = write_model(tmp_path / "odd.gguf", template="{{ raise_exception('no') }}")
+    path = write_llama(tmp_path / "odd.gguf", TINY, template="{{ raise_exception('no') }}")
 
     with pytest.raises(EngineMissing, match=r"odd\.gguf .*chat template"):
         await Llama(SETTINGS, path).start()
 
 
 async def test_a_model_without_a_template_gets_plain_lines(tmp_path: Path) -> None:
-    model = Llama(SETTINGS, write_model(tmp_path / "plain.gguf", template=None))
+    model = Llama(SETTINGS, write_llama(tmp_path / "plain.gguf", TINY, template=None))
     await model.start()
 
     reply = await said(model, request("a", "hi"))

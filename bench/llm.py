@@ -1,0 +1,190 @@
+"""Many replies at a time: our scheduler, `Llama()` under a lock, and llama.cpp's own server.
+
+    python -m bench.llm [MODEL.gguf] [--calls 1 2 4 8] [--threads 2] [--server PYTHON]
+
+Each of N calls has had a turn and takes its next one at the same moment, on the same file with the
+same threads: when does its first token come, and how many tokens a second do all get together?
+Then: what does it cost to continue a history of 400 tokens, beside an empty one? Without a file the
+model is one of random weights in the shape of a 0.5 B one. The server is measured with --server
+PYTHON, an interpreter that has its wheel (xllamacpp). Contestants take turns within each round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from agent.engines.llama import Llama, LlamaSettings
+from agent.engines.protocols import LanguageModel, ReplyRequest
+from agent.messages import Message
+from bench.llm_rivals import LlamaServer, Locked
+from bench.random_llama import HALF_BILLION, write_llama
+
+SYSTEM = "be the voice of a small shop on the corner, kind and brief and never wrong. " * 3
+RESULTS = Path(__file__).parent / "results" / "llm.json"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One reply: seconds to its first token, and what came when."""
+
+    first: float
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Row:
+    engine: str
+    calls: int
+    first_p50: float
+    """Seconds to a call's first token."""
+    first_p95: float
+    tokens_per_second: float
+    """Of all calls together."""
+
+
+async def turn(model: LanguageModel, request: ReplyRequest) -> tuple[str, Turn]:
+    began = time.perf_counter()
+    pieces, first = [], 0.0
+    async for piece in model.reply(request):
+        first = first or time.perf_counter() - began
+        pieces.append(piece)
+    text = "".join(pieces)
+    # The random model's tokens are letters; a real one's pieces are about its tokens.
+    return text, Turn(first, len(pieces), time.perf_counter() - began)
+
+
+def request(name: str, texts: Sequence[str], tokens: int) -> ReplyRequest:
+    turns = [Message("assistant" if i % 2 else "user", text) for i, text in enumerate(texts)]
+    return ReplyRequest(
+        conversation=name, messages=(Message("system", SYSTEM), *turns), max_tokens=tokens
+    )
+
+
+async def together(model: LanguageModel, calls: int, tokens: int, label: str) -> list[Turn]:
+    """The second turn of `calls` calls, all at the same moment."""
+    names = [f"{label} {number}" for number in range(calls)]
+    histories = {name: [f"hello, this is {name}"] for name in names}
+    for name in names:
+        text, _ = await turn(model, request(name, histories[name], tokens))
+        histories[name] += [text, "and what does that cost?"]
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(turn(model, request(name, histories[name], tokens))) for name in names
+        ]
+    for name in names:
+        model.forget(name)
+    return [task.result()[1] for task in tasks]
+
+
+async def continued(model: LanguageModel, history: int, label: str) -> float:
+    """Seconds to the first token of a call's next turn, after `history` tokens of its past."""
+    past = ["tell me a story", "x" * history] if history else []
+    if past:
+        await turn(model, request(label, [*past, "ok"], 1))
+    _, measured = await turn(model, request(label, [*past, "what is it?"], 1))
+    model.forget(label)
+    return measured.first
+
+
+def row(engine: str, calls: int, rounds: list[list[Turn]]) -> Row:
+    firsts = sorted(t.first for turns in rounds for t in turns)
+    rates = [sum(t.tokens for t in turns) / max(t.seconds for t in turns) for turns in rounds]
+    p95 = firsts[min(len(firsts) - 1, round(0.95 * (len(firsts) - 1)))]
+    return Row(engine, calls, statistics.median(firsts), p95, statistics.median(rates))
+
+
+async def measure(models: dict[str, LanguageModel], options: argparse.Namespace) -> list[Row]:
+    rows = []
+    for calls in options.calls:
+        rounds: dict[str, list[list[Turn]]] = {name: [] for name in models}
+        for number in range(options.rounds):
+            for name, model in models.items():
+                turns = await together(model, calls, options.tokens, f"r{number}n{calls}")
+                rounds[name].append(turns)
+        rows += [row(name, calls, rounds[name]) for name in models]
+    return rows
+
+
+async def run(path: Path, options: argparse.Namespace) -> dict[str, object]:
+    ours = Llama(
+        LlamaSettings(threads=options.threads, context=2048, device="cpu", niceness=0), path
+    )
+    models: dict[str, LanguageModel] = {"scheduler": ours, "Llama() + lock": Locked(path, options)}
+    if options.server:
+        models["llama.cpp server"] = LlamaServer(path, options)
+    for model in models.values():
+        await model.start()
+        await turn(model, request("warm", ["hello"], 4))
+    try:
+        before = ours.counts
+        rows = await measure(models, options)
+        after = ours.counts
+        history = {
+            name: {
+                str(tokens): statistics.median(
+                    [
+                        await continued(model, tokens, f"h{tokens} {i}")
+                        for i in range(options.rounds + 2)
+                    ]
+                )
+                for tokens in (0, 400)
+            }
+            for name, model in models.items()
+        }
+    finally:
+        for model in models.values():
+            await model.aclose()
+    return {
+        "model": path.name,
+        "threads": options.threads,
+        "rows": [asdict(r) for r in rows],
+        "prompt_reused": (after.reused - before.reused) / (after.prompt - before.prompt),
+        "continue_seconds": history,
+    }
+
+
+def show(result: dict[str, object]) -> None:
+    print(f"\n{result['model']}, {result['threads']} threads")
+    print(f"{'':20}{'calls':>6}{'first token p50':>17}{'p95':>9}{'tokens/s':>10}")
+    for r in result["rows"]:  # type: ignore[attr-defined]  # of our own making, above
+        print(
+            f"{r['engine']:20}{r['calls']:6}{r['first_p50'] * 1000:14.0f} ms"
+            f"{r['first_p95'] * 1000:6.0f} ms{r['tokens_per_second']:10.1f}"
+        )
+    print(f"scheduler: {result['prompt_reused']:.0%} of prompt tokens found in the cache")
+    for name, costs in result["continue_seconds"].items():  # type: ignore[attr-defined]  # as above
+        print(
+            f"{name}: first token after a history of 400 tokens {costs['400'] * 1000:.0f} ms, "
+            f"after none {costs['0'] * 1000:.0f} ms"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("model", nargs="?", type=Path)
+    parser.add_argument("--calls", nargs="+", type=int, default=[1, 2, 4, 8])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--tokens", type=int, default=32, help="of each reply")
+    parser.add_argument("--server", type=Path, help="a Python that has the xllamacpp wheel")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = options.model or write_llama(Path(folder) / "random-0.5B.gguf", HALF_BILLION)
+        result = asyncio.run(run(path, options))
+    show(result)
+    RESULTS.parent.mkdir(exist_ok=True)
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    RESULTS.write_text(json.dumps({**known, path.name: result}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

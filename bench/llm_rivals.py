@@ -1,0 +1,111 @@
+"""What others would do with many calls, behind our Protocol: measured by `bench.llm`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+
+from agent.engines.openai import OpenAI, OpenAISettings
+from agent.engines.protocols import ReplyRequest
+from agent.errors import EngineError
+from agent.messages import Message
+
+SERVE = """
+import sys, threading, xllamacpp
+params = xllamacpp.CommonParams()
+params.model.path, threads, parallel, context = sys.argv[1], *map(int, sys.argv[2:])
+params.n_parallel, params.n_ctx, params.kv_unified = parallel, context, True
+params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+params.hostnames, params.port = ["127.0.0.1"], 18123
+server = xllamacpp.Server(params)
+print(server.listening_address, flush=True)
+threading.Event().wait()
+"""
+
+_HELLO = ReplyRequest(conversation="", messages=(Message("user", "hello"),), max_tokens=1)
+
+
+class Locked:
+    """llama-cpp-python's `Llama()` under a lock: one reply after the other, one cached prompt."""
+
+    def __init__(self, path: Path, options: argparse.Namespace) -> None:
+        self._path = path
+        self._threads = options.threads
+        self._lock = asyncio.Lock()
+        self._llama: Any = None
+
+    async def start(self) -> None:
+        self._llama = await asyncio.to_thread(
+            llama_cpp.Llama,
+            str(self._path),
+            n_ctx=2048,
+            n_threads=self._threads,
+            n_threads_batch=self._threads,
+            verbose=False,
+        )
+
+    async def reply(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
+        async with self._lock:
+            chunks = self._llama.create_chat_completion(
+                [{"role": m.role, "content": m.text} for m in request.messages],
+                max_tokens=request.max_tokens,
+                temperature=0,
+                stream=True,
+            )
+            while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+                if text := chunk["choices"][0]["delta"].get("content"):
+                    yield text
+
+    async def prefill(self, request: ReplyRequest) -> None:
+        """It has none."""
+
+    def forget(self, conversation: str) -> None:
+        """It keeps none."""
+
+    async def aclose(self) -> None:
+        self._llama.close()
+
+
+class LlamaServer(OpenAI):
+    """llama.cpp's server with a slot for each call, in a process of its own, over HTTP."""
+
+    def __init__(self, path: Path, options: argparse.Namespace) -> None:
+        super().__init__(OpenAISettings(base_url="http://127.0.0.1:18123/v1"))
+        self._command = [
+            str(options.server),
+            "-c",
+            SERVE,
+            str(path),
+            str(options.threads),
+            str(max(options.calls)),
+            "16384",
+        ]
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        nowhere = asyncio.subprocess.DEVNULL
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, stdout=nowhere, stderr=nowhere
+        )
+        async with asyncio.timeout(60):
+            while not await self._answers():  # noqa: ASYNC110  # another process has no Event
+                await asyncio.sleep(0.5)
+
+    async def _answers(self) -> bool:
+        try:
+            async for _ in self.reply(_HELLO):
+                pass
+        except EngineError:  # it does not listen yet, or still loads the model
+            return False
+        return True
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
+            await self._process.wait()
