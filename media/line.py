@@ -14,6 +14,7 @@ from functools import cache
 from typing import Literal
 
 from aiortc import RTCRtpTransceiver
+from pydantic import BaseModel
 
 from media import rtp
 from media.adaptation import AdaptationSettings, Choice
@@ -27,6 +28,16 @@ from media.speaker import Speaker
 log = logging.getLogger(__name__)
 
 
+class LineSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Section `line`: how the audio of a call travels."""
+
+    path: Literal["short", "stock"] = "short"
+    """`short`: through aiortc by the shortest way, where its version is a known one; `stock`:
+    aiortc's own, at several times the CPU."""
+    adaptation: AdaptationSettings = AdaptationSettings()
+    """How the encoding follows what the caller's network reports."""
+
+
 class Line:
     """One call's audio, in both directions."""
 
@@ -37,23 +48,23 @@ class Line:
         microphone: Microphone,
         speaker: Speaker,
         pacer: Pacer,
-        path: Literal["short", "stock"] = "short",
-        adaptation: AdaptationSettings | None = None,
+        settings: LineSettings | None = None,
         on_choice: Callable[[Choice], None] | None = None,
     ) -> None:
-        """Takes the transceiver's sender for the speaker. `path`: the one wanted.
+        """Takes the transceiver's sender for the speaker.
 
         `on_choice` is told when the encoding was adapted to the network."""
         self._transceiver = transceiver
         self._microphone = microphone
         self._speaker = speaker
         self._pacer = pacer
-        self._adaptation = adaptation
+        settings = settings or LineSettings()
+        self._adaptation = settings.adaptation
         self._on_choice = on_choice
         self._chunker = Chunker()
         self._short: rtp.ShortPath | None = None
         transceiver.sender.replaceTrack(speaker.track)
-        if path == "short" and _fits(transceiver):
+        if settings.path == "short" and _fits(transceiver):
             self._short = rtp.ShortPath(transceiver, speaker, self._hear)
 
     @property

@@ -81,9 +81,9 @@ class Pacer:
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         for slot in self._slots:
-            while slot.members and slot.ticks.due <= (now := loop.time()):
+            while slot.members and not slot.ticks.wait(now := loop.time()):
                 if self._on_lateness is not None:
-                    self._on_lateness(now - slot.ticks.due)
+                    self._on_lateness(max(0.0, now - slot.ticks.due))
                 tick = slot.ticks.take(now)
                 for member in list(slot.members):
                     self._step(slot, member, tick, now)

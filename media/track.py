@@ -20,6 +20,9 @@ from aiortc.mediastreams import MediaStreamError
 
 from media.opus import FRAME, FRAME_SECONDS, WIRE_RATE
 
+_EARLY = 0.0005
+"""Seconds before its time at which a step counts as come: uvloop's timers round to milliseconds,
+and one that fired early must not be waited for again in a busy circle."""
 _LOST = 0.5
 """Seconds of lateness that are not made up for: the process was stopped."""
 _TIME_BASE = Fraction(1, WIRE_RATE)
@@ -47,8 +50,9 @@ class Ticks:
         self._go_to(max(self._next, ceil((now - self._start) / FRAME_SECONDS)))
 
     def wait(self, now: float) -> float:
-        """Seconds until the next step; not positive when it has come."""
-        return self.due - now
+        """Seconds until the next step; 0 when it has come."""
+        left = self.due - now
+        return left if left > _EARLY else 0.0
 
     def take(self, now: float) -> int:
         """The number of the step that has come. One that is half a second late is skipped."""
