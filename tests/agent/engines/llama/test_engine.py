@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from agent.engines.llama import Llama, LlamaSettings
+from agent.engines.llama.scheduler import Scheduler
+from agent.engines.llama.settings import physical_cores
 from agent.engines.protocols import LanguageModel, Priority, ReplyRequest
 from agent.errors import EngineFailed, EngineMissing
 from bench.random_llama import TINY, write_llama
@@ -220,6 +223,30 @@ async def test_a_reply_under_way_when_the_model_is_closed_raises(random_model: P
             pass
     with pytest.raises(EngineFailed):
         await said(model, request("a", "hi"))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_bug_in_the_thread_ends_its_replies_instead_of_hanging_them(
+    random_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Llama(SETTINGS, random_model)
+    await model.start()
+
+    def fail(self: Scheduler) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(Scheduler, "step", fail)
+    async with asyncio.timeout(10):
+        with pytest.raises(EngineFailed):
+            await said(model, request("a", "hi"))
+        await model.aclose()
+
+    with pytest.raises(EngineFailed, match="not running"):
+        await said(model, request("a", "hi"))
+
+
+def test_threads_are_as_many_as_cores_that_may_be_used() -> None:
+    assert 1 <= physical_cores() <= (os.cpu_count() or 1)
 
 
 async def test_no_thread_is_left_after_the_close(random_model: Path) -> None:
