@@ -35,7 +35,7 @@ from aiortc import (
 
 from bench.media_sound import speech
 from media.audio import AudioChunk
-from media.line import Line
+from media.line import Line, LineSettings
 from media.listening import listen
 from media.microphone import Microphone
 from media.pacer import Pacer
@@ -107,7 +107,7 @@ class Server:
                 microphone=microphone,
                 speaker=speaker,
                 pacer=self._pacer,
-                path="short" if self._path == "short" else "stock",
+                settings=LineSettings(path="short" if self._path == "short" else "stock"),
             )
             carry, tasks = line.run, [self._talk(speaker)]
         await pc.setLocalDescription(await pc.createAnswer())

@@ -18,7 +18,7 @@ from aiortc.rtp import RtpPacket as Packet
 
 from media import rtp
 from media.audio import AudioChunk, Samples
-from media.line import Line
+from media.line import Line, LineSettings
 from media.microphone import Microphone
 from media.pacer import Pacer
 from media.speaker import Speaker
@@ -87,7 +87,7 @@ async def talk(
                 microphone=microphone,
                 speaker=speaker,
                 pacer=pacer,
-                path=path,
+                settings=LineSettings(path=path),
             )
         )
 
