@@ -163,6 +163,17 @@ class TurnFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EncodingChanged(Event):
+    """The agent's audio is encoded otherwise from here on, because of what the network does.
+
+    `bitrate` in bits per second; `loss`: the share of packets lost that is prepared for."""
+
+    bitrate: int
+    fec: bool
+    loss: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryChanged(Event):
     """The history a next reply will be made from."""
 

@@ -21,6 +21,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from agent.call import Call
+from media.pacer import Pacer
 from media.voice import VoiceModel, load_voice_model
 from server import journal
 from server.calls import Begin, CallObserver, Calls, Conversation, Line
@@ -57,6 +58,8 @@ def create_app(
         server=settings.server,
         ice=settings.ice,
         speaker=settings.speaker,
+        audio_line=settings.line,
+        pacer=Pacer(metrics.lateness.observe),
         stages=reports,
         observers=(metrics.observe, journal.observe, *observers),
     )

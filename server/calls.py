@@ -13,9 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from agent.events import CallEnded, Event, Observer
+from agent.events import CallEnded, EncodingChanged, Event, Observer
 from agent.persona import Persona
+from media.line import LineSettings
 from media.microphone import Microphone
+from media.pacer import Pacer
 from media.speaker import Speaker, SpeakerSettings
 from server.logs import of_call
 from server.settings import ServerSettings
@@ -90,6 +92,8 @@ class Calls:
         server: ServerSettings | None = None,
         ice: IceSettings | None = None,
         speaker: SpeakerSettings | None = None,
+        audio_line: LineSettings | None = None,
+        pacer: Pacer | None = None,
         stages: Sequence[Mapping[str, Any]] = (),
         observers: Sequence[CallObserver] = (),
     ) -> None:
@@ -100,6 +104,8 @@ class Calls:
         self._settings = server or ServerSettings()
         self._ice = ice or IceSettings()
         self._speaker = speaker or SpeakerSettings()
+        self._audio_line = audio_line
+        self._pacer = pacer or Pacer()
         self._stages = tuple(stages)
         self._observers = tuple(observers)
         self._gatherer = Gatherer(self._ice)
@@ -195,7 +201,15 @@ class Calls:
             gatherer=self._gatherer,
             microphone=microphone,
             speaker=speaker,
+            pacer=self._pacer,
             on_message=lambda message: self._take(live, message),
+            line=self._audio_line,
+            on_choice=lambda choice: self._observe(
+                live,
+                EncodingChanged(
+                    at=_now(), bitrate=choice.bitrate, fec=choice.fec, loss=choice.loss
+                ),
+            ),
         )
         about = control.About(call_id, _now(), persona.name, self._stages)
         live = _Live(line=line, peer=peer, about=about, commands=commands)

@@ -24,6 +24,7 @@ from agent.engines.scripted import ScriptedSettings
 from agent.engines.whisper import WhisperSettings
 from agent.persona import Persona, english, korean
 from agent.settings import TurnSettings
+from media.line import LineSettings
 from media.speaker import SpeakerSettings
 from media.voice import VoiceSettings
 from server.logs import LogSettings
@@ -96,6 +97,7 @@ class Settings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=
     `ko = false` leaves a language out."""
     voice: VoiceSettings = VoiceSettings()
     speaker: SpeakerSettings = SpeakerSettings()
+    line: LineSettings = LineSettings()
     stt: SttSettings = SttSettings()
     llm: LlmSettings = LlmSettings()
     tts: TtsSettings = TtsSettings()

@@ -76,6 +76,19 @@ class Metrics:
             registry=registry,
         )
 
+        self.lateness = Histogram(
+            "chuimsae_packet_lateness_seconds",
+            "How late the 20 ms steps of the calls' audio are",
+            buckets=_LAG,
+            registry=registry,
+        )
+        self._bitrate = Histogram(
+            "chuimsae_opus_bitrate",
+            "Bits per second chosen when the network asked for another encoding",
+            buckets=(12_000, 16_000, 20_000, 24_000, 28_000, 32_000, 64_000),
+            registry=registry,
+        )
+
     def refused(self, code: str) -> None:
         """An offer was not answered."""
         self._refused.labels(code).inc()
@@ -113,6 +126,10 @@ class Metrics:
     @_count.register
     def _(self, event: events.BargedIn) -> None:
         self._happened.labels("barge_in").inc()
+
+    @_count.register
+    def _(self, event: events.EncodingChanged) -> None:
+        self._bitrate.observe(event.bitrate)
 
     @_count.register
     def _(self, event: events.FillerSpoken) -> None:

@@ -14,6 +14,7 @@ object. From the server each has `type` and `at` (seconds since the call began):
     barge_in             turn, heard: what of the reply had reached the caller
     turn.finished        turn, transcript, reply, interrupted, speculated, timeline (seconds after
                          the caller's last speech, null: it did not happen)
+    encoding             bitrate (bits/s), fec, loss: how the agent's audio is encoded from now on
     error                code, message, fatal
     call.ended           reason
     pong
@@ -211,6 +212,16 @@ def _(event: events.ReplySpoken, about: About) -> Fields:
 @_fields.register
 def _(event: events.FillerSpoken, about: About) -> Fields:
     return {"type": "filler.spoken", "turn": event.turn, "text": event.text}
+
+
+@_fields.register
+def _(event: events.EncodingChanged, about: About) -> Fields:
+    return {
+        "type": "encoding",
+        "bitrate": event.bitrate,
+        "fec": event.fec,
+        "loss": round(event.loss, 3),
+    }
 
 
 @_fields.register

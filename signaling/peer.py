@@ -25,9 +25,10 @@ from aiortc import (
     RTCSessionDescription,
 )
 
-from media.feedback import follow_reports
-from media.listening import listen
+from media.adaptation import Choice
+from media.line import Line, LineSettings
 from media.microphone import Microphone
+from media.pacer import Pacer
 from media.speaker import Speaker
 from signaling.errors import BadOffer
 from signaling.gathering import Gatherer
@@ -62,12 +63,18 @@ class Peer:
         gatherer: Gatherer,
         microphone: Microphone,
         speaker: Speaker,
+        pacer: Pacer,
         on_message: Callable[[str | bytes], None],
+        line: LineSettings | None = None,
+        on_choice: Callable[[Choice], None] | None = None,
     ) -> None:
         self._settings = settings
         self._gatherer = gatherer
         self._microphone = microphone
         self._speaker = speaker
+        self._pacer = pacer
+        self._line_settings = line
+        self._on_choice = on_choice
         self._on_message = on_message
         self._channel: RTCDataChannel | None = None
         self._waiting: deque[str] = deque(maxlen=WAITING_MESSAGES)
@@ -104,13 +111,9 @@ class Peer:
     async def run(self) -> Gone:
         """Carry the media of a connected peer until it is gone; say why."""
         async with asyncio.TaskGroup() as tasks:
-            carriers = [
-                tasks.create_task(listen(self._audio.receiver.track, self._microphone)),
-                tasks.create_task(follow_reports(self._audio.sender, self._speaker)),
-            ]
+            carrier = tasks.create_task(self._line.run())
             reason = await self._watch()
-            for carrier in carriers:
-                carrier.cancel()
+            carrier.cancel()
         return reason
 
     def send(self, message: str) -> None:
@@ -165,7 +168,14 @@ class Peer:
             if transceiver is not self._audio:
                 transceiver.direction = "inactive"
         self._audio.direction = "sendrecv"
-        self._audio.sender.replaceTrack(self._speaker.track)
+        self._line = Line(
+            self._audio,
+            microphone=self._microphone,
+            speaker=self._speaker,
+            pacer=self._pacer,
+            settings=self._line_settings,
+            on_choice=self._on_choice,
+        )
 
     # -- the control channel --------------------------------------------------------------------
 

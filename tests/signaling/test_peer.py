@@ -10,6 +10,7 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from media.microphone import Microphone
+from media.pacer import Pacer
 from media.speaker import Speaker
 from signaling.errors import BadOffer
 from signaling.gathering import Gatherer
@@ -34,6 +35,7 @@ async def peers(
         gatherer=Gatherer(settings),
         microphone=Microphone(),
         speaker=speaker,
+        pacer=Pacer(),
         on_message=taken.append,
     )
     caller = RTCPeerConnection(RTCConfiguration(iceServers=[]))
