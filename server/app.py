@@ -30,6 +30,7 @@ from server.health import Health
 from server.metrics import LagProbe, Metrics
 from server.settings import ServerSettings
 from server.stages import Stages
+from server.tuning import tune
 from signaling.errors import SignalingError
 from signaling.routes import MAX_BODY, Doors, add_headers, errors_as_json
 
@@ -137,6 +138,7 @@ async def serve(
     A second signal stops at once. `ready` is told the URL. Raises OSError when the port is taken.
     """
     app = create_app(settings, stages)
+    tune()
     with _Signals() as signals:
         async with listening(app, settings.server) as url:
             if ready is not None:
