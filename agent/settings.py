@@ -39,10 +39,12 @@ class ReplySettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """Tokens of a reply at most."""
     sentences_ahead: int = Field(default=2, ge=1, le=8)
     """Sentences whose sound is made while an earlier one is spoken."""
-    sentence_gap: float = Field(default=0.12, ge=0, le=1)
-    """Seconds of silence between two sentences."""
+    sentence_gap: float = Field(default=0.0, ge=0, le=1)
+    """Seconds of silence between two pieces of a reply, on top of the pause that the voice itself
+    makes after each: it knows a comma from a full stop (`sentence_pause`, `clause_pause`)."""
     hurry_after: float = Field(default=0.25, ge=0, le=5)
-    """Seconds after the first token from which the first clause need not be a whole one."""
+    """Seconds after the first token from which the first clause need not be a whole one, also
+    when the model has stalled meanwhile."""
     soft_end: float = Field(default=1.0, ge=0, le=5)
     """Seconds after the end of a turn in which a caller who goes on continues that turn."""
     soft_words: int = Field(default=1, ge=0, le=20)

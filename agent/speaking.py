@@ -119,16 +119,31 @@ class Speaking:
         splitter = SentenceSplitter(
             self._context.persona.language, self._context.settings.sentences
         )
-        since: float | None = None
+        hurrying: asyncio.Task[None] | None = None
         async with aclosing(pieces):
             async for piece in pieces:
-                now = self._context.now()
-                since = now if since is None else since
-                if not self._sentences and now - since >= self._context.settings.reply.hurry_after:
-                    splitter.hurry()
                 for sentence in splitter.feed(piece):
                     await self._begin(sentence, clips, tasks)
+                if hurrying is None:
+                    hurrying = tasks.create_task(self._hurry(splitter, clips, tasks))
+        if hurrying is not None:
+            hurrying.cancel()
         for sentence in splitter.flush():
+            await self._begin(sentence, clips, tasks)
+
+    async def _hurry(
+        self,
+        splitter: SentenceSplitter,
+        clips: asyncio.Queue[_Clip | None],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        """Say what can be said of a reply that is slow to come, though its source says nothing."""
+        await asyncio.sleep(self._context.settings.reply.hurry_after)
+        if self._sentences:
+            return
+        splitter.hurry()
+        # Nothing waits in `clips` yet, so that nothing can overtake what is put there now.
+        for sentence in splitter.feed(""):
             await self._begin(sentence, clips, tasks)
 
     async def _begin(
