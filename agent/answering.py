@@ -23,7 +23,7 @@ from agent.events import (
 )
 from agent.hearing import Hearing
 from agent.remark import Remark
-from agent.turn import Answer
+from agent.turn import Answer, OnTranscript
 
 
 class Answering:
@@ -97,10 +97,10 @@ class Answering:
         """The caller begins a turn: its own tries are counted."""
         self._speculation.begin_turn()
 
-    def suspect(self, hearing: Hearing, *, speech_end: float, read: Callable[[str], None]) -> None:
+    def suspect(self, hearing: Hearing, *, speech_end: float, read: OnTranscript) -> None:
         """The caller pauses: prepare the answer, should this have been the end.
 
-        `read` is told the transcript as soon as it is there."""
+        `read` is told the transcript as soon as it is there, and how far it reaches."""
         if self._act is None and self._speculation.try_one():
             self._start(self._answer(hearing, speech_end=speech_end, read=read))
 
@@ -163,9 +163,7 @@ class Answering:
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _answer(
-        self, hearing: Hearing, *, speech_end: float, read: Callable[[str], None]
-    ) -> Answer:
+    def _answer(self, hearing: Hearing, *, speech_end: float, read: OnTranscript) -> Answer:
         return Answer(
             self._context,
             hearing,
@@ -228,5 +226,5 @@ class Answering:
         self._context.emit(SpeculationEnded(at=self._context.now(), turn=act.turn, outcome=outcome))
 
 
-def _nothing(_: str) -> None:
+def _nothing(_text: str, _covers: float) -> None:
     """Nobody waits for this transcript."""

@@ -139,7 +139,7 @@ class Call:
     async def _hear(self, chunk: AudioChunk) -> None:
         position = self._endpointer.position
         probability = self._voice_in(chunk)
-        self._listener.take(chunk, position, probability)
+        self._listener.take(chunk, position)
         signal = self._endpointer.feed(probability, chunk.seconds)
         match signal:
             case Started():
@@ -191,17 +191,21 @@ class Call:
             self._answering.move(Phase.HEARING)
 
     async def _paused(self, signal: Paused) -> None:
-        if self._hearing is None or self._overlap:
+        if self._hearing is None or (self._overlap and not self._answering.idle):
             self._listener.rest()
             return
         self._listener.pause()
+        self._hearing.voiced = self._endpointer.speech
         if self._context.engines.judge is not None:
             self._judging = self._tasks.create_task(
                 self._judge(self._context.engines.judge, self._hearing)
             )
         self._answering.suspect(
-            self._hearing, speech_end=self._loop_time(signal.speech_end), read=self._endpointer.read
+            self._hearing, speech_end=self._loop_time(signal.speech_end), read=self._read
         )
+
+    def _read(self, text: str, covers: float) -> None:
+        self._endpointer.read(text, until=covers)
 
     async def _judge(self, judge: TurnJudge, hearing: Hearing) -> None:
         """Ask how the pause sounds. A judge that fails is one witness less."""
@@ -222,6 +226,7 @@ class Call:
         hearing = self._hearing
         if hearing is None:
             return
+        hearing.voiced = signal.speech
         settings = self._context.settings.hearing
         if signal.speech < settings.min_voiced:
             await self._drop("noise")
@@ -315,11 +320,12 @@ class Call:
         hearing = self._hearing
         if hearing is None:
             return
-        if self._overlap:
-            if not self._answering.echoes(text):
-                self._verdict = self._barge_in.read(text) or self._verdict
+        if self._overlap and self._answering.echoes(text):
             return
-        self._endpointer.read(text)
+        self._read(text, hearing.read_until)
+        if self._overlap and not self._answering.idle:
+            self._verdict = self._barge_in.read(text) or self._verdict
+            return
         self._emit(
             PartialTranscript(at=self._context.now(), turn=hearing.turn, text=text, stable=stable)
         )

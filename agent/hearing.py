@@ -17,8 +17,6 @@ from agent.engines.protocols import Priority, Recognition, Transcript
 from agent.errors import EngineError
 from media.audio import AudioChunk, join
 
-VOICED = 0.5
-"""Probability of speech from which a chunk counts as voice."""
 RECENT_SECONDS = 8.0
 """How much of an utterance's sound is kept beside its recognition."""
 
@@ -38,19 +36,27 @@ class Hearing:
         self.onset = onset
         self.text = ""
         """The latest partial transcript."""
+        self.read_until = 0.0
+        """The position up to which that transcript was made."""
         self.voiced = 0.0
-        """Seconds of it that were speech."""
+        """Seconds of it that were speech, as the endpointer counted them at the last pause."""
         self._recognition = recognition
         self._recent: deque[AudioChunk] = deque()
         self._recent_seconds = 0.0
         self._fed_until = 0.0
         self._revision = 0
+        self._final: tuple[int, Transcript] | None = None
         self._news = asyncio.Event()
 
     @property
     def revision(self) -> int:
         """Counts what was fed: two transcripts of one revision are of the same audio."""
         return self._revision
+
+    @property
+    def fed_until(self) -> float:
+        """The position up to which it was fed: what a transcript asked for now covers."""
+        return self._fed_until
 
     def feed(self, chunk: AudioChunk, position: float) -> None:
         """Take the chunk that begins at `position`, unless it was taken before."""
@@ -81,7 +87,7 @@ class Hearing:
             await asyncio.sleep(every)
             await self._news.wait()
             self._news.clear()
-            asked = now()
+            asked, covers = now(), self._fed_until
             partial = await self._recognition.partial()
             # Half of the time at most is spent on partials, by each call for itself.
             busy = slowest if partial is None else 2 * (now() - asked)
@@ -91,12 +97,17 @@ class Hearing:
             words = partial.text.split()
             stable = commonprefix([before, words])
             before = words
-            self.text = partial.text
+            self.text, self.read_until = partial.text, covers
             await on_partial(partial.text, " ".join(stable))
 
     async def final(self, priority: Priority) -> Transcript:
-        """The transcript of all that was fed."""
-        return await self._recognition.final(priority=priority)
+        """The transcript of all that was fed; made once for the same audio."""
+        revision = self._revision
+        if self._final is not None and self._final[0] == revision:
+            return self._final[1]
+        transcript = await self._recognition.final(priority=priority)
+        self._final = revision, transcript
+        return transcript
 
     def close(self) -> None:
         """Nothing more will be asked of it."""
@@ -121,7 +132,7 @@ class Listener:
         """The call has begun; partial transcripts are made in its task group."""
         self._tasks = tasks
 
-    def take(self, chunk: AudioChunk, position: float, probability: float) -> None:
+    def take(self, chunk: AudioChunk, position: float) -> None:
         """The caller's next chunk, whatever it is."""
         self._margin.append((position, chunk))
         # The onset is known only after a moment of speech, so more than the margin is kept.
@@ -129,8 +140,6 @@ class Listener:
             self._margin.popleft()
         if self.hearing is not None and self._open:
             self.hearing.feed(chunk, position)
-            if probability >= VOICED:
-                self.hearing.voiced += chunk.seconds
 
     def open(self, *, turn: int, onset: float) -> None:
         """An utterance begins (`onset` in loop time). Raises EngineError; then none is open."""

@@ -27,6 +27,9 @@ from agent.hearing import Hearing
 from agent.remark import first_of, one_piece, report
 from agent.speaking import Speaking, pause
 
+OnTranscript = Callable[[str, float], None]
+"""Called with a final transcript, and the position of the caller's audio that it reaches up to."""
+
 SURELY_SPOKEN = 0.6
 """Seconds of voice that were meant to be understood, even when no word was."""
 
@@ -68,7 +71,7 @@ class Answer:
         hearing: Hearing,
         *,
         speech_end: float,
-        on_transcript: Callable[[str], None],
+        on_transcript: OnTranscript,
         on_audible: Callable[[], None],
     ) -> None:
         self.marks = Marks(speech_end)
@@ -149,6 +152,7 @@ class Answer:
 
     async def _understand(self) -> Transcript:
         self._began = started = self._context.now()
+        covers = self.hearing.fed_until
         transcript = await self.hearing.final(self._priority)
         self.marks.transcript = self._context.now()
         self._context.forecast.observe("transcript", self.marks.transcript - started)
@@ -160,7 +164,7 @@ class Answer:
         ):
             self.dropped = "noise"
         else:
-            self._on_transcript(transcript.text)
+            self._on_transcript(transcript.text, covers)
         return transcript
 
     async def _think(self, heard: str) -> AsyncGenerator[str, None]:

@@ -106,7 +106,7 @@ class EndpointSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     shortest: float = Field(default=0.2, gt=0, le=2)
     """Seconds of silence that no evidence goes below."""
     stale_after: float = Field(default=0.3, gt=0, le=10)
-    """Seconds of speech not yet read from which a complete text counts as unsure."""
+    """Seconds of speech not yet read from which a text, whatever it says, counts as unsure."""
     longest: float = Field(default=60.0, ge=1, le=3600)
     """Seconds after which an utterance is ended though the caller goes on."""
     judge_weight: float = Field(default=1.0, ge=0, le=2)
@@ -200,6 +200,11 @@ class Endpointer:
     def reading(self) -> Reading | None:
         """What the words so far say of the turn's end, and why; None: nothing was read."""
         return self._reading
+
+    @property
+    def speech(self) -> float:
+        """Seconds of voiced audio in the current utterance, or in the last one."""
+        return self._speech
 
     @property
     def silence(self) -> float:
@@ -307,9 +312,9 @@ class Endpointer:
             return None
         kind = self._reading.completeness
         unread = self._speech - self._read_at
-        if kind is Completeness.COMPLETE and unread > self._settings.stale_after + _SLACK:
-            return Completeness.UNSURE
-        return kind
+        # Words from the middle of what was said tell nothing of its end, one way or the other.
+        stale = unread > self._settings.stale_after + _SLACK
+        return Completeness.UNSURE if stale else kind
 
 
 _SCORES = {

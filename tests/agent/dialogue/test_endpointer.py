@@ -221,6 +221,16 @@ def test_words_that_cover_only_earlier_audio_are_stale() -> None:
     assert endpointer.wait == pytest.approx(0.3)
 
 
+def test_unfinished_words_that_were_read_long_ago_do_not_hold_up_the_end() -> None:
+    endpointer = Endpointer(steady(), "en")
+    speech(endpointer, 2.0)
+
+    endpointer.read("a table for", until=1.2)
+    assert endpointer.wait == pytest.approx(0.7)
+    endpointer.read("a table for", until=1.9)
+    assert endpointer.wait == pytest.approx(1.7)
+
+
 def test_the_words_may_arrive_in_the_pause_and_end_it_at_once() -> None:
     endpointer = Endpointer(steady(), "en")
     speech(endpointer)

@@ -1,0 +1,77 @@
+"""What must happen early: the first clause of a stalled reply, and an answer that waits for one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from agent.engines.protocols import Priority, ReplyRequest
+from agent.events import BargedIn, ReplySpoken, SpeechStarted, TurnFinished
+from agent.settings import TurnSettings
+from tests.agent.conversation import line
+from tests.fakes import FakeModel, FakeTranscriber, Vocabulary
+from tests.virtual_time import virtual
+
+QUESTION = "what time is it in seoul today"
+
+
+class StallingModel(FakeModel):
+    """Says the first half, and nothing for some seconds."""
+
+    async def reply(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
+        yield "I will look that up again right"
+        await asyncio.sleep(4.0)
+        yield " away."
+
+
+@virtual
+async def test_a_stalled_model_hands_over_what_can_be_said() -> None:
+    async with line(model=StallingModel()) as it:
+        await it.say(QUESTION)
+        spoken = await it.wait_for(ReplySpoken)
+        turn = await it.wait_for(TurnFinished)
+    assert turn.timeline.first_token is not None
+    assert spoken.at - turn.timeline.first_token < 1.0
+    assert turn.reply == "I will look that up again right away."
+
+
+@virtual
+async def test_words_over_the_end_of_a_reply_are_answered_from_a_prepared_reply() -> None:
+    settings = TurnSettings.model_validate({"barge_in": {"confirm_after": 3.0}})
+    transcriber = FakeTranscriber(Vocabulary(), partials=False)
+    model = FakeModel("It is noon there.", "Yes it is.")
+    async with line(model=model, settings=settings, transcriber=transcriber) as it:
+        await it.say(QUESTION)
+        await it.wait_for(ReplySpoken)
+        await asyncio.sleep(0.8)
+        await it.say("and is it raining there today")
+        turns = [await it.wait_for(TurnFinished) for _ in range(2)]
+    assert not it.of(BargedIn)
+    assert it.of(SpeechStarted)[1].onset < turns[0].at
+    assert turns[1].transcript == "and is it raining there today"
+    assert turns[1].speculated
+    assert transcriber.finals == [Priority.SPECULATIVE, Priority.SPECULATIVE]
+
+
+@virtual
+async def test_words_that_were_read_too_late_do_not_make_the_caller_wait() -> None:
+    """A recogniser that lags knows "for two" when "people tomorrow" has been said."""
+    transcriber = FakeTranscriber(Vocabulary(), seconds=0.9)
+    async with line(transcriber=transcriber) as it:
+        await it.say("i would like a table for two people tomorrow evening please")
+        turn = await it.wait_for(TurnFinished)
+    assert turn.timeline.endpoint is not None
+    assert turn.timeline.endpoint - turn.timeline.speech_end < 1.0
+
+
+@virtual
+async def test_the_seconds_of_voice_are_counted_from_the_first() -> None:
+    async with line() as it:
+        voiced = it.ear.say("thank you very much")
+        await asyncio.sleep(voiced + 0.2)
+        hearing = it.call._listener.hearing
+        assert hearing is not None
+        assert hearing.voiced == pytest.approx(voiced, abs=0.021)
+        await it.wait_for(TurnFinished)
