@@ -1,9 +1,9 @@
 """The interpreter, set up for a process that must send a packet every few milliseconds.
 
-A pure-Python engine thread gives up the interpreter lock after the switch interval at the latest: ten
-times sooner than by default, packets beside it leave at most half as late. What was loaded at start
-lives as long as the process, so the garbage collector need not look through it again and again; a
-full collection is made seldom, and never sees the libraries' hundreds of thousands of objects.
+A pure-Python engine thread gives up the interpreter lock after the switch interval at the latest:
+ten times sooner than by default, and packets beside it leave at most half as late. What was loaded
+at start lives as long as the process, so the garbage collector need not look through it again and
+again; a full collection is made seldom, and never sees the libraries' many thousands of objects.
 """
 
 from __future__ import annotations
