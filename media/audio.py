@@ -20,7 +20,7 @@ CALLER_RATE = 16_000
 """Hz; every chunk that a microphone yields."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class AudioChunk:
     """A piece of mono audio: `samples` of shape (n,), int16, at `rate` Hz."""
 

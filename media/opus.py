@@ -38,6 +38,8 @@ _APPLICATIONS: dict[Mode, str] = {
     "audio": "audio",
     "voip": "voip",
 }
+_set_prediction_disabled = ctl.ctl_set(4042)
+"""OPUS_SET_PREDICTION_DISABLED, which opuslib has no name for."""
 _LARGEST_PACKET = 1275
 _LONGEST_PACKET_SECONDS = 0.12
 _NOTHING_SENT = b"\xf8"
@@ -70,6 +72,7 @@ class Encoder:
         self._pcm = np.zeros(FRAME, np.int16)
         self._pcm_pointer = self._pcm.ctypes.data_as(c_int16_pointer)
         self._packet = ctypes.create_string_buffer(_LARGEST_PACKET)
+        self._is_fresh = False
         self._mode: Mode = self._settings.mode
         self._encoder = self._open()
 
@@ -88,6 +91,13 @@ class Encoder:
         if len(samples) != FRAME:
             raise ValueError(f"an Opus frame is {FRAME} samples at 48 kHz, got {len(samples)}")
         self._pcm[:] = samples
+        is_first, self._is_fresh = self._is_fresh, False
+        packet = self._next_packet()
+        if is_first:
+            self._control(_set_prediction_disabled, 0)
+        return packet
+
+    def _next_packet(self) -> bytes:
         size = encoder_api.libopus_encode(
             self._encoder.encoder_state, self._pcm_pointer, FRAME, self._packet, _LARGEST_PACKET
         )
@@ -98,6 +108,7 @@ class Encoder:
     def reset(self) -> None:
         """Forget what went before: the next packet can be decoded after any other."""
         self._control(ctl.reset_state)
+        self._stand_alone()
 
     def adapt(self, *, bitrate: int, fec: bool, loss: float) -> None:
         """Change the rate (bits per second), FEC, and the share of packets (0..1) taken as lost."""
@@ -115,7 +126,14 @@ class Encoder:
         self._control(ctl.set_complexity, self._settings.complexity)
         self._control(ctl.set_signal, opuslib.SIGNAL_VOICE)
         self._apply()
+        self._stand_alone()
         return encoder
+
+    def _stand_alone(self) -> None:
+        """Have the next packet say its energies outright. A reset alone does not: libopus may
+        still code them as changes, and a decoder that heard something else would be far off."""
+        self._control(_set_prediction_disabled, 1)
+        self._is_fresh = True
 
     def _apply(self) -> None:
         self._control(ctl.set_bitrate, self._bitrate)

@@ -11,17 +11,37 @@ by silence. A pause repeats the 20 ms that faded when it resumes, so no sound is
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from media.audio import AudioChunk, Resampler, Samples, level_db
+from media.clips import Clip
 from media.opus import FRAME, WIRE_RATE
 
 _STEP = 1.0 / (WIRE_RATE * 0.03)
 """Change of gain per sample while ducking: from full to nothing would take 30 ms."""
 _SEAM = 96
 """Samples (2 ms) over which audio that ends abruptly fades out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A frame of a clip."""
+
+    clip: Clip
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Samples that wait; `offset`: where they begin in their clip."""
+
+    samples: Samples
+    clip: Clip | None
+    offset: int
+
 
 Gains = npt.NDArray[np.float32]
 
@@ -30,7 +50,7 @@ class Playout:
     """The agent's audio, frame by frame."""
 
     def __init__(self, *, duck_db: float = 15.0) -> None:
-        self._pieces: deque[Samples] = deque()
+        self._pieces: deque[_Piece] = deque()
         self._waiting = 0
         self._played = 0
         self._resampler = Resampler(WIRE_RATE, WIRE_RATE)
@@ -42,6 +62,8 @@ class Playout:
         self._is_sounding = False
         self.level: float | None = None
         """dBFS of the frame that left last; None: nothing did."""
+        self.place: Place | None = None
+        """Where the frame that left last stands in a clip; None: in none, or it was changed."""
         self._last_words: Samples | None = None
 
     @property
@@ -65,6 +87,14 @@ class Playout:
             self._append(self._resampler.flush())
             self._resampler = Resampler(audio.rate, WIRE_RATE)
         self._append(self._resampler.feed(audio.samples))
+        return position
+
+    def add_clip(self, clip: Clip) -> float:
+        """Append a clip. It begins with a frame, after silence of less than 20 ms if need be."""
+        self._append(self._resampler.flush())
+        self._append(np.zeros(-self._waiting % FRAME, np.int16))
+        position = self.played + self.queued
+        self._append(clip.samples, clip)
         return position
 
     def clear(self) -> None:
@@ -93,6 +123,7 @@ class Playout:
 
     def next_frame(self) -> Samples | None:
         """960 samples to send now; None when there is nothing to say."""
+        self.place = None
         frame = self._next()
         self._is_sounding = frame is not None
         self.level = None if frame is None else level_db(frame)
@@ -111,6 +142,7 @@ class Playout:
         frame = self._louder_or_quieter(self._take())
         if self._is_faded:
             self._is_faded = False
+            self.place = None
             frame = _ramped(frame, 0.0, 1.0)
         return frame
 
@@ -120,15 +152,17 @@ class Playout:
         self._is_faded = True
         return _ramped(self._peek(), 1.0, 0.0)
 
-    def _append(self, samples: Samples) -> None:
+    def _append(self, samples: Samples, clip: Clip | None = None) -> None:
         if len(samples):
-            self._pieces.append(samples)
+            self._pieces.append(_Piece(samples, clip, 0))
             self._waiting += len(samples)
 
     def _peek(self) -> Samples:
         """The next frame as it would sound, without the clock moving."""
         self._fill()
-        frame = np.concatenate([*self._pieces, np.zeros(FRAME, np.int16)])[:FRAME]
+        frame = np.concatenate(
+            [*(piece.samples for piece in self._pieces), np.zeros(FRAME, np.int16)]
+        )[:FRAME]
         return (frame * np.float32(self._gain)).astype(np.int16)
 
     def _take(self) -> Samples:
@@ -137,14 +171,17 @@ class Playout:
         filled = 0
         while filled < FRAME and self._pieces:
             piece = self._pieces.popleft()
-            part = piece[: FRAME - filled]
+            part = piece.samples[: FRAME - filled]
+            if piece.clip is not None and len(part) == FRAME:
+                self.place = Place(piece.clip, piece.offset // FRAME)
             frame[filled : filled + len(part)] = part
             filled += len(part)
-            if len(part) < len(piece):
-                self._pieces.appendleft(piece[len(part) :])
+            if len(part) < len(piece.samples):
+                rest = piece.samples[len(part) :]
+                self._pieces.appendleft(_Piece(rest, piece.clip, piece.offset + len(part)))
         self._waiting -= filled
         self._played += filled
-        if not self._waiting:
+        if not self._waiting and self.place is None:
             self._soften_end(frame, filled)
         return frame
 
@@ -160,6 +197,7 @@ class Playout:
         start = self._gain
         if start == self._target == 1.0:
             return frame
+        self.place = None
         reach = _STEP * FRAME
         end = min(max(self._target, start - reach), start + reach)
         self._gain = end

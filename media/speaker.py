@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
 
-from media.audio import AudioChunk
+from media.audio import AudioChunk, Samples
+from media.clips import Clips
 from media.codecs import OpusOutbound, Outbound, outbound
 from media.opus import OpusSettings
 from media.playout import Playout
@@ -48,8 +49,12 @@ class SpeakerClosed(Exception):
 class Speaker:
     """One call's voice on the wire. Positions are content seconds, counted from the first play."""
 
-    def __init__(self, settings: SpeakerSettings | None = None) -> None:
+    def __init__(self, settings: SpeakerSettings | None = None, clips: Clips | None = None) -> None:
+        """`clips`: what all calls of the server say again and again, encoded once."""
         self._settings = settings or SpeakerSettings()
+        self._clips = clips
+        self._is_plain = True
+        self._is_in_clip = False
         self._playout = Playout(duck_db=self._settings.duck_db)
         self._codec: Outbound = OpusOutbound(self._settings.opus)
         self._silent_frames = 0
@@ -107,12 +112,15 @@ class Speaker:
         if codec is None:
             return False
         self._codec = codec
+        self._is_plain = isinstance(codec, OpusOutbound)
         return True
 
     def adapt(self, *, bitrate: int, fec: bool, loss: float) -> None:
         """Make the encoding fit the network (Opus alone can); see `Encoder.adapt`."""
         if isinstance(self._codec, OpusOutbound):
             self._codec.encoder.adapt(bitrate=bitrate, fec=fec, loss=loss)
+            # Clips are encoded by the settings: on a worse network each call encodes for itself.
+            self._is_plain = not fec and bitrate >= self._settings.opus.bitrate
 
     async def play(self, audio: AudioChunk) -> float:
         """Say `audio` (any rate) after what waits; the content position where it begins.
@@ -123,7 +131,8 @@ class Speaker:
             await self._until(lambda: self.queued <= self._settings.buffer)
             if self._is_closed:
                 raise SpeakerClosed("nothing more can be said: the speaker is closed")
-            return self._playout.add(audio)
+            clip = self._clips.find(audio) if self._clips is not None else None
+            return self._playout.add(audio) if clip is None else self._playout.add_clip(clip)
 
     def clear(self) -> None:
         """Drop what waits, now, with a short fade."""
@@ -169,13 +178,22 @@ class Speaker:
         if frame is None:
             return self._stay_silent()
         begins = not self._is_speaking
-        if begins:
-            # The listener's decoder has forgotten the speech before the silence: so must we.
-            self._codec.reset()
         self._is_speaking, self._silent_frames = True, 0
-        packet = Packet(self._codec.encode(frame), begins)
+        packet = Packet(self._encoded(frame, begins), begins)
         self._notify()
         return packet
+
+    def _encoded(self, frame: Samples, begins: bool) -> bytes:
+        place = self._playout.place
+        if place is not None and self._is_plain:
+            self._is_in_clip = True
+            return place.clip.packet(place.index)
+        if begins or self._is_in_clip:
+            # The listener's decoder has heard silence, or a clip, since our last packet: the
+            # next one must not build on it.
+            self._is_in_clip = False
+            self._codec.reset()
+        return self._codec.encode(frame)
 
     def _stay_silent(self) -> Packet | None:
         self._is_speaking = False

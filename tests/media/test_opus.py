@@ -95,6 +95,18 @@ def test_after_a_reset_a_stream_decodes_as_from_its_beginning() -> None:
     assert encoded(tone(0.2), encoder) == first
 
 
+def test_after_a_reset_a_packet_can_follow_any_other() -> None:
+    loud = encoded((np.random.default_rng(1).standard_normal(9_600) * 8_000).astype(np.int16))
+    encoder = Encoder()
+    encoded(tone(0.2), encoder)
+    encoder.reset()
+    decoder = Decoder()
+    for packet in loud:
+        decoder.decode(packet)
+    heard = [decoder.decode(packet) for packet in encoded(tone(0.2), encoder)]
+    assert all(5_000 < loudness(frame) < 9_000 for frame in heard[1:])
+
+
 def test_silence_is_three_bytes_and_sounds_like_nothing_after_any_speech() -> None:
     silence, nothing = silent_packets()
     assert len(silence) <= 3 and len(nothing) == 1
