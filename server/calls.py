@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from agent.events import CallEnded, EncodingChanged, Event, Observer
 from agent.persona import Persona
+from media.clips import Clips
 from media.line import LineSettings
 from media.microphone import Microphone
 from media.pacer import Pacer
@@ -104,6 +105,7 @@ class Calls:
         self._settings = server or ServerSettings()
         self._ice = ice or IceSettings()
         self._speaker = speaker or SpeakerSettings()
+        self._clips = Clips(self._speaker.opus)
         self._audio_line = audio_line
         self._pacer = pacer or Pacer()
         self._stages = tuple(stages)
@@ -187,7 +189,7 @@ class Calls:
         return live
 
     def _open(self, call_id: str, persona: Persona) -> _Live:
-        microphone, speaker = Microphone(), Speaker(self._speaker)
+        microphone, speaker = Microphone(), Speaker(self._speaker, self._clips)
         commands: asyncio.Queue[control.Command] = asyncio.Queue(PENDING_COMMANDS)
         line = Line(
             call_id=call_id,
