@@ -23,6 +23,7 @@ from pathlib import Path
 
 from agent.engines.llama import Llama, LlamaSettings
 from agent.engines.protocols import LanguageModel, ReplyRequest
+from agent.errors import EngineError
 from agent.messages import Message
 from bench.llm_rivals import LlamaServer, Locked
 from bench.random_llama import HALF_BILLION, write_llama
@@ -49,6 +50,17 @@ class Row:
     first_p95: float
     tokens_per_second: float
     """Of all calls together."""
+
+
+@dataclass(frozen=True)
+class Result:
+    model: str
+    threads: int
+    rows: list[Row]
+    prompt_reused: float
+    """Share of the scheduler's prompt tokens that it found in its cache."""
+    continued: dict[str, tuple[float, float]]
+    """Seconds to the first token after no history, and after one of 400 tokens."""
 
 
 async def turn(model: LanguageModel, request: ReplyRequest) -> tuple[str, Turn]:
@@ -107,14 +119,20 @@ async def measure(models: dict[str, LanguageModel], options: argparse.Namespace)
     for calls in options.calls:
         rounds: dict[str, list[list[Turn]]] = {name: [] for name in models}
         for number in range(options.rounds):
-            for name, model in models.items():
-                turns = await together(model, calls, options.tokens, f"r{number}n{calls}")
-                rounds[name].append(turns)
-        rows += [row(name, calls, rounds[name]) for name in models]
+            for name, model in list(models.items()):
+                try:
+                    turns = await together(model, calls, options.tokens, f"r{number}n{calls}")
+                    rounds[name].append(turns)
+                except* EngineError as group:
+                    print(f"{name} gave up at {calls} calls: {group.exceptions[0]}", flush=True)
+                    await models.pop(name).aclose()
+        for name in models:
+            rows.append(row(name, calls, rounds[name]))
+            print_row(rows[-1])
     return rows
 
 
-async def run(path: Path, options: argparse.Namespace) -> dict[str, object]:
+async def run(path: Path, options: argparse.Namespace) -> Result:
     ours = Llama(
         LlamaSettings(threads=options.threads, context=2048, device="cpu", niceness=0), path
     )
@@ -128,43 +146,35 @@ async def run(path: Path, options: argparse.Namespace) -> dict[str, object]:
         before = ours.counts
         rows = await measure(models, options)
         after = ours.counts
-        history = {
-            name: {
-                str(tokens): statistics.median(
-                    [
-                        await continued(model, tokens, f"h{tokens} {i}")
-                        for i in range(options.rounds + 2)
-                    ]
-                )
-                for tokens in (0, 400)
-            }
-            for name, model in models.items()
-        }
+        continued = {name: await history(model, options.rounds) for name, model in models.items()}
     finally:
         for model in models.values():
             await model.aclose()
-    return {
-        "model": path.name,
-        "threads": options.threads,
-        "rows": [asdict(r) for r in rows],
-        "prompt_reused": (after.reused - before.reused) / (after.prompt - before.prompt),
-        "continue_seconds": history,
-    }
+    reused = (after.reused - before.reused) / (after.prompt - before.prompt)
+    return Result(path.name, options.threads, rows, reused, continued)
 
 
-def show(result: dict[str, object]) -> None:
-    print(f"\n{result['model']}, {result['threads']} threads")
-    print(f"{'':20}{'calls':>6}{'first token p50':>17}{'p95':>9}{'tokens/s':>10}")
-    for r in result["rows"]:  # type: ignore[attr-defined]  # of our own making, above
+async def history(model: LanguageModel, rounds: int) -> tuple[float, float]:
+    """Seconds to the first token after no history, and after one of 400 tokens."""
+    none = [await continued(model, 0, f"none {i}") for i in range(rounds)]
+    long = [await continued(model, 400, f"long {i}") for i in range(rounds)]
+    return statistics.median(none), statistics.median(long)
+
+
+def print_row(r: Row) -> None:
+    print(
+        f"{r.engine:18}{r.calls:3} calls   first token p50 {r.first_p50 * 1000:6.0f} ms"
+        f"  p95 {r.first_p95 * 1000:6.0f} ms   {r.tokens_per_second:7.1f} tokens/s",
+        flush=True,
+    )
+
+
+def show(result: Result) -> None:
+    print(f"scheduler: {result.prompt_reused:.0%} of prompt tokens found in the cache")
+    for name, (none, long) in result.continued.items():
         print(
-            f"{r['engine']:20}{r['calls']:6}{r['first_p50'] * 1000:14.0f} ms"
-            f"{r['first_p95'] * 1000:6.0f} ms{r['tokens_per_second']:10.1f}"
-        )
-    print(f"scheduler: {result['prompt_reused']:.0%} of prompt tokens found in the cache")
-    for name, costs in result["continue_seconds"].items():  # type: ignore[attr-defined]  # as above
-        print(
-            f"{name}: first token after a history of 400 tokens {costs['400'] * 1000:.0f} ms, "
-            f"after none {costs['0'] * 1000:.0f} ms"
+            f"{name}: first token after a history of 400 tokens {long * 1000:.0f} ms, "
+            f"after none {none * 1000:.0f} ms"
         )
 
 
@@ -183,7 +193,7 @@ def main() -> None:
     show(result)
     RESULTS.parent.mkdir(exist_ok=True)
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    RESULTS.write_text(json.dumps({**known, path.name: result}, indent=1) + "\n")
+    RESULTS.write_text(json.dumps({**known, path.name: asdict(result)}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
