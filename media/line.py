@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from media import rtp
 from media.adaptation import AdaptationSettings, Choice
 from media.audio import Samples
+from media.dtmf import Key
 from media.feedback import follow_reports
 from media.listening import listen
 from media.microphone import Chunker, Microphone
@@ -50,10 +51,13 @@ class Line:
         pacer: Pacer,
         settings: LineSettings | None = None,
         on_choice: Callable[[Choice], None] | None = None,
+        offer: str | None = None,
+        on_key: Callable[[Key], None] | None = None,
     ) -> None:
         """Takes the transceiver's sender for the speaker.
 
-        `on_choice` is told when the encoding was adapted to the network."""
+        `on_choice` is told when the encoding was adapted to the network, `on_key` each telephone
+        key that the caller pressed: it needs the SDP of the `offer`, and the short way."""
         self._transceiver = transceiver
         self._microphone = microphone
         self._speaker = speaker
@@ -65,7 +69,9 @@ class Line:
         self._short: rtp.ShortPath | None = None
         transceiver.sender.replaceTrack(speaker.track)
         if settings.path == "short" and _fits(transceiver):
-            self._short = rtp.ShortPath(transceiver, speaker, self._hear)
+            self._short = rtp.ShortPath(transceiver, speaker, self._hear, on_key)
+            if offer is not None and on_key is not None:
+                rtp.accept_keys(transceiver, offer)
 
     @property
     def path(self) -> Literal["short", "stock"]:

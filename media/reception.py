@@ -17,6 +17,7 @@ import numpy as np
 
 from media.audio import CALLER_RATE, Samples
 from media.codecs import Inbound, inbound
+from media.dtmf import TELEPHONE_EVENT, Key, Keys
 from media.opus import BadPacket
 from media.packets import RtpPacket, ahead
 from media.reorder import Arrived, Reorder
@@ -37,10 +38,18 @@ class Reception:
     """One call's incoming audio. `codecs`: payload type to codec name, as negotiated."""
 
     def __init__(
-        self, codecs: Mapping[int, str], deliver: Callable[[Samples], None], now: float
+        self,
+        codecs: Mapping[int, str],
+        deliver: Callable[[Samples], None],
+        now: float,
+        *,
+        on_key: Callable[[Key], None] | None = None,
     ) -> None:
+        """`on_key` is told each telephone key (payload type `telephone-event`) that was pressed."""
         self._codecs = codecs
         self._deliver = deliver
+        self._on_key = on_key
+        self._keys = Keys()
         self._reorder: Reorder[RtpPacket] = Reorder()
         self._decoder: Inbound | None = None
         self._payload_type = -1
@@ -94,6 +103,9 @@ class Reception:
 
     def _hear(self, arrived: Arrived[RtpPacket], now: float) -> None:
         packet = arrived.packet
+        if self._codecs.get(packet.payload_type) == TELEPHONE_EVENT:
+            self._press(packet)
+            return
         decoder = self._decoder_for(packet.payload_type)
         if decoder is None:
             return
@@ -110,8 +122,13 @@ class Reception:
         self._heard_last, self._filled = now, 0.0
         self._deliver(sound)
 
+    def _press(self, packet: RtpPacket) -> None:
+        for key in self._keys.feed(packet.payload, packet.timestamp):
+            if self._on_key is not None:
+                self._on_key(key)
+
     def _decoder_for(self, payload_type: int) -> Inbound | None:
-        """None: no audio (comfort noise, a telephone event, an unknown type)."""
+        """None: no audio (comfort noise, an unknown type)."""
         if payload_type != self._payload_type:
             made = inbound(self._codecs.get(payload_type, ""))
             if made is None:

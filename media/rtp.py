@@ -14,6 +14,7 @@ It hooks single objects, never classes: other connections of the process are not
 from __future__ import annotations
 
 import asyncio
+import copy
 import random
 import struct
 import time
@@ -25,8 +26,10 @@ import aioice.ice
 import pylibsrtp
 from aiortc import RTCRtpTransceiver, clock, rtcdtlstransport, rtcrtpreceiver, rtcrtpsender
 from aiortc.rtp import RTP_HISTORY_SIZE, HeaderExtensions
+from aiortc.sdp import SessionDescription
 
 from media.audio import Samples
+from media.dtmf import TELEPHONE_EVENT, Key
 from media.packets import BadRtp, RtpPacket, header, parse
 from media.reception import Reception
 from media.speaker import Speaker
@@ -57,6 +60,7 @@ _OBJECTS: dict[str, tuple[str, ...]] = {
     "dtls": ("_rx_srtp", "_tx_srtp", "_rtp_router", "_RTCDtlsTransport__rx_bytes"),
     "ice": ("_nominated", "_protocols", "data_received"),
 }
+_EVENT_RATE = 8_000
 _NTP_EPOCH = 2_208_988_800
 """Seconds from NTP's epoch (1900) to that of `time.time()`."""
 _STREAMS = 4
@@ -98,16 +102,36 @@ def codec_spoken(transceiver: RTCRtpTransceiver) -> str | None:
     return codecs[0].name if codecs else None
 
 
+def accept_keys(transceiver: RTCRtpTransceiver, offer: str) -> bool:
+    """Have the answer take the telephone events that the offer brings; whether it brings any.
+
+    To be called between the offer and the answer. aiortc knows no such codec and would leave it
+    out; its decoder thread would die of it, so this is for the short way alone."""
+    for media in SessionDescription.parse(offer).media:
+        if media.kind != "audio" or media.rtp.muxId != transceiver.mid:
+            continue
+        for codec in media.rtp.codecs:
+            if codec.name.lower() == TELEPHONE_EVENT and codec.clockRate == _EVENT_RATE:
+                transceiver._codecs.append(copy.deepcopy(codec))
+                return True
+    return False
+
+
 class ShortPath:
     """One call's way. Made before the connection starts to send and receive."""
 
     def __init__(
-        self, transceiver: RTCRtpTransceiver, speaker: Speaker, deliver: Callable[[Samples], None]
+        self,
+        transceiver: RTCRtpTransceiver,
+        speaker: Speaker,
+        deliver: Callable[[Samples], None],
+        on_key: Callable[[Key], None] | None = None,
     ) -> None:
         self.ended = asyncio.Event()
         """Set when the caller's audio has ended: hung up, said goodbye or lost."""
         self._speaker = speaker
         self._deliver = deliver
+        self._on_key = on_key
         self._receiver: Any = transceiver.receiver
         self._sender: Any = transceiver.sender
         self._inward: _Inward | None = None
@@ -148,7 +172,7 @@ class ShortPath:
         await stock(parameters)
         if self._inward is None and not self.ended.is_set():
             self._end_decoder_thread()
-            self._inward = _Inward(self._receiver, parameters, self._deliver)
+            self._inward = _Inward(self._receiver, parameters, self._deliver, self._on_key)
 
     def _end_decoder_thread(self) -> None:
         """aiortc has just started a thread that will get nothing to decode."""
@@ -180,13 +204,19 @@ class ShortPath:
 class _Inward:
     """A receiver's packets, taken from the socket's callback."""
 
-    def __init__(self, receiver: Any, parameters: Any, deliver: Callable[[Samples], None]) -> None:
+    def __init__(
+        self,
+        receiver: Any,
+        parameters: Any,
+        deliver: Callable[[Samples], None],
+        on_key: Callable[[Key], None] | None,
+    ) -> None:
         self._receiver = receiver
         self._dtls: Any = receiver.transport
         self._clock = asyncio.get_running_loop().time
         self._rates = {codec.payloadType: codec.clockRate for codec in parameters.codecs}
         codecs = {codec.payloadType: codec.name for codec in parameters.codecs}
-        self.reception = Reception(codecs, deliver, self._clock())
+        self.reception = Reception(codecs, deliver, self._clock(), on_key=on_key)
         self._statistics: dict[int, Any] = receiver._RTCRtpReceiver__remote_streams
         self._ours: dict[int, Any] = {}
         self._budget, self._budget_at = _BURST, self._clock()

@@ -18,6 +18,7 @@ from aiortc.rtp import RtpPacket as Packet
 
 from media import rtp
 from media.audio import AudioChunk, Samples
+from media.dtmf import Key
 from media.line import Line, LineSettings
 from media.microphone import Microphone
 from media.pacer import Pacer
@@ -175,6 +176,47 @@ async def test_reports_and_statistics_stay_right(path: Path) -> None:
         assert near["transport"].bytesReceived > 1000
         assert near["transport"].bytesSent > 100
         assert call.speaker.delay == pytest.approx(0.06, abs=0.06)
+
+
+async def test_a_key_that_is_pressed_is_told() -> None:
+    pressed: list[Key] = []
+    microphone, speaker, pacer = Microphone(), Speaker(), Pacer()
+    lines: list[Line] = []
+
+    def answer(callee: Any) -> None:
+        offer = callee.remoteDescription.sdp
+        offered = offer.replace("a=rtpmap:96 opus", "a=rtpmap:101 telephone-event/8000\r\n"
+                                "a=rtpmap:96 opus").replace("SAVPF 96", "SAVPF 96 101")  # fmt: skip
+        lines.append(
+            Line(
+                callee.getTransceivers()[0],
+                microphone=microphone,
+                speaker=speaker,
+                pacer=pacer,
+                offer=offered,
+                on_key=pressed.append,
+            )
+        )
+
+    async with connect(Playing(tone(1.0, 48_000), 48_000), answer) as (caller, callee):
+        assert "a=rtpmap:101 telephone-event/8000" in callee.localDescription.sdp
+        running = asyncio.create_task(lines[0].run())
+        transport = caller.getSenders()[0].transport
+        stock = transport._send_rtp
+
+        async def press(data: bytes) -> None:
+            if is_rtp(data) and not pressed:  # every packet is the end of the same key
+                extension = 4 + 4 * int.from_bytes(data[14:16]) if data[0] & 0x10 else 0
+                head = data[:1] + bytes([101]) + data[2:4] + bytes(4) + data[8 : 12 + extension]
+                data = head + bytes([9, 0x8A, 3, 32])
+            await stock(data)
+
+        transport._send_rtp = press
+        await until(lambda: bool(pressed))
+        assert pressed == [Key("9", 0.1)]
+        await caller.close()
+        await callee.close()
+        await running
 
 
 async def test_a_packet_that_was_lost_is_sent_again_when_asked_for() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from media.audio import Samples
 from media.codecs import inbound, outbound
+from media.dtmf import Key
 from media.opus import FRAME, OpusSettings
 from media.packets import RtpPacket
 from media.reception import Reception
@@ -160,6 +161,18 @@ def test_what_is_no_audio_takes_its_number_and_is_not_heard() -> None:
     ear = Ear()
     assert len(ear.hear(list(sent))) == 10 * 320
     assert ear.reception.lost == 0
+
+
+def test_keys_that_are_pressed_are_told_and_not_heard() -> None:
+    pressed: list[Key] = []
+    ear = Ear()
+    ear.reception = Reception(CODECS, ear.pieces.append, 0.0, on_key=pressed.append)
+    sent = packets(0.2)
+    for number in (4, 5, 6):
+        sent[number].payload_type, sent[number].timestamp = EVENT, 4 * 960
+        sent[number].payload = bytes([5, 0x80 if number == 6 else 0]) + (number * 160).to_bytes(2)
+    assert len(ear.hear(list(sent))) == 10 * 320
+    assert pressed == [Key("5", 0.12)]
 
 
 def test_the_codec_may_change_in_the_middle() -> None:
