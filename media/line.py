@@ -22,7 +22,7 @@ from media.audio import Samples
 from media.dtmf import Key
 from media.feedback import follow_reports
 from media.listening import listen
-from media.microphone import Chunker, Microphone
+from media.microphone import Chunker, Intake
 from media.pacer import Pacer
 from media.speaker import Speaker
 
@@ -46,7 +46,7 @@ class Line:
         self,
         transceiver: RTCRtpTransceiver,
         *,
-        microphone: Microphone,
+        microphone: Intake,
         speaker: Speaker,
         pacer: Pacer,
         settings: LineSettings | None = None,
@@ -67,7 +67,7 @@ class Line:
         self._on_choice = on_choice
         self._chunker = Chunker()
         self._short: rtp.ShortPath | None = None
-        transceiver.sender.replaceTrack(speaker.track)
+        transceiver.sender.replaceTrack(speaker.new_track())
         if settings.path == "short" and _fits(transceiver):
             self._short = rtp.ShortPath(transceiver, speaker, self._hear, on_key)
             if offer is not None and on_key is not None:

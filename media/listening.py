@@ -15,13 +15,13 @@ from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
 
 from media.audio import CALLER_RATE, AudioChunk, Resampler, Samples
-from media.microphone import CHUNK, CHUNK_SECONDS, Chunker, Microphone
+from media.microphone import CHUNK, CHUNK_SECONDS, Chunker, Intake
 
 PATIENCE = 0.2
 """Seconds without a frame after which silence takes its place."""
 
 
-async def listen(track: MediaStreamTrack, microphone: Microphone) -> None:
+async def listen(track: MediaStreamTrack, microphone: Intake) -> None:
     """Move a remote audio track's sound into the microphone until the track ends, then close it.
 
     aiortc's queue is unbounded: this drains it always, whether or not anybody listens."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Protocol
 
 import numpy as np
 from pydantic import BaseModel, Field
@@ -24,6 +25,13 @@ class MicrophoneSettings(BaseModel, frozen=True, extra="forbid", use_attribute_d
 
     capacity: float = Field(default=2.0, ge=0.1, le=30.0)
     """Seconds of audio that are kept for a listener that is late."""
+
+
+class Intake(Protocol):
+    """Where a connection puts the caller's audio, until it closes."""
+
+    def put(self, chunk: AudioChunk) -> None: ...
+    def close(self) -> None: ...
 
 
 class Microphone:
@@ -63,6 +71,22 @@ class Microphone:
             self._arrival.clear()
             await self._arrival.wait()
         return self._chunks.popleft()
+
+
+class Inlet:
+    """One connection's way into a microphone that outlives it: closed, it brings nothing more."""
+
+    def __init__(self, microphone: Intake) -> None:
+        self._microphone: Intake | None = microphone
+
+    def put(self, chunk: AudioChunk) -> None:
+        """Hand over the next chunk; ignored once closed."""
+        if self._microphone is not None:
+            self._microphone.put(chunk)
+
+    def close(self) -> None:
+        """This connection brings no more chunks; another may. Idempotent."""
+        self._microphone = None
 
 
 class Chunker:

@@ -59,6 +59,8 @@ class Speaker:
         self._codec: Outbound = OpusOutbound(self._settings.opus)
         self._silent_frames = 0
         self._is_speaking = False
+        self._is_paused = False
+        self._is_held = False
         self._is_closed = False
         self._order = asyncio.Lock()
         self._waiters: list[_Waiter] = []
@@ -68,9 +70,16 @@ class Speaker:
 
     @property
     def track(self) -> SpeakerTrack:
-        """The track to give to aiortc."""
+        """The track that was given to aiortc last."""
         if self._track is None:
             self._track = SpeakerTrack(self.leave)
+        return self._track
+
+    def new_track(self) -> SpeakerTrack:
+        """A track for a connection; the one before, if any, gives nothing from now on."""
+        if self._track is not None:
+            self._track.hand_over()
+        self._track = SpeakerTrack(self.leave)
         return self._track
 
     @property
@@ -150,11 +159,25 @@ class Speaker:
 
     def pause(self) -> None:
         """Fall silent and hold the content clock."""
+        self._is_paused = True
         self._playout.pause()
 
     def resume(self) -> None:
         """Go on where `pause` stopped."""
-        self._playout.resume()
+        self._is_paused = False
+        self._go_on()
+
+    def hold(self) -> None:
+        """Nobody is there to listen: as `pause`, whatever is paused and resumed meanwhile."""
+        self._is_held = True
+        self._playout.pause()
+
+    def release(self) -> None:
+        """Somebody listens again."""
+        self._is_held = False
+        # A new listener's decoder knows nothing of what was said before.
+        self._is_speaking = False
+        self._go_on()
 
     async def reached(self, position: float) -> bool:
         """Wait until content `position` begins to leave; False when it never will (cleared)."""
@@ -194,6 +217,10 @@ class Speaker:
             self._is_in_clip = False
             self._codec.reset()
         return self._codec.encode(frame)
+
+    def _go_on(self) -> None:
+        if not (self._is_paused or self._is_held):
+            self._playout.resume()
 
     def _stay_silent(self) -> Packet | None:
         self._is_speaking = False

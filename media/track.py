@@ -92,11 +92,12 @@ class SpeakerTrack(MediaStreamTrack):
 
         Raises MediaStreamError once the track is stopped."""
         clock = asyncio.get_running_loop().time
-        if self._is_handed_over:
-            await self._stopped.wait()
         if self._ticks is None:
             self._ticks = Ticks(clock())
         while self.readyState == "live":
+            if self._is_handed_over:
+                await self._stopped.wait()
+                continue
             if (wait := self._ticks.wait(clock())) > 0:
                 await asyncio.sleep(wait)
                 continue

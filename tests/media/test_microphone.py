@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from media.audio import AudioChunk
-from media.microphone import Chunker, Microphone, MicrophoneSettings
+from media.microphone import Chunker, Inlet, Microphone, MicrophoneSettings
 from tests.virtual_time import virtual
 
 
@@ -69,3 +69,15 @@ def test_a_stream_is_cut_into_chunks_whatever_its_pieces() -> None:
         ]
         assert [len(chunk) for chunk in chunks] == [320] * 10
         assert np.array_equal(np.concatenate(chunks), stream)
+
+
+async def test_a_closed_inlet_leaves_the_microphone_open_for_another() -> None:
+    microphone = Microphone()
+    first, second = Inlet(microphone), Inlet(microphone)
+    first.put(numbered(1))
+    first.close()
+    first.close()
+    first.put(numbered(2))
+    second.put(numbered(3))
+    microphone.close()
+    assert await heard(microphone) == [1, 3]

@@ -4,6 +4,7 @@ import asyncio
 
 import numpy as np
 import pytest
+from aiortc.mediastreams import MediaStreamError
 
 from media.audio import AudioChunk
 from media.opus import Decoder
@@ -201,3 +202,56 @@ async def test_what_leaves_sounds_like_what_was_said_and_a_duck_is_heard() -> No
     assert loud == pytest.approx(7070, rel=0.1)
     assert quiet == pytest.approx(loud / 10, rel=0.2)
     assert again == pytest.approx(loud, rel=0.1)
+
+
+@virtual
+async def test_what_is_held_is_kept_for_who_comes_back_whatever_is_resumed_meanwhile() -> None:
+    speaker = Speaker()
+    await speaker.play(speech(0.5))
+    await send(speaker, 0.2)
+    speaker.hold()
+    await send(speaker, 0.1)
+    stopped = speaker.played
+    speaker.pause()
+    speaker.resume()
+    packets = await send(speaker, 1.0)
+    assert speaker.played == stopped < 0.25
+    assert not any(packet.begins for packet in packets if packet)
+    speaker.release()
+    first, *_ = await send(speaker, 0.4)
+    assert first is not None and first.begins
+    assert speaker.played == pytest.approx(0.5, abs=1e-3)
+
+
+@virtual
+async def test_a_pause_outlasts_a_hold() -> None:
+    speaker = Speaker()
+    await speaker.play(speech(0.5))
+    speaker.pause()
+    speaker.hold()
+    speaker.release()
+    await send(speaker, 0.2)
+    assert speaker.played == 0.0
+    speaker.resume()
+    await send(speaker, 0.6)
+    assert speaker.played == pytest.approx(0.5, abs=1e-3)
+
+
+@virtual
+async def test_one_track_speaks_at_a_time() -> None:
+    speaker = Speaker()
+    former = speaker.new_track()
+    await speaker.play(speech(0.3))
+    await former.recv()
+    waiting = asyncio.create_task(former.recv())
+    track = speaker.new_track()
+    assert speaker.track is track
+    begun = speaker.played
+    for _ in range(5):
+        await track.recv()
+    assert speaker.played == pytest.approx(begun + 0.1, abs=0.021)
+    await asyncio.sleep(1)
+    assert not waiting.done()
+    former.stop()
+    with pytest.raises(MediaStreamError):
+        await waiting
