@@ -1,0 +1,151 @@
+"""A client's events, parsed at the border into frozen facts. Pure.
+
+Fields that a newer client may add are ignored; a missing or wrong one is refused with its path.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from signaling.realtime.refusal import Refused, invalid
+
+MAX_MESSAGE = 1 << 20
+"""Bytes of an event that are read: a good 16 s of PCM in base64."""
+
+
+class _ClientEvent(BaseModel, frozen=True, extra="ignore"):
+    event_id: str | None = Field(default=None, max_length=512)
+
+
+class SessionUpdate(_ClientEvent, frozen=True):
+    type: Literal["session.update"]
+    session: dict[str, Any]
+
+
+class Append(_ClientEvent, frozen=True):
+    type: Literal["input_audio_buffer.append"]
+    audio: str
+
+
+class Commit(_ClientEvent, frozen=True):
+    type: Literal["input_audio_buffer.commit"]
+
+
+class Clear(_ClientEvent, frozen=True):
+    type: Literal["input_audio_buffer.clear"]
+
+
+class Part(BaseModel, frozen=True, extra="ignore"):
+    """A piece of a message's content."""
+
+    type: Literal["input_text", "output_text", "input_audio", "output_audio", "input_image", "text"]
+    text: str | None = Field(default=None, max_length=20_000)
+
+
+class NewItem(BaseModel, frozen=True, extra="ignore"):
+    """A message that the client puts into the conversation."""
+
+    type: Literal["message", "function_call", "function_call_output"]
+    id: str | None = Field(default=None, min_length=1, max_length=64)
+    role: Literal["user", "assistant", "system"] | None = None
+    content: list[Part] = Field(default=[], max_length=64)
+
+
+class CreateItem(_ClientEvent, frozen=True):
+    type: Literal["conversation.item.create"]
+    item: NewItem
+    previous_item_id: str | None = None
+
+
+class RetrieveItem(_ClientEvent, frozen=True):
+    type: Literal["conversation.item.retrieve"]
+    item_id: str
+
+
+class TruncateItem(_ClientEvent, frozen=True):
+    type: Literal["conversation.item.truncate"]
+    item_id: str
+    content_index: int = Field(ge=0)
+    audio_end_ms: int = Field(ge=0)
+
+
+class DeleteItem(_ClientEvent, frozen=True):
+    type: Literal["conversation.item.delete"]
+    item_id: str
+
+
+class ResponseParameters(BaseModel, frozen=True, extra="ignore"):
+    """What one response is to be like."""
+
+    conversation: str | None = None
+    input: list[Any] | None = None
+    instructions: str | None = None
+    metadata: dict[str, str] | None = None
+    output_modalities: list[str] | None = None
+    tools: list[Any] | None = None
+
+
+class CreateResponse(_ClientEvent, frozen=True):
+    type: Literal["response.create"]
+    response: ResponseParameters | None = None
+
+
+class CancelResponse(_ClientEvent, frozen=True):
+    type: Literal["response.cancel"]
+    response_id: str | None = None
+
+
+class ClearOutput(_ClientEvent, frozen=True):
+    type: Literal["output_audio_buffer.clear"]
+
+
+ClientEvent = Annotated[
+    SessionUpdate
+    | Append
+    | Commit
+    | Clear
+    | CreateItem
+    | RetrieveItem
+    | TruncateItem
+    | DeleteItem
+    | CreateResponse
+    | CancelResponse
+    | ClearOutput,
+    Field(discriminator="type"),
+]
+
+_CLIENT_EVENT: TypeAdapter[ClientEvent] = TypeAdapter(ClientEvent)
+
+
+def parse(message: str | bytes) -> ClientEvent:
+    """The client's event. Raises Refused, with the event's id where there is one."""
+    if len(message) > MAX_MESSAGE:
+        raise Refused("event_too_large", f"an event has {MAX_MESSAGE} bytes at most")
+    try:
+        fields = json.loads(message)
+    except (ValueError, RecursionError) as error:
+        raise Refused("invalid_json", f"the event is not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise Refused("invalid_event", "an event is a JSON object")
+    try:
+        return _CLIENT_EVENT.validate_python(fields)
+    except ValidationError as error:
+        raise _about(error, fields) from error
+
+
+def _about(error: ValidationError, fields: dict[str, Any]) -> Refused:
+    kind = fields.get("type")
+    if not isinstance(kind, str):
+        refused = Refused("missing_required_parameter", "an event needs a type", param="type")
+    elif error.errors()[0]["type"] == "union_tag_invalid":
+        refused = Refused("invalid_value", f"there is no event {kind[:64]!r}", param="type")
+    else:
+        refused = invalid(error)
+        # The union's tag is the first part of the path, and no part of the event.
+        refused.param = (refused.param or "").removeprefix(f"{kind}.") or None
+    if isinstance(given := fields.get("event_id"), str):
+        refused.event_id = given[:512]
+    return refused

@@ -1,0 +1,220 @@
+"""The configuration of a Realtime session: what a client may set, merged, checked, and what it
+means for the conversation.
+
+What this server can't do is refused by name, never silently ignored; names of foreign models and
+voices are accepted (every SDK sends some) and mean this server's own. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from agent.dialogue.endpointer import EndpointSettings, Preset
+from agent.settings import TurnSettings
+from signaling.realtime.refusal import Refused, invalid, unsupported
+
+NULLABLE = {"noise_reduction", "transcription", "turn_detection", "tracing", "prompt", "reasoning"}
+"""Fields of a session that a client sets to null to turn them off; elsewhere null changes nothing.
+"""
+NESTED = {"audio", "input", "output"}
+"""Objects that are merged field by field; others are replaced."""
+
+
+class Pcm(BaseModel, frozen=True, extra="forbid"):
+    """Signed 16-bit little-endian samples, one channel."""
+
+    type: Literal["audio/pcm"] = "audio/pcm"
+    rate: Literal[24_000] = 24_000
+
+
+class Pcmu(BaseModel, frozen=True, extra="forbid"):
+    """G.711 µ-law, 8 kHz."""
+
+    type: Literal["audio/pcmu"]
+
+
+class Pcma(BaseModel, frozen=True, extra="forbid"):
+    """G.711 A-law, 8 kHz."""
+
+    type: Literal["audio/pcma"]
+
+
+Format = Annotated[Pcm | Pcmu | Pcma, Field(discriminator="type")]
+
+
+class Transcription(BaseModel, frozen=True, extra="ignore"):
+    """How the caller's words are told. `language` is the one that is spoken (ISO 639-1)."""
+
+    model: str | None = None
+    language: str | None = None
+    prompt: str | None = None
+
+
+class ServerVad(BaseModel, frozen=True, extra="forbid"):
+    """A turn ends after a fixed silence."""
+
+    type: Literal["server_vad"]
+    threshold: float | None = Field(default=None, gt=0, lt=1)
+    prefix_padding_ms: int | None = Field(default=None, ge=0, le=2000)
+    silence_duration_ms: int | None = Field(default=None, ge=100, le=5000)
+    idle_timeout_ms: int | None = None
+    create_response: bool | None = True
+    interrupt_response: bool | None = True
+
+
+class SemanticVad(BaseModel, frozen=True, extra="forbid"):
+    """A turn ends when what was said is complete: this server's own way."""
+
+    type: Literal["semantic_vad"]
+    eagerness: Literal["low", "medium", "high", "auto"] | None = "auto"
+    create_response: bool | None = True
+    interrupt_response: bool | None = True
+
+
+TurnDetection = Annotated[ServerVad | SemanticVad, Field(discriminator="type")]
+
+
+class AudioInput(BaseModel, frozen=True, extra="forbid"):
+    """What the client sends."""
+
+    format: Format = Pcm()
+    noise_reduction: dict[str, Any] | None = None
+    transcription: Transcription | None = Transcription()
+    turn_detection: TurnDetection | None = SemanticVad(type="semantic_vad")
+
+
+class VoiceId(BaseModel, frozen=True, extra="forbid"):
+    """A voice by its id."""
+
+    id: str
+
+
+class AudioOutput(BaseModel, frozen=True, extra="forbid"):
+    """What the client hears."""
+
+    format: Format = Pcm()
+    voice: str | VoiceId = ""
+    speed: float = 1.0
+
+
+class Audio(BaseModel, frozen=True, extra="forbid"):
+    """Both directions."""
+
+    input: AudioInput = AudioInput()
+    output: AudioOutput = AudioOutput()
+
+
+class SessionConfig(BaseModel, frozen=True, extra="forbid"):
+    """A session as its client has configured it."""
+
+    type: Literal["realtime"] = "realtime"
+    model: str = ""
+    instructions: str = Field(default="", max_length=20_000)
+    output_modalities: list[Literal["text", "audio"]] = ["audio"]
+    audio: Audio = Audio()
+    tools: list[dict[str, Any]] = []
+    tool_choice: str | dict[str, Any] = "auto"
+    max_output_tokens: Annotated[int, Field(ge=1, le=4096)] | Literal["inf"] = "inf"
+    include: list[str] | None = None
+    parallel_tool_calls: bool | None = None
+    prompt: dict[str, Any] | None = None
+    reasoning: dict[str, Any] | None = None
+    tracing: str | dict[str, Any] | None = None
+    truncation: str | dict[str, Any] = "auto"
+
+    def updated(self, changes: dict[str, Any]) -> SessionConfig:
+        """This configuration with a client's changes. Raises Refused; then nothing changed."""
+        try:
+            config = SessionConfig.model_validate(_merged(self.model_dump(), changes))
+        except ValidationError as error:
+            raise invalid(error, "session") from error
+        config.check()
+        return config
+
+    def check(self) -> None:
+        """Raises Refused when this server can't do what is asked for."""
+        if self.output_modalities != ["audio"]:
+            raise unsupported("an output other than audio", "session.output_modalities")
+        if self.tools:
+            raise unsupported("calling functions", "session.tools")
+        if self.prompt is not None:
+            raise unsupported("a stored prompt", "session.prompt")
+        if self.audio.output.speed != 1.0:
+            raise unsupported("a speed other than 1", "session.audio.output.speed")
+        _check_turns(self.audio.input.turn_detection)
+
+    @property
+    def language(self) -> str | None:
+        """The language the client says is spoken."""
+        transcription = self.audio.input.transcription
+        return transcription.language if transcription else None
+
+    @property
+    def voice(self) -> str:
+        voice = self.audio.output.voice
+        return voice if isinstance(voice, str) else voice.id
+
+    def turn(self, base: TurnSettings) -> TurnSettings:
+        """The conversation's settings, with what the client has set of them."""
+        changes: dict[str, Any] = {"endpoint": _endpoint(base.endpoint, self._detection)}
+        detection = self._detection
+        if isinstance(detection, ServerVad) and detection.prefix_padding_ms is not None:
+            margin = {"margin": detection.prefix_padding_ms / 1000}
+            changes["hearing"] = base.hearing.model_copy(update=margin)
+        if self.max_output_tokens != "inf":
+            tokens = {"max_tokens": min(max(self.max_output_tokens, 8), 1024)}
+            changes["reply"] = base.reply.model_copy(update=tokens)
+        return base.model_copy(update=changes)
+
+    @property
+    def _detection(self) -> ServerVad | SemanticVad | None:
+        return self.audio.input.turn_detection
+
+
+def _check_turns(detection: ServerVad | SemanticVad | None) -> None:
+    where = "session.audio.input.turn_detection"
+    if detection is None:
+        raise unsupported("push to talk (turn_detection null)", where)
+    if detection.create_response is False:
+        raise unsupported("a turn that is not answered", f"{where}.create_response")
+    if detection.interrupt_response is False:
+        raise unsupported("an agent that can't be interrupted", f"{where}.interrupt_response")
+    if isinstance(detection, ServerVad) and detection.idle_timeout_ms is not None:
+        raise unsupported("idle_timeout_ms", f"{where}.idle_timeout_ms")
+
+
+_PRESETS: dict[str, Preset] = {"low": "patient", "high": "eager"}
+
+
+def _endpoint(
+    base: EndpointSettings, detection: ServerVad | SemanticVad | None
+) -> EndpointSettings:
+    match detection:
+        case SemanticVad(eagerness="low" | "high" as eagerness):
+            return base.model_copy(update={"preset": _PRESETS[eagerness]})
+        case ServerVad():
+            silence = (detection.silence_duration_ms or 500) / 1000
+            kinds = ("complete", "unsure", "unfinished", "spelling", "unread")
+            changes = dict.fromkeys(kinds, silence)
+            if detection.threshold is not None:
+                changes["speech_above"] = detection.threshold
+                changes["silence_below"] = min(base.silence_below, detection.threshold)
+            return base.model_copy(update=changes)
+        case _:
+            return base
+
+
+def _merged(old: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(old)
+    for name, value in changes.items():
+        if value is None and name not in NULLABLE:
+            continue
+        before = merged.get(name)
+        if name in NESTED and isinstance(before, dict):
+            if not isinstance(value, dict):
+                raise Refused("invalid_type", f"{name} is an object", param=f"session.{name}")
+            value = _merged(before, value)
+        merged[name] = value
+    return merged

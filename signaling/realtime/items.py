@@ -1,0 +1,80 @@
+"""The conversation's items, in order, as a client sees them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from signaling.realtime.refusal import Refused
+
+Fields = dict[str, Any]
+MAX_ITEMS = 1000
+"""Items that can be retrieved; older ones are forgotten."""
+
+
+@dataclass(slots=True)
+class Item:
+    """A message. `text` is what was said or typed."""
+
+    id: str
+    role: Literal["user", "assistant", "system"]
+    part: Literal["input_text", "input_audio", "output_text", "output_audio"]
+    text: str = ""
+    status: Literal["in_progress", "completed", "incomplete"] = "completed"
+    is_pending: bool = False
+    """Typed by the client and not part of what the model knows yet."""
+    previous: str | None = field(default=None, init=False)
+
+    def render(self) -> Fields:
+        """As the protocol writes it; an assistant's message that has not begun has no content."""
+        content: list[Fields] = []
+        if self.part == "input_audio":
+            content = [{"type": self.part, "transcript": self.text or None}]
+        elif self.part == "output_audio" and (self.text or self.status != "in_progress"):
+            content = [{"type": self.part, "transcript": self.text}]
+        elif self.part in ("input_text", "output_text"):
+            content = [{"type": self.part, "text": self.text}]
+        return {
+            "id": self.id,
+            "object": "realtime.item",
+            "type": "message",
+            "status": self.status,
+            "role": self.role,
+            "content": content,
+        }
+
+
+class Items:
+    """All items of a session that can still be asked for."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, Item] = {}
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items.values())
+
+    def __contains__(self, item_id: str) -> bool:
+        return item_id in self._items
+
+    @property
+    def last(self) -> str | None:
+        """The id of the newest."""
+        return next(reversed(self._items), None)
+
+    def add(self, item: Item) -> Item:
+        """Put an item at the end; the oldest is forgotten when there are too many."""
+        item.previous = self.last
+        self._items[item.id] = item
+        if len(self._items) > MAX_ITEMS:
+            del self._items[next(iter(self._items))]
+        return item
+
+    def get(self, item_id: str) -> Item:
+        """Raises Refused."""
+        if item_id not in self._items:
+            raise Refused("item_not_found", f"there is no item {item_id[:64]!r}", param="item_id")
+        return self._items[item_id]
+
+    def remove(self, item_id: str) -> None:
+        self._items.pop(item_id, None)

@@ -1,0 +1,36 @@
+"""What a client is told when it asks for something that cannot be done."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+
+class Refused(Exception):
+    """A client's event is not obeyed. `param` is the path of what is wrong with it."""
+
+    def __init__(self, code: str, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.param = param
+        self.event_id: str | None = None
+        """The client's name for its event, where it gave one."""
+
+
+def unsupported(what: str, param: str) -> Refused:
+    """A part of the protocol that this server does not have."""
+    return Refused("unsupported_value", f"{what} is not supported by this server", param=param)
+
+
+def invalid(error: ValidationError, prefix: str = "") -> Refused:
+    """The first thing that is wrong, in words."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    parts = [str(part) for part in first["loc"]]
+    path = ".".join([prefix, *parts] if prefix else parts)
+    match first["type"]:
+        case "missing":
+            code, message = "missing_required_parameter", f"{path or 'a parameter'} is missing"
+        case "extra_forbidden":
+            code, message = "unknown_parameter", f"there is no parameter {path}"
+        case _:
+            code, message = "invalid_value", f"{path or 'the event'}: {first['msg']}"
+    return Refused(code, message, param=path or None)

@@ -1,0 +1,377 @@
+"""A Realtime session: the call's facts told to the client, the client's events obeyed. Pure.
+
+Every method gives a `Step`: the events to send, in order, and what the call is to do. The adapters
+(a socket, a data channel) only carry: no rule of the protocol lives outside this room.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import singledispatchmethod
+from typing import Any, Literal
+
+from agent.events import Event, SpeechStarted
+from agent.persona import Persona
+from agent.settings import TurnSettings
+from signaling.realtime import client
+from signaling.realtime.config import SessionConfig
+from signaling.realtime.items import Item, Items
+from signaling.realtime.narration import Narration, failure
+from signaling.realtime.refusal import Refused, unsupported
+
+Fields = dict[str, Any]
+Transport = Literal["websocket", "webrtc"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """Stop what is being said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """Go on as this persona, with these settings."""
+
+    persona: Persona
+    turn: TurnSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Answer this, which the client typed."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Greet:
+    """Say the persona's greeting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """This was said, though not in this call's audio."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hear:
+    """The caller's audio, in the session's input format."""
+
+    payload: bytes
+
+
+Command = Interrupt | Configure | Ask | Greet | Remember | Hear
+
+
+@dataclass(slots=True)
+class Step:
+    """What follows from something: `events` for the client, `commands` for the call."""
+
+    events: list[Fields] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What a session needs to know of the server."""
+
+    personas: Mapping[str, Persona]
+    language: str
+    turn: TurnSettings
+    transport: Transport
+    new_id: Callable[[str], str] = lambda kind: f"{kind}_{secrets.token_urlsafe(12)}"
+
+
+class Session:
+    """One client's side of one call."""
+
+    def __init__(self, house: House, config: SessionConfig | None = None) -> None:
+        """`config`: what the client configured before it connected. Raises Refused."""
+        self._house = house
+        self._id = house.new_id("sess")
+        self._persona = house.personas[house.language]
+        self._system = ""
+        self.config = config or default_config(self._persona)
+        self._persona = self._adopted(self.config)
+        self._items = Items()
+        self._narration = Narration(
+            self._items,
+            config=lambda: self.config,
+            new_id=house.new_id,
+            buffered=house.transport == "webrtc",
+        )
+
+    @property
+    def persona(self) -> Persona:
+        """Who answers, as the client has configured it. It does not greet unasked."""
+        instructions = f"{self._persona.instructions}\n{self._system}".strip()
+        return self._persona.model_copy(update={"instructions": instructions, "greeting": ""})
+
+    @property
+    def turn(self) -> TurnSettings:
+        """How the conversation is held, as the client has configured it."""
+        return self.config.turn(self._house.turn)
+
+    def hello(self) -> Step:
+        """The first words."""
+        return self._step([{"type": "session.created", "session": self._render()}])
+
+    def tell(self, event: Event) -> Step:
+        """A fact of the call's."""
+        commands: list[Command] = []
+        if isinstance(event, SpeechStarted):
+            # What was typed before is part of what will be answered.
+            commands = [Remember("user", item.text) for item in self._take_pending()]
+        return self._step(self._narration.tell(event), commands)
+
+    def sound(self, payload: bytes, *, fresh: bool) -> Step:
+        """Audio that leaves now, in the output format; `fresh`: words, not a fading end."""
+        audio = base64.b64encode(payload).decode()
+        return self._step(self._narration.sound(audio, fresh=fresh))
+
+    def take(self, message: str | bytes) -> Step:
+        """A client's event. What can't be done is answered by an `error` with its event_id."""
+        event_id: str | None = None
+        try:
+            event = client.parse(message)
+            event_id = event.event_id
+            step = self._obey(event)
+        except Refused as refused:
+            return self.refuse(refused, refused.event_id or event_id)
+        return self._step(step.events, step.commands)
+
+    def refuse(self, refused: Refused, event_id: str | None = None) -> Step:
+        """The `error` that says why not."""
+        told = failure(
+            refused.code,
+            str(refused),
+            kind="invalid_request_error",
+            param=refused.param,
+            event_id=event_id,
+        )
+        return self._step([told])
+
+    def _step(self, told: list[Fields], commands: list[Command] | None = None) -> Step:
+        new_id = self._house.new_id
+        return Step([{"event_id": new_id("event"), **each} for each in told], commands or [])
+
+    # -- what a client can ask for --------------------------------------------------------------
+
+    @singledispatchmethod
+    def _obey(self, event: Any) -> Step:
+        raise TypeError(f"no rule for {event!r}")
+
+    @_obey.register
+    def _(self, event: client.SessionUpdate) -> Step:
+        config = self.config.updated(event.session)
+        if config.audio.output.format != self.config.audio.output.format and self._is_speaking:
+            raise Refused(
+                "response_in_progress",
+                "the output format can't change while something is said",
+                param="session.audio.output.format",
+            )
+        self._persona = self._adopted(config)
+        self.config = config
+        updated = {"type": "session.updated", "session": self._render()}
+        return Step([updated], [Configure(self.persona, self.turn)])
+
+    @_obey.register
+    def _(self, event: client.Append) -> Step:
+        if self._house.transport == "webrtc":
+            raise unsupported("audio in events (it comes over the track)", "type")
+        try:
+            payload = base64.b64decode(event.audio, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise Refused(
+                "invalid_value", f"audio is not base64: {error}", param="audio"
+            ) from error
+        return Step([], [Hear(payload)])
+
+    @_obey.register
+    def _(self, event: client.Commit) -> Step:
+        raise unsupported("committing by hand while turns are detected", "type")
+
+    @_obey.register
+    def _(self, event: client.Clear) -> Step:
+        if self._narration.is_hearing:
+            raise unsupported("clearing the buffer in the middle of an utterance", "type")
+        return Step([{"type": "input_audio_buffer.cleared"}])
+
+    @_obey.register
+    def _(self, event: client.CreateItem) -> Step:
+        item = self._typed(event.item)
+        self._items.add(item)
+        told = item.render()
+        place = {"previous_item_id": item.previous}
+        commands: list[Command] = []
+        if item.role == "assistant":
+            commands = [Remember("assistant", item.text)]
+        elif item.role == "system":
+            self._system = f"{self._system}\n{item.text}".strip()
+            commands = [Configure(self.persona, self.turn)]
+        return Step(
+            [
+                {"type": "conversation.item.added", "item": told, **place},
+                {"type": "conversation.item.done", "item": told, **place},
+            ],
+            commands,
+        )
+
+    @_obey.register
+    def _(self, event: client.RetrieveItem) -> Step:
+        item = self._items.get(event.item_id)
+        return Step([{"type": "conversation.item.retrieved", "item": item.render()}])
+
+    @_obey.register
+    def _(self, event: client.TruncateItem) -> Step:
+        item = self._items.get(event.item_id)
+        if item.part != "output_audio" or event.content_index != 0:
+            raise Refused(
+                "invalid_value", "only the audio the agent said can be truncated", param="item_id"
+            )
+        told = {
+            "type": "conversation.item.truncated",
+            "item_id": item.id,
+            "content_index": 0,
+            "audio_end_ms": event.audio_end_ms,
+        }
+        # What the caller did not hear is dropped with the interruption, exact to the word.
+        going_on = self._is_speaking and item.status == "in_progress"
+        return Step([told], [Interrupt()] if going_on else [])
+
+    @_obey.register
+    def _(self, event: client.DeleteItem) -> Step:
+        item = self._items.get(event.item_id)
+        if not item.is_pending:
+            raise unsupported("forgetting what was already said", "item_id")
+        self._items.remove(item.id)
+        return Step([{"type": "conversation.item.deleted", "item_id": item.id}])
+
+    @_obey.register
+    def _(self, event: client.CreateResponse) -> Step:
+        wanted = event.response or client.ResponseParameters()
+        _check_response(wanted)
+        if self._narration.response is not None:
+            raise Refused(
+                "conversation_already_has_active_response",
+                f"response {self._narration.response.id} is still going on",
+            )
+        if self._narration.is_hearing:
+            raise Refused("speech_in_progress", "the caller is speaking: they will be answered")
+        pending = self._take_pending()
+        command: Command = Ask("\n".join(item.text for item in pending))
+        if not pending:
+            command = self._first_words()
+        self._narration.metadata = wanted.metadata
+        return Step([], [command])
+
+    @_obey.register
+    def _(self, event: client.CancelResponse) -> Step:
+        response = self._narration.response
+        if response is None or event.response_id not in (None, response.id):
+            raise Refused("response_cancel_not_active", "no such response is going on")
+        self._narration.cancel()
+        return Step([], [Interrupt()])
+
+    @_obey.register
+    def _(self, event: client.ClearOutput) -> Step:
+        if self._house.transport == "websocket":
+            raise unsupported("output_audio_buffer.clear over a WebSocket", "type")
+        if self._narration.response is None:
+            return Step()
+        self._narration.cancel()
+        return Step([], [Interrupt()])
+
+    # -- small change ---------------------------------------------------------------------------
+
+    @property
+    def _is_speaking(self) -> bool:
+        response = self._narration.response
+        return response is not None and response.has_content
+
+    def _typed(self, new: client.NewItem) -> Item:
+        if new.type != "message":
+            raise unsupported("calling functions", "item.type")
+        if new.role is None or not new.content:
+            raise Refused("missing_required_parameter", "a message needs a role and content")
+        part: Literal["output_text", "input_text"] = (
+            "output_text" if new.role == "assistant" else "input_text"
+        )
+        if any(each.type not in (part, "text") for each in new.content):
+            raise unsupported("content other than text in a created item", "item.content")
+        text = " ".join(each.text or "" for each in new.content).strip()
+        if not text:
+            raise Refused("invalid_value", "the item's text is empty", param="item.content")
+        item_id = new.id or self._house.new_id("item")
+        if item_id in self._items:
+            raise Refused("duplicate_item_id", f"there is an item {item_id!r}", param="item.id")
+        return Item(item_id, new.role, part, text, is_pending=new.role == "user")
+
+    def _take_pending(self) -> list[Item]:
+        pending = [item for item in self._items if item.is_pending]
+        for item in pending:
+            item.is_pending = False
+        return pending
+
+    def _first_words(self) -> Command:
+        if self._items.last is not None:
+            raise Refused(
+                "nothing_to_answer", "every item of the caller's has been answered already"
+            )
+        if not self._persona.greeting:
+            raise Refused("nothing_to_answer", "the conversation is empty: create an item first")
+        return Greet()
+
+    def _adopted(self, config: SessionConfig) -> Persona:
+        """The persona of the configured language, with the client's own wishes."""
+        language = config.language or self._persona.language
+        base = self._house.personas.get(language.split("-")[0].lower())
+        if base is None:
+            known = ", ".join(sorted(self._house.personas))
+            raise Refused(
+                "invalid_value",
+                f"nobody here speaks {language[:16]!r}; there is: {known}",
+                param="session.audio.input.transcription.language",
+            )
+        voices = {persona.voice for persona in self._house.personas.values()}
+        changes = {"instructions": config.instructions or base.instructions}
+        if config.voice in voices:
+            changes["voice"] = config.voice
+        return base.model_copy(update=changes)
+
+    def _render(self) -> Fields:
+        return {
+            "id": self._id,
+            "object": "realtime.session",
+            **self.config.model_dump(mode="json"),
+            "instructions": self._persona.instructions,
+        }
+
+
+def default_config(persona: Persona) -> SessionConfig:
+    """The session of a client that configures nothing."""
+    return SessionConfig(model=persona.name)
+
+
+def write(event: Fields) -> str:
+    """A server event as it goes out."""
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+
+
+def _check_response(wanted: client.ResponseParameters) -> None:
+    if wanted.conversation == "none" or wanted.input is not None:
+        raise unsupported("a response outside the conversation", "response.conversation")
+    if wanted.output_modalities not in (None, ["audio"]):
+        raise unsupported("an output other than audio", "response.output_modalities")
+    if wanted.tools:
+        raise unsupported("calling functions", "response.tools")
+    if wanted.instructions:
+        raise unsupported("instructions for one response", "response.instructions")

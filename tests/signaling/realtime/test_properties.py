@@ -1,0 +1,265 @@
+"""Whatever a client and a conversation do, in whatever order: the protocol's rules hold."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent import events
+from agent.events import Event, Timeline
+from agent.persona import english, korean
+from agent.settings import TurnSettings
+from signaling.realtime.session import Configure, House, Interrupt, Session, Transport
+from tests.signaling.realtime.rules import Referee
+
+TURNS = st.integers(0, 3)
+TEXTS = st.sampled_from(["", "what time is it", "what time", "It is noon.", "안녕하세요"])
+
+
+def session(transport: Transport = "websocket") -> Session:
+    """A session with predictable ids."""
+    count = itertools.count(1)
+    return Session(
+        House(
+            personas={"en": english(), "ko": korean()},
+            language="en",
+            turn=TurnSettings(),
+            transport=transport,
+            new_id=lambda kind: f"{kind}_{next(count)}",
+        )
+    )
+
+
+def facts() -> st.SearchStrategy[Event]:
+    """Any fact of a call's: likely orders and impossible ones alike."""
+    at = st.floats(1000, 1100)
+    flags = st.booleans()
+    line = Timeline(speech_end=1000.0)
+    return st.one_of(
+        st.builds(events.SpeechStarted, at=at, turn=TURNS, onset=at),
+        st.builds(events.SpeechStopped, at=at, turn=TURNS, speech_end=at),
+        st.builds(events.PartialTranscript, at=at, turn=TURNS, text=TEXTS, stable=TEXTS),
+        st.builds(
+            events.FinalTranscript,
+            at=at,
+            turn=TURNS,
+            text=TEXTS,
+            language=st.just("en"),
+            confidence=st.just(1.0),
+        ),
+        st.builds(events.TurnDropped, at=at, turn=TURNS, reason=st.just("noise")),
+        st.builds(events.FillerSpoken, at=at, turn=TURNS, text=TEXTS),
+        st.builds(events.ReplySpoken, at=at, turn=TURNS, text=TEXTS, seconds=st.just(1.0)),
+        st.builds(events.BargedIn, at=at, turn=TURNS, heard=TEXTS),
+        st.builds(events.HistoryChanged, at=at, messages=st.just(())),
+        st.builds(
+            events.TurnFinished,
+            at=at,
+            turn=TURNS,
+            transcript=TEXTS,
+            reply=TEXTS,
+            interrupted=flags,
+            speculated=flags,
+            timeline=st.just(line),
+        ),
+        st.builds(
+            events.StageFailed,
+            at=at,
+            turn=TURNS,
+            stage=st.sampled_from(["stt", "llm", "tts"]),
+            message=st.just("it broke"),
+            recovered=flags,
+        ),
+    )
+
+
+ITEM_IDS = st.sampled_from(["mine", "item_1", "item_3", "item_9", "nobody's"])
+
+
+def requests() -> st.SearchStrategy[dict[str, Any]]:
+    """What clients send, and what they should not."""
+    message = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
+    changes = st.sampled_from(
+        [
+            {"instructions": "Be brief."},
+            {"max_output_tokens": 20},
+            {"audio": {"output": {"voice": "marin", "format": {"type": "audio/pcmu"}}}},
+            {"audio": {"input": {"transcription": None}}},
+            {"audio": {"input": {"transcription": {"language": "ko"}}}},
+            {"audio": {"input": {"turn_detection": {"type": "server_vad", "threshold": 0.4}}}},
+            {"tools": [{"type": "function", "name": "f"}]},
+            {"audio": {"input": {"turn_detection": None}}},
+            {"nonsense": 1},
+        ]
+    )
+    return st.one_of(
+        st.builds(lambda each: {"type": "session.update", "session": each}, changes),
+        st.sampled_from(
+            [
+                {"type": "response.cancel"},
+                {"type": "response.create"},
+                {"type": "response.create", "response": {"metadata": {"a": "b"}}},
+                {"type": "output_audio_buffer.clear"},
+                {"type": "input_audio_buffer.append", "audio": "AAAA"},
+                {"type": "input_audio_buffer.append", "audio": "?"},
+                {"type": "input_audio_buffer.commit"},
+                {"type": "input_audio_buffer.clear"},
+                {"type": "conversation.item.create", "item": message},
+                {"type": "conversation.item.create", "item": {**message, "id": "mine"}},
+                {"type": "conversation.item.create", "item": {**message, "role": "assistant"}},
+                {"type": "no.such.event"},
+                {"no": "type"},
+            ]
+        ),
+        st.builds(lambda i: {"type": "conversation.item.retrieve", "item_id": i}, ITEM_IDS),
+        st.builds(lambda i: {"type": "conversation.item.delete", "item_id": i}, ITEM_IDS),
+        st.builds(
+            lambda i, n: {
+                "type": "conversation.item.truncate",
+                "item_id": i,
+                "content_index": n,
+                "audio_end_ms": 20,
+            },
+            ITEM_IDS,
+            st.integers(-1, 1),
+        ),
+    )
+
+
+SOUND = st.sampled_from([("sound", True), ("sound", False)])
+HAPPENINGS = st.lists(st.one_of(facts(), facts(), requests(), SOUND), max_size=60)
+
+
+def happen(session: Session, referee: Referee, each: Any, number: int) -> None:
+    """Let one thing happen, and see what the client is told."""
+    if isinstance(each, Event):
+        step = session.tell(each)
+    elif isinstance(each, tuple):
+        step = session.sound(b"\0\0", fresh=each[1])
+    else:
+        step = session.take(json.dumps({"event_id": f"client-{number}", **each}))
+        errors = [told["error"] for told in step.events if told["type"] == "error"]
+        assert all(error["event_id"] == f"client-{number}" for error in errors)
+        assert step.events or step.commands or each["type"] == "output_audio_buffer.clear", (
+            "a control event was dropped"
+        )
+    for told in step.events:
+        referee.see(told)
+
+
+@settings(max_examples=200)
+@given(HAPPENINGS, st.sampled_from(["websocket", "webrtc"]))
+def test_the_rules_hold_in_any_order(happenings: list[Any], transport: Transport) -> None:
+    it, referee = session(transport), Referee()
+    for told in it.hello().events:
+        referee.see(told)
+    it.tell(events.CallStarted(at=1000.0, language="en"))
+    for number, each in enumerate(happenings):
+        if transport == "webrtc" and isinstance(each, tuple):
+            continue
+        happen(it, referee, each, number)
+    for _ in range(2):
+        for told in it.tell(events.CallEnded(at=1200.0, reason="hangup")).events:
+            referee.see(told)
+        referee.close()
+    assert not it.sound(b"\0\0", fresh=True).events, "sound after the end"
+
+
+@given(HAPPENINGS)
+def test_a_refused_update_changes_nothing(happenings: list[Any]) -> None:
+    it, referee = session(), Referee()
+    for number, each in enumerate(happenings):
+        before = it.config
+        happen(it, referee, each, number)
+        last = referee.events[-1]["type"] if referee.events else ""
+        if isinstance(each, dict) and each.get("type") == "session.update" and last == "error":
+            assert it.config is before
+
+
+@given(st.text(max_size=200) | st.binary(max_size=200))
+def test_no_message_is_too_strange(message: str | bytes) -> None:
+    step = session().take(message)
+    assert [told["type"] for told in step.events] == ["error"]
+    assert not step.commands
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        "type",
+                        "audio",
+                        "input",
+                        "format",
+                        "voice",
+                        "tools",
+                        "output",
+                        "turn_detection",
+                        "instructions",
+                    ]
+                ),
+                inner,
+            )
+        ),
+    )
+)
+def test_no_session_is_too_strange(changes: Any) -> None:
+    message = {"type": "session.update", "session": changes, "event_id": "e"}
+    it, referee = session(), Referee()
+    step = it.take(json.dumps(message))
+    for told in step.events:
+        referee.see(told)
+    assert [told["type"] for told in step.events][0] in ("error", "session.updated")
+
+
+def test_a_cancel_is_carried_out_by_the_conversation() -> None:
+    it, referee = session(), Referee()
+    it.tell(events.ReplySpoken(at=1.0, turn=0, text="Hello there.", seconds=1.0))
+    step = it.take('{"type": "response.cancel"}')
+    assert step.commands == [Interrupt()] and not step.events
+    for told in it.tell(events.BargedIn(at=1.5, turn=0, heard="Hello")).events:
+        referee.events.append(told)
+    done = referee.of("response.done")[0]["response"]
+    assert done["status"] == "cancelled"
+    assert done["status_details"]["reason"] == "client_cancelled"
+    item = done["output"][0]["id"]
+    retrieve = json.dumps({"type": "conversation.item.retrieve", "item_id": item})
+    told = it.take(retrieve).events[0]["item"]
+    assert told["content"][0]["transcript"] == "Hello"
+
+
+def test_an_update_reaches_the_conversation() -> None:
+    it = session()
+    step = it.take(
+        json.dumps(
+            {
+                "type": "session.update",
+                "session": {
+                    "type": "realtime",
+                    "instructions": "Speak like a pirate.",
+                    "audio": {
+                        "input": {
+                            "transcription": {"model": "gpt-4o-mini-transcribe", "language": "ko"},
+                            "turn_detection": {"type": "server_vad", "silence_duration_ms": 900},
+                        },
+                        "output": {"voice": "marin"},
+                    },
+                },
+            }
+        )
+    )
+    assert [told["type"] for told in step.events] == ["session.updated"]
+    command = step.commands[0]
+    assert isinstance(command, Configure)
+    assert command.persona.language == "ko"
+    assert command.persona.instructions == "Speak like a pirate."
+    assert command.persona.voice == korean().voice
+    assert command.turn.endpoint.waits().complete == 0.9
