@@ -73,6 +73,7 @@ class Call:
         self._echoing = 0.0
         """Seconds for which the agent's last sound may still come back."""
         self._leaving = False
+        self._is_held = False
         self._overlap = False
         """The utterance in the ear began while the agent was audible, and is no turn yet."""
         self._verdict: Verdict | None = None
@@ -128,6 +129,15 @@ class Call:
     async def interrupt(self) -> None:
         """Stop the agent, as if the caller had spoken over it."""
         await self._answering.interrupt()
+
+    def hold(self) -> None:
+        """The caller is away for a moment: nothing is said into the silence that they leave."""
+        self._is_held = True
+
+    def release(self) -> None:
+        """The caller is back: from now on their silence is theirs."""
+        self._is_held = False
+        self._quiet_since = self._context.now()
 
     # -- the caller's audio ---------------------------------------------------------------------
 
@@ -356,7 +366,7 @@ class Call:
     # -- a silent caller ------------------------------------------------------------------------
 
     async def _mind_silence(self) -> None:
-        if self._hearing is not None or not self._answering.idle or self._leaving:
+        if self._is_held or self._hearing is not None or not self._answering.idle or self._leaving:
             return
         persona = self._context.persona
         match self._silence.feed(self._context.now() - self._quiet_since):

@@ -36,6 +36,18 @@ class CallEnded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallerAway(Event):
+    """Nothing is heard of the caller's connection any more: the call waits for them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerBack(Event):
+    """The caller is heard again, or goes on by another connection, after `away` seconds."""
+
+    away: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseChanged(Event):
     phase: PhaseName
 

@@ -24,8 +24,9 @@ from agent.call import Call
 from media.pacer import Pacer
 from media.voice import VoiceModel, load_voice_model
 from server import journal
-from server.calls import Begin, CallObserver, Calls, Conversation, Line
+from server.calls import Calls
 from server.config import Settings
+from server.conversation import Begin, CallObserver, Conversation, Line
 from server.health import Health
 from server.metrics import LagProbe, Metrics
 from server.settings import ServerSettings

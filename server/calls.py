@@ -9,21 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from agent.events import CallEnded, EncodingChanged, Event, Observer
+from agent.events import CallEnded, CallerAway, CallerBack, EncodingChanged, Event
 from agent.persona import Persona
 from media.clips import Clips
 from media.line import LineSettings
 from media.microphone import Microphone
 from media.pacer import Pacer
 from media.speaker import Speaker, SpeakerSettings
+from server.attendance import Attendance, close_whole
+from server.conversation import Begin, CallObserver, Conversation, Line
 from server.logs import of_call
 from server.settings import ServerSettings
 from signaling import control
-from signaling.errors import BadMessage, BadOffer, CallRefused, CallUnknown
+from signaling.errors import BadMessage, BadOffer, CallRefused, CallUnknown, ResumeRefused
 from signaling.gathering import Gatherer
 from signaling.ice import IceSettings
 from signaling.peer import Peer
@@ -33,32 +35,8 @@ log = logging.getLogger(__name__)
 
 PENDING_COMMANDS = 32
 """A client's messages that may wait to be obeyed; more are answered by an error."""
-LAST_WORDS = 0.5
-"""Seconds at most for the control channel to bring its last message."""
-
-
-class Conversation(Protocol):
-    """What a call consists of, seen from here: `agent.call.Call`."""
-
-    async def run(self) -> None: ...
-    async def farewell(self, reason: str) -> None: ...
-    async def interrupt(self) -> None: ...
-    def speak_language(self, persona: Persona) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """What a conversation is held over."""
-
-    call_id: str
-    persona: Persona
-    microphone: Microphone
-    speaker: Speaker
-    emit: Observer
-
-
-Begin = Callable[[Line], Conversation]
-CallObserver = Callable[[str, Event], None]
+LAST_WORDS = 2.0
+"""Seconds at most for the control channel to open, and to bring its last message."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,14 +45,16 @@ class _Live:
     why the conversation says that it ended."""
 
     line: Line
-    peer: Peer
+    token: str
     about: control.About
     commands: asyncio.Queue[control.Command]
+    attendance: Attendance = field(init=False)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = ""
     parting: str = "hangup"
     conversation: Conversation | None = None
     task: asyncio.Task[None] | None = None
+    is_closed: bool = False
 
     def end(self, reason: str) -> None:
         self.reason = self.reason or reason
@@ -129,14 +109,35 @@ class Calls:
     async def answer(self, sdp: str, language: str | None) -> Answer:
         """Let a caller in. Raises SignalingError; the caller is then not in."""
         persona = self._persona(language or self._language)
-        live = self._admit(persona)
+        live, peer = self._admit(persona)
         try:
-            answer = await live.peer.answer(sdp)
+            answer = await peer.answer(sdp)
         except BaseException:
             await self._close(live)
             raise
         live.task = asyncio.create_task(self._serve(live), name=f"call {live.line.call_id}")
-        return Answer(sdp=answer, call_id=live.line.call_id)
+        return self._answer(live, answer)
+
+    async def resume(self, sdp: str, call_id: str, token: str, received: int | None) -> Answer:
+        """Go on in a call by another connection. Raises SignalingError; the call stays as it was.
+
+        `received`: how many control messages the caller has; they are sent those after."""
+        live = self._live.get(call_id)
+        if live is None or live.conversation is None or live.over.is_set():
+            raise CallUnknown(call_id)
+        if not secrets.compare_digest(live.token.encode(), token.encode()):
+            raise ResumeRefused
+        peer = self._peer(live)
+        with live.attendance.expecting():
+            try:
+                answer = await peer.answer(sdp)
+                if live.over.is_set() or live.is_closed:
+                    raise CallUnknown(call_id)
+            except BaseException:
+                await close_whole(peer)
+                raise
+            await live.attendance.succeed(peer, received)
+        return self._answer(live, answer)
 
     async def hang_up(self, call_id: str) -> None:
         """End a call at once; returns when it is over. Raises CallUnknown."""
@@ -173,7 +174,7 @@ class Calls:
             )
         return persona
 
-    def _admit(self, persona: Persona) -> _Live:
+    def _admit(self, persona: Persona) -> tuple[_Live, Peer]:
         """Take a place, before anything is awaited: two offers never share the last one."""
         retry = self._settings.retry_after
         if self.is_draining:
@@ -184,27 +185,42 @@ class Calls:
                 f"all {self.limit} lines are busy; try again in {retry} seconds",
                 retry_after=retry,
             )
-        live = self._open(secrets.token_urlsafe(12), persona)
+        live, peer = self._open(secrets.token_urlsafe(12), persona)
         self._live[live.line.call_id] = live
-        return live
+        return live, peer
 
-    def _open(self, call_id: str, persona: Persona) -> _Live:
-        microphone, speaker = Microphone(), Speaker(self._speaker, self._clips)
-        commands: asyncio.Queue[control.Command] = asyncio.Queue(PENDING_COMMANDS)
+    def _open(self, call_id: str, persona: Persona) -> tuple[_Live, Peer]:
         line = Line(
             call_id=call_id,
             persona=persona,
-            microphone=microphone,
-            speaker=speaker,
+            microphone=Microphone(),
+            speaker=Speaker(self._speaker, self._clips),
             emit=lambda event: self._observe(live, event),
         )
-        peer = Peer(
+        live = _Live(
+            line=line,
+            token=secrets.token_urlsafe(24),
+            about=control.About(call_id, _now(), persona.name, self._stages),
+            commands=asyncio.Queue(PENDING_COMMANDS),
+        )
+        peer = self._peer(live)
+        live.attendance = Attendance(
+            peer,
+            within=self._settings.resume_within,
+            on_away=lambda: self._hold(live),
+            on_back=lambda away: self._release(live, away),
+        )
+        return live, peer
+
+    def _peer(self, live: _Live) -> Peer:
+        return Peer(
             settings=self._ice,
             gatherer=self._gatherer,
-            microphone=microphone,
-            speaker=speaker,
+            microphone=live.line.microphone,
+            speaker=live.line.speaker,
             pacer=self._pacer,
             on_message=lambda message: self._take(live, message),
+            on_quiet=lambda is_quiet: live.attendance.listen(is_quiet=is_quiet),
             line=self._audio_line,
             on_choice=lambda choice: self._observe(
                 live,
@@ -213,9 +229,14 @@ class Calls:
                 ),
             ),
         )
-        about = control.About(call_id, _now(), persona.name, self._stages)
-        live = _Live(line=line, peer=peer, about=about, commands=commands)
-        return live
+
+    def _answer(self, live: _Live, sdp: str) -> Answer:
+        return Answer(
+            sdp=sdp,
+            call_id=live.line.call_id,
+            resume_token=live.token,
+            resume_within=self._settings.resume_within,
+        )
 
     # -- serving --------------------------------------------------------------------------------
 
@@ -227,7 +248,7 @@ class Calls:
             except Exception:
                 log.exception("A bug ended the call")
                 live.reason = "failed"
-                live.peer.send(
+                live.attendance.send(
                     control.error(
                         "internal", "the call failed inside the server", at=_age(live), fatal=True
                     )
@@ -235,7 +256,7 @@ class Calls:
             finally:
                 try:
                     self._announce(live, CallEnded(at=_now(), reason=live.reason or live.parting))
-                    await live.peer.flush(LAST_WORDS)
+                    await live.attendance.peer.flush(LAST_WORDS)
                 finally:
                     await self._close(live)
 
@@ -248,19 +269,18 @@ class Calls:
             talk.cancel()
 
     async def _talk(self, live: _Live) -> None:
-        if gone := await live.peer.connected():
+        if gone := await live.attendance.peer.connected():
             log.info("The caller never got through", extra={"reason": gone})
             live.reason = live.reason or gone
             return
         conversation = live.conversation = self._begin(live.line)
         async with asyncio.TaskGroup() as tasks:
             obeying = tasks.create_task(self._obey(live, conversation))
-            carrying = tasks.create_task(live.peer.run())
+            carrying = tasks.create_task(live.attendance.carry())
             talking = tasks.create_task(conversation.run())
             await asyncio.wait({carrying, talking}, return_when=asyncio.FIRST_COMPLETED)
             if carrying.done() and not carrying.cancelled() and not carrying.exception():
                 live.reason = live.reason or carrying.result()
-            live.reason = live.reason or live.peer.gone or ""
             for task in (obeying, carrying, talking):
                 task.cancel()
 
@@ -274,24 +294,39 @@ class Calls:
                 case control.HangUp():
                     live.end("hangup")
                 case control.Ping():
-                    live.peer.send(control.pong(at=_age(live)))
+                    live.attendance.send(control.pong(at=_age(live)))
 
     def _speak(self, live: _Live, conversation: Conversation, language: str) -> None:
         try:
             conversation.speak_language(self._persona(language))
         except BadOffer as refusal:
-            live.peer.send(control.error(refusal.code, str(refusal), at=_age(live)))
+            live.attendance.send(control.error(refusal.code, str(refusal), at=_age(live)))
 
     def _take(self, live: _Live, message: str | bytes) -> None:
         """A message of the client's, in the moment it comes."""
         try:
             live.commands.put_nowait(control.parse(message))
         except BadMessage as error:
-            live.peer.send(control.error(error.code, str(error), at=_age(live)))
+            live.attendance.send(control.error(error.code, str(error), at=_age(live)))
         except asyncio.QueueFull:
-            live.peer.send(
+            live.attendance.send(
                 control.error("too_many_messages", "messages come too fast", at=_age(live))
             )
+
+    # -- away and back --------------------------------------------------------------------------
+
+    def _hold(self, live: _Live) -> None:
+        """Nobody listens: the agent keeps its words, and the caller's silence is not theirs."""
+        live.line.speaker.hold()
+        if live.conversation is not None:
+            live.conversation.hold()
+        self._announce(live, CallerAway(at=_now()))
+
+    def _release(self, live: _Live, away: float) -> None:
+        self._announce(live, CallerBack(at=_now(), away=away))
+        if live.conversation is not None:
+            live.conversation.release()
+        live.line.speaker.release()
 
     # -- telling --------------------------------------------------------------------------------
 
@@ -305,7 +340,7 @@ class Calls:
     def _announce(self, live: _Live, event: Event) -> None:
         message = control.render(event, live.about)
         if message is not None:
-            live.peer.send(message)
+            live.attendance.send(message)
         for observe in self._observers:
             observe(live.line.call_id, event)
 
@@ -313,7 +348,7 @@ class Calls:
 
     async def _part(self, live: _Live) -> None:
         """Say goodbye, if there is somebody to say it to and it does not take too long."""
-        if live.conversation is None or live.task is None:
+        if live.conversation is None or live.task is None or live.attendance.is_away:
             return
         try:
             async with asyncio.timeout(self._settings.shutdown_grace):
@@ -329,12 +364,9 @@ class Calls:
         """Free the line and everything it held, even when cancelled meanwhile."""
         live.line.microphone.close()
         live.line.speaker.close()
-        closing = asyncio.create_task(live.peer.close())
+        live.is_closed = True
         try:
-            await asyncio.shield(closing)
-        except asyncio.CancelledError:
-            await closing
-            raise
+            await close_whole(live.attendance)
         finally:
             self._live.pop(live.line.call_id, None)
 

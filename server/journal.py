@@ -36,6 +36,16 @@ def _(event: events.CallEnded) -> None:
 
 
 @_write.register
+def _(event: events.CallerAway) -> None:
+    log.info("Caller away")
+
+
+@_write.register
+def _(event: events.CallerBack) -> None:
+    log.info("Caller back", extra={"away": event.away})
+
+
+@_write.register
 def _(event: events.TurnFinished) -> None:
     timeline = event.timeline
     fields: dict[str, object] = {"turn": event.turn, "interrupted": event.interrupted}

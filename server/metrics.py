@@ -132,6 +132,10 @@ class Metrics:
         self._bitrate.observe(event.bitrate)
 
     @_count.register
+    def _(self, event: events.CallerBack) -> None:
+        self._happened.labels("resumed").inc()
+
+    @_count.register
     def _(self, event: events.FillerSpoken) -> None:
         self._happened.labels("filler").inc()
 

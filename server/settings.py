@@ -17,6 +17,8 @@ class ServerSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docst
     """Calls at the same time; the next one is answered 503."""
     retry_after: int = Field(default=15, ge=1, le=3600)
     """Seconds after which a refused caller is told to try again."""
+    resume_within: float = Field(default=20.0, ge=0.0, le=600.0)
+    """Seconds that a call is kept for a caller whose connection broke; then it ends."""
     require_models: bool = False
     """Refuse to start with an engine that needs no model where a model was to be had."""
     shutdown_grace: float = Field(default=5.0, ge=0.0, le=300.0)

@@ -4,6 +4,8 @@ All pure. The channel is a data channel that the client opens, of any name; a me
 object. From the server each has `type` and `at` (seconds since the call began):
 
     call.started         call_id, language, persona, stages: [{stage, engine, model, why, …}]
+    call.resumed         call_id, away: the caller is heard again, after seconds; before it come
+                         the messages that the caller's former connection did not bring
     phase                phase: listening, hearing, thinking, speaking, ended
     transcript.partial   turn, text, stable (the leading part that will not change)
     transcript.final     turn, text, language, confidence
@@ -166,6 +168,11 @@ def _(event: events.CallStarted, about: About) -> Fields:
 @_fields.register
 def _(event: events.CallEnded, about: About) -> Fields:
     return {"type": "call.ended", "reason": event.reason}
+
+
+@_fields.register
+def _(event: events.CallerBack, about: About) -> Fields:
+    return {"type": "call.resumed", "call_id": about.call_id, "away": round(event.away, 3)}
 
 
 @_fields.register

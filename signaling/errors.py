@@ -4,6 +4,7 @@ SignalingError            .status .code, and a message fit for the client
 ├── BadOffer              400  no JSON, no SDP, SDP that cannot be used, no audio in it
 ├── OfferTooLarge         413
 ├── CallUnknown           404
+├── ResumeRefused         403  the token is not that of the call
 ├── CallRefused           503  full, stopping, no port left; .retry_after seconds
 └── BadMessage                 a control message that is not one (answered by `error`)
 """
@@ -38,6 +39,15 @@ class CallUnknown(SignalingError):
 
     def __init__(self, call_id: str) -> None:
         super().__init__("unknown_call", f"there is no call {call_id[:64]!r}; it may have ended")
+
+
+class ResumeRefused(SignalingError):
+    """Whoever wants to go on in a call has not shown that it is theirs."""
+
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("bad_token", "`resume_token` is not the one that this call was given")
 
 
 class CallRefused(SignalingError):

@@ -71,8 +71,9 @@ class IceSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
     """Seconds that STUN and TURN servers are waited for before the answer is given without."""
     connect_timeout: float = Field(default=15.0, gt=0, le=120)
     """Seconds within which a peer must be connected."""
-    silent_timeout: float = Field(default=10.0, gt=0, le=600)
-    """Seconds without a single media packet after which a peer is taken to be gone."""
+    silent_timeout: float = Field(default=3.0, gt=0, le=600)
+    """Seconds without a single media packet after which a caller is taken to be away: the agent
+    waits for them, for `server.resume_within` seconds."""
     max_candidates: int = Field(default=32, ge=1, le=256)
     """Candidates of a peer that are taken, in its offer and later."""
     max_sdp: int = Field(default=65_536, ge=1024, le=1_048_576)

@@ -4,7 +4,8 @@ A `Peer` is made per offer. `answer()` negotiates, `connected()` waits for the m
 `run()` carries it until the peer is gone and says why, `close()` frees everything, once. Only audio
 is taken: other media in the offer is answered as inactive.
 
-aioice needs 30 s to notice that a peer vanished, so the packets themselves are watched.
+aioice needs 30 s to notice that a peer vanished, so the packets themselves are watched. The
+microphone and the speaker belong to the call, and outlive the peer.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from aiortc import (
 
 from media.adaptation import Choice
 from media.line import Line, LineSettings
-from media.microphone import Microphone
+from media.microphone import Inlet, Intake
 from media.pacer import Pacer
 from media.speaker import Speaker
 from signaling.errors import BadOffer
@@ -37,7 +38,7 @@ from signaling.offer import MALFORMED, check_offer
 
 log = logging.getLogger(__name__)
 
-Gone = Literal["left", "failed", "silent", "flooded", "never_connected"]
+Gone = Literal["left", "failed", "flooded", "never_connected"]
 """Why a peer is no longer there."""
 
 WAITING_MESSAGES = 256
@@ -61,21 +62,24 @@ class Peer:
         *,
         settings: IceSettings,
         gatherer: Gatherer,
-        microphone: Microphone,
+        microphone: Intake,
         speaker: Speaker,
         pacer: Pacer,
         on_message: Callable[[str | bytes], None],
+        on_quiet: Callable[[bool], None] = lambda quiet: None,
         line: LineSettings | None = None,
         on_choice: Callable[[Choice], None] | None = None,
     ) -> None:
+        """`on_quiet` is told when no packet has come for a while (True), and when one has again."""
         self._settings = settings
         self._gatherer = gatherer
-        self._microphone = microphone
+        self._microphone = Inlet(microphone)
         self._speaker = speaker
         self._pacer = pacer
         self._line_settings = line
         self._on_choice = on_choice
         self._on_message = on_message
+        self._on_quiet = on_quiet
         self._channel: RTCDataChannel | None = None
         self._waiting: deque[str] = deque(maxlen=WAITING_MESSAGES)
         self._changed = asyncio.Event()
@@ -132,18 +136,24 @@ class Peer:
         return "failed" if self._pc.connectionState == "failed" else "left"
 
     async def flush(self, seconds: float) -> None:
-        """Wait until what was sent is on its way, `seconds` at most."""
+        """Wait, `seconds` at most, until the channel is open and what was sent is on its way."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self._waiting and self._pc.connectionState == "connected":
+                    self._changed.clear()
+                    await self._changed.wait()
+                await self._emptied()
+        except TimeoutError:
+            log.debug("The control channel did not take its last messages")
+
+    async def _emptied(self) -> None:
         channel = self._channel
         if channel is None or channel.readyState != "open" or not channel.bufferedAmount:
             return
         empty = asyncio.Event()
         channel.once("bufferedamountlow", empty.set)
         channel.once("close", empty.set)
-        try:
-            async with asyncio.timeout(seconds):
-                await empty.wait()
-        except TimeoutError:
-            log.debug("The control channel did not take its last messages")
+        await empty.wait()
 
     async def close(self) -> None:
         """Free the sockets, threads and tasks of the connection. Idempotent.
@@ -152,6 +162,7 @@ class Peer:
         if self._is_closed:
             return
         self._is_closed = True
+        self._microphone.close()
         try:
             await self._pc.close()
         except MALFORMED:
@@ -185,12 +196,13 @@ class Peer:
         channel.on("message", self._on_message)
         while self._waiting:
             self.send(self._waiting.popleft())
+        self._changed.set()
 
     # -- is it still there? ---------------------------------------------------------------------
 
     async def _watch(self) -> Gone:
         clock = asyncio.get_running_loop().time
-        received, last_packet = 0, clock()
+        received, last_packet, is_quiet = 0, clock(), False
         while self._pc.connectionState == "connected":
             self._changed.clear()
             try:
@@ -202,8 +214,10 @@ class Peer:
                 total = await packets_received(self._audio.receiver)
                 if total != received:
                     received, last_packet = total, clock()
-                elif clock() - last_packet > self._settings.silent_timeout:
-                    return "silent"
+                was_quiet = is_quiet
+                is_quiet = clock() - last_packet > self._settings.silent_timeout
+                if is_quiet != was_quiet:
+                    self._on_quiet(is_quiet)
         return self.gone or "left"
 
 

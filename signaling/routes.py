@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from signaling.errors import BadOffer, CallRefused, SignalingError
 
@@ -41,16 +41,22 @@ PAGE_POLICY = "; ".join(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The SDP that answers an offer, and the call's id."""
+    """The SDP that answers an offer, and the call's id.
+
+    With `resume_token` the call can be gone on with by another offer, for `resume_within` seconds
+    after its connection broke."""
 
     sdp: str
     call_id: str
+    resume_token: str
+    resume_within: float
 
 
 class Switchboard(Protocol):
-    """What lets calls in and ends them. Both raise SignalingError."""
+    """What lets calls in, goes on with them and ends them. All raise SignalingError."""
 
     async def answer(self, sdp: str, language: str | None) -> Answer: ...
+    async def resume(self, sdp: str, call_id: str, token: str, received: int | None) -> Answer: ...
     async def hang_up(self, call_id: str) -> None: ...
 
 
@@ -60,6 +66,18 @@ class Offer(BaseModel, frozen=True):
     sdp: Annotated[str, Field(min_length=1)]
     type: Literal["offer"] = "offer"
     language: str | None = None
+    call_id: str | None = None
+    """The call to go on with."""
+    resume_token: str | None = None
+    """What that call's answer brought."""
+    received: Annotated[int, Field(ge=0)] | None = None
+    """How many of that call's control messages have come; those after them are sent again."""
+
+    @model_validator(mode="after")
+    def _resume_whole(self) -> Offer:
+        if (self.call_id is None) != (self.resume_token is None):
+            raise ValueError("to go on in a call, send `call_id` and `resume_token`")
+        return self
 
 
 class Doors:
@@ -88,9 +106,15 @@ class Doors:
         ]
 
     async def offer(self, request: web.Request) -> web.Response:
-        """`{sdp, type: "offer", language?}` → `{sdp, type: "answer", call_id}`."""
+        """`{sdp, type: "offer", language?}` → `{sdp, type: "answer", call_id, resume_token,
+        resume_within}`; with `call_id`, `resume_token` and `received?` it goes on in that call."""
         offer = await _read_offer(request)
-        answer = await self._switchboard.answer(offer.sdp, offer.language)
+        if offer.call_id is not None and offer.resume_token is not None:
+            answer = await self._switchboard.resume(
+                offer.sdp, offer.call_id, offer.resume_token, offer.received
+            )
+        else:
+            answer = await self._switchboard.answer(offer.sdp, offer.language)
         return web.json_response({"type": "answer", **asdict(answer)})
 
     async def hang_up(self, request: web.Request) -> web.Response:

@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import expect
 
 from agent.events import FinalTranscript, PhaseChanged, ReplySpoken
-from server.calls import Line
+from server.conversation import Line
 from server.settings import ServerSettings
 from tests.page.conftest import OpenPage
 from tests.page.steps import LOUDNESS, call, in_phase, in_state, notice, until

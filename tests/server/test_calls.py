@@ -13,7 +13,7 @@ import pytest
 from aiortc import RTCPeerConnection
 
 from agent.events import CallStarted
-from server.calls import Line
+from server.conversation import Line
 from server.settings import ServerSettings
 from signaling.client import CallFailed
 from signaling.errors import BadOffer, CallRefused, CallUnknown
@@ -189,10 +189,15 @@ async def test_a_peer_that_never_connects_is_cleaned_up() -> None:
 
 async def test_a_peer_that_goes_silent_is_cleaned_up_and_one_that_speaks_is_not() -> None:
     ice = ICE.model_copy(update={"silent_timeout": 0.6})
-    async with phone(ice=ice) as line, line.caller() as lost, line.caller() as alive:
+    strict = ServerSettings(resume_within=0.0)
+    async with (
+        phone(ice=ice, server=strict) as line,
+        line.caller() as lost,
+        line.caller() as alive,
+    ):
         await lost.wait_for("call.started")
         lost.voice.is_cut = True
-        assert (await lost.wait_for("call.ended"))["reason"] == "silent"
+        assert (await lost.wait_for("call.ended"))["reason"] == "lost"
         await gone_but(line, alive.call_id)
 
 

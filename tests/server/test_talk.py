@@ -19,8 +19,8 @@ from agent.events import (
     TurnFinished,
 )
 from server import talk
-from server.calls import Line
 from server.commands.talking import _lines as lines
+from server.conversation import Line
 from server.talk import Exchange, exchange, greeting
 from signaling.voice_track import Said
 from tests.signaling.phone import Parrot, phone, tone

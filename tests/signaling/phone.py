@@ -15,7 +15,8 @@ from aiohttp import web
 from agent.events import CallEnded, CallStarted, Event
 from agent.persona import Persona, english, korean
 from media.audio import AudioChunk
-from server.calls import Calls, Line
+from server.calls import Calls
+from server.conversation import Line
 from server.health import Health
 from server.metrics import Metrics
 from server.settings import ServerSettings
@@ -68,6 +69,12 @@ class Parrot:
 
     def speak_language(self, persona: Persona) -> None:
         self.told.append(persona.language)
+
+    def hold(self) -> None:
+        self.told.append("hold")
+
+    def release(self) -> None:
+        self.told.append("release")
 
 
 @dataclass

@@ -25,7 +25,7 @@ HERE = IceSettings(bind=("127.0.0.1",), connect_timeout=3.0)
 
 @asynccontextmanager
 async def peers(
-    settings: IceSettings = HERE,
+    settings: IceSettings = HERE, microphone: Microphone | None = None
 ) -> AsyncGenerator[tuple[Peer, RTCPeerConnection, list[str | bytes]], None]:
     """The server's peer, and a caller's connection that has an audio track to offer."""
     taken: list[str | bytes] = []
@@ -33,7 +33,7 @@ async def peers(
     peer = Peer(
         settings=settings,
         gatherer=Gatherer(settings),
-        microphone=Microphone(),
+        microphone=microphone or Microphone(),
         speaker=speaker,
         pacer=Pacer(),
         on_message=taken.append,
@@ -59,13 +59,14 @@ async def connect(peer: Peer, caller: RTCPeerConnection) -> str:
 
 
 async def test_the_callers_audio_reaches_the_microphone_and_the_speakers_the_caller() -> None:
-    async with peers() as (peer, caller, _):
+    microphone = Microphone()
+    async with peers(microphone=microphone) as (peer, caller, _):
         await connect(peer, caller)
         running = asyncio.ensure_future(peer.run())
         await peer._speaker.play(tone(0.3))
         async with asyncio.timeout(5):
             frame = await caller.getTransceivers()[0].receiver.track.recv()
-            chunk = await anext(peer._microphone)
+            chunk = await anext(microphone)
         assert frame.samples == 960
         assert (len(chunk), chunk.rate) == (320, 16_000)
         await caller.close()

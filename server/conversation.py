@@ -1,0 +1,38 @@
+"""What the server knows of a conversation: what it is held over, and what can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.events import Event, Observer
+from agent.persona import Persona
+from media.microphone import Microphone
+from media.speaker import Speaker
+
+
+class Conversation(Protocol):
+    """What a call consists of, seen from here: `agent.call.Call`."""
+
+    async def run(self) -> None: ...
+    async def farewell(self, reason: str) -> None: ...
+    async def interrupt(self) -> None: ...
+    def speak_language(self, persona: Persona) -> None: ...
+    def hold(self) -> None: ...
+    def release(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What a conversation is held over."""
+
+    call_id: str
+    persona: Persona
+    microphone: Microphone
+    speaker: Speaker
+    emit: Observer
+
+
+Begin = Callable[[Line], Conversation]
+CallObserver = Callable[[str, Event], None]
