@@ -1,0 +1,65 @@
+"""What became of the agent's voice at the caller: when it got quieter, when it fell silent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from media.opus import FRAME_SECONDS
+from signaling.recording import Recording
+from signaling.voice_track import level
+
+QUIETER_DB = 6.0
+STEADY = 0.3
+"""Seconds that it must stay quieter: longer than the pauses between its words."""
+AUDIBLE = -60.0
+"""dBFS above which a frame is sound, be it a ducked one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """The agent's frames: when each came (loop time), and its dBFS."""
+
+    at: Sequence[float]
+    db: Sequence[float]
+
+    def usual(self, before: float) -> float:
+        """How loud its voice was in the second before."""
+        there = [db for at, db in zip(self.at, self.db, strict=True) if before - 1 <= at < before]
+        voiced = [db for db in there if db > AUDIBLE]
+        return float(np.percentile(voiced, 80)) if voiced else -30.0
+
+    def quieter(self, since: float, usual: float) -> float | None:
+        """When it became quieter by 6 dB for a while; None when it did not."""
+        loud = [
+            at
+            for at, db in zip(self.at, self.db, strict=True)
+            if at >= since and db > usual - QUIETER_DB
+        ]
+        edges = [since, *(at + FRAME_SECONDS for at in loud), self.at[-1] + STEADY]
+        for edge, following in zip(edges, edges[1:], strict=False):
+            if following - edge >= STEADY:
+                return edge
+        return None
+
+    def last_sound(self, since: float, until: float) -> float | None:
+        """When its last sound between two times had come."""
+        there = [
+            at
+            for at, db in zip(self.at, self.db, strict=True)
+            if since <= at < until and db > AUDIBLE
+        ]
+        return there[-1] + FRAME_SECONDS if there else None
+
+    def first_sound(self, since: float) -> float | None:
+        """When its first sound from then on came."""
+        pairs = zip(self.at, self.db, strict=True)
+        return next((at for at, db in pairs if at >= since and db > AUDIBLE), None)
+
+
+def levels_since(recording: Recording, since: float) -> Levels:
+    """The frames that came from `since` (loop time) on."""
+    frames = [frame for frame in recording.frames if frame.at >= since]
+    return Levels([frame.at for frame in frames], [level(frame.samples) for frame in frames])

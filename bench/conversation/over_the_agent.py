@@ -1,0 +1,81 @@
+"""What is said over the agent, labelled: interruptions, and what is none.
+
+Interruptions are recordings of people: commands, questions, digits, names. No recording of a
+backchannel is at hand but a "yes", so that most are spoken by Piper's small voice. Noises are
+recorded ones, near and in the room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.conversation.reply_words import say
+from bench.recordings import Spoken, named, noises, voice_bounds
+from media.audio import CALLER_RATE, AudioChunk, Resampler, Samples, level_db
+
+INTERRUPTIONS = (
+    "an4_test/an440-mjgm-b", "an4_test/an443-mmxg-b", "whatstheweatherlike",
+    "what-time-it-is.flac", "an4_test/an422-menk-b", "an4_test/an441-mmxg-b",
+    "an4_test/cen3-fvap-b", "an4_test/cen2-menk-b",
+    "please-hang-up-and-try-again", "who-would-you-like-to-call", "an4_test/cen8-mjgm-b",
+    "an4_test/an438-mjgm-b", "an4_test/cen7-menk-b", "press-or-say-1", "an4_test/cen1-fvap-b",
+    "sense_and_sensibility", "an4_test/an426-fvap-b", "please-enter-first-three",
+    "an4_test/cen6-mmxg-b", "leopard__test.wav", "an4_test/an436-mjgm-b", "nobody-but-chickens",
+    "an4_test/cen4-fvap-b", "an4_test/an445-mmxg-b",
+)  # fmt: skip
+BACKCHANNELS = ("Uh-huh.", "Yeah.", "Okay.", "Right.", "Mm-hm.", "I see.", "Oh.", "Sure.")
+NOISE_SECONDS = 2.0
+NOISE_LEVELS = (-25.0, -38.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Over:
+    """Something that is said over the agent. `onset`: where its sound begins, in seconds."""
+
+    kind: str
+    name: str
+    audio: AudioChunk
+    onset: float
+
+    @property
+    def interrupts(self) -> bool:
+        return self.kind == "interruption"
+
+
+async def labelled() -> list[Over]:
+    """All of it, the kinds mixed."""
+    wanted = [_recorded("interruption", named(part)) for part in INTERRUPTIONS]
+    others = [_recorded("backchannel", named("an4_test/an442-mmxg-b"))]
+    others += [_over("backchannel", text, _heard_near(await say(text))) for text in BACKCHANNELS]
+    for name, audio in noises().items():
+        others += [
+            _over("noise", f"{name} at {each:.0f} dBFS", _at(audio, each)) for each in NOISE_LEVELS
+        ]
+    order = np.random.default_rng(3).permutation(len(wanted) + len(others))
+    return [[*wanted, *others][index] for index in order]
+
+
+def _recorded(kind: str, spoken: Spoken) -> Over:
+    return _over(kind, spoken.text, spoken.voice)
+
+
+def _over(kind: str, name: str, audio: AudioChunk) -> Over:
+    return Over(kind, name, audio, voice_bounds(audio)[0])
+
+
+def _heard_near(audio: AudioChunk) -> AudioChunk:
+    """As a caller's voice comes: 16 kHz, at -23 dBFS."""
+    resampler = Resampler(audio.rate, CALLER_RATE)
+    samples = np.concatenate([resampler.feed(audio.samples), resampler.flush()])
+    return _scaled(samples, -23.0)
+
+
+def _at(audio: AudioChunk, level: float) -> AudioChunk:
+    return _scaled(np.resize(audio.samples, round(NOISE_SECONDS * CALLER_RATE)), level)
+
+
+def _scaled(samples: Samples, level: float) -> AudioChunk:
+    gain = 10 ** ((level - level_db(samples)) / 20)
+    return AudioChunk(np.clip(samples * gain, -32768, 32767).astype(np.int16))
