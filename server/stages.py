@@ -215,15 +215,15 @@ def _transcriber(choice: Choice, settings: Settings) -> Transcriber:
 
 def _model(choice: Choice, settings: Settings) -> LanguageModel:
     llm = settings.llm
-    scripted = Scripted(llm.scripted)
     match choice.engine:
         case "scripted":
-            return scripted
+            return Scripted(llm.scripted)
         case "openai":
             return GuardedModel(OpenAI(llm.openai), llm.guard)
         case _:
             llama = GuardedModel(Llama(llm.llama, choice.models[ANY_LANGUAGE]), llm.guard)
-            return llama if choice.forced else FallbackModel(llama, scripted, _tell)
+            stand_in = Scripted(llm.scripted, stands_in=True)
+            return llama if choice.forced else FallbackModel(llama, stand_in, _tell)
 
 
 def _synthesizer(choice: Choice, settings: Settings) -> Synthesizer:

@@ -1,16 +1,17 @@
 """A small responder that needs no download, and says so: the language model of last resort.
 
-It keeps a call answerable when no model is installed. It greets, tells the time and the date, says
-which command installs a real model, says back what it heard, and says goodbye, in English and in
-Korean. It understands nothing beyond a few words, and never pretends to. `answer` is pure; the
-adapter below it only streams the answer word by word.
+It keeps a call answerable when no model is installed, or when the one that is installed does not
+work at the moment, and says which of both it is. It greets, tells the time and the date, says what
+mends it, says back what it heard, and says goodbye, in English and in Korean. It understands
+nothing beyond a few words, and never pretends to. `answer` is pure; the adapter below it only
+streams the answer word by word.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydantic import BaseModel, Field
@@ -30,7 +31,10 @@ class ScriptedSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What is said in one language. `{heard}`, `{command}`, `{time}` and `{date}` are filled in."""
+    """What is said in one language. `{heard}`, `{command}`, `{time}` and `{date}` are filled in.
+
+    The lines that end in `_standing_in` are for when a language model is there and fails; each
+    contains the `excuse`, which a caller who has heard it is not told again."""
 
     greets: re.Pattern[str]
     leaves: re.Pattern[str]
@@ -47,20 +51,32 @@ class Script:
     heard: str
     heard_first: str
     nothing: str
+    excuse: str
+    hello_standing_in: str
+    who_standing_in: str
+    heard_standing_in: str
     clock: Callable[[datetime], str]
     calendar: Callable[[datetime], str]
 
 
 def answer(
-    messages: Sequence[Message], *, now: datetime, settings: ScriptedSettings | None = None
+    messages: Sequence[Message],
+    *,
+    now: datetime,
+    settings: ScriptedSettings | None = None,
+    stands_in: bool = False,
 ) -> str:
     """The answer to the last thing the caller said, in the language that it was said in.
 
-    With nothing from the caller the language is that of the system prompt.
+    With nothing from the caller the language is that of the system prompt. `stands_in`: a language
+    model is installed, and fails.
     """
     heard = next((m.text.strip() for m in reversed(messages) if m.role == "user"), "")
     script = _script(heard or "".join(m.text for m in messages if m.role == "system"))
     first = sum(m.role == "user" for m in messages) <= 1
+    if stands_in:
+        script = _standing_in(script)
+        first = not any(m.role == "assistant" and script.excuse in m.text for m in messages)
     return _line(script, heard, first=first).format(
         heard=heard.rstrip(" .?!。"),
         command=(settings or ScriptedSettings()).install_command,
@@ -70,15 +86,19 @@ def answer(
 
 
 class Scripted:
-    """`answer` behind the Protocol of a language model. Never fails, costs nothing."""
+    """`answer` behind the Protocol of a language model. Never fails, costs nothing.
+
+    `stands_in`: it is asked when an installed language model fails, not for want of one."""
 
     def __init__(
         self,
         settings: ScriptedSettings | None = None,
         *,
+        stands_in: bool = False,
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
         self._settings = settings or ScriptedSettings()
+        self._stands_in = stands_in
         self._now = now
 
     async def start(self) -> None:
@@ -86,7 +106,12 @@ class Scripted:
 
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
         """The answer, one word a piece; at most `max_tokens` words."""
-        text = answer(request.messages, now=self._now(), settings=self._settings)
+        text = answer(
+            request.messages,
+            now=self._now(),
+            settings=self._settings,
+            stands_in=self._stands_in,
+        )
         for word in re.findall(r"\S+\s*", text)[: request.max_tokens]:
             yield word
 
@@ -102,6 +127,15 @@ class Scripted:
 
 def _script(text: str) -> Script:
     return KOREAN if _HANGUL.search(text) else ENGLISH
+
+
+def _standing_in(script: Script) -> Script:
+    return replace(
+        script,
+        hello=script.hello_standing_in,
+        who=script.who_standing_in,
+        heard_first=script.heard_standing_in,
+    )
 
 
 def _line(script: Script, heard: str, *, first: bool) -> str:
@@ -158,6 +192,13 @@ ENGLISH = Script(
     heard_first="I heard: {heard}. No language model is installed, so I can only say it back. "
     "The command that installs one is: {command}.",
     nothing="Hello. I am listening.",
+    excuse="The language model does not answer at the moment",
+    hello_standing_in="Hello! The language model does not answer at the moment, and I am a simple "
+    "script that stands in for it. I can tell you the time, or say back what I heard.",
+    who_standing_in="I am a simple script that stands in. The language model does not answer at "
+    "the moment.",
+    heard_standing_in="I heard: {heard}. The language model does not answer at the moment, so I "
+    "can only say it back. Please ask again a little later.",
     clock=_clock_en,
     calendar=_calendar_en,
 )
@@ -180,6 +221,13 @@ KOREAN = Script(
     heard_first="이렇게 들었어요. {heard}. 설치된 언어 모델이 없어서 다시 말해 드릴 수만 있어요. "
     "설치하는 명령은 {command} 입니다.",
     nothing="안녕하세요. 듣고 있습니다.",
+    excuse="지금 언어 모델이 응답하지 않아서",
+    hello_standing_in="안녕하세요. 지금 언어 모델이 응답하지 않아서, 제가 간단한 대본대로 대신 "
+    "대답합니다. 시간을 알려 드리거나, 들은 말을 다시 말해 드릴 수 있어요.",
+    who_standing_in="저는 간단한 대본입니다. 지금 언어 모델이 응답하지 않아서 대신 대답하고 "
+    "있습니다.",
+    heard_standing_in="이렇게 들었어요. {heard}. 지금 언어 모델이 응답하지 않아서 다시 말해 드릴 "
+    "수만 있어요. 잠시 후에 다시 물어봐 주세요.",
     clock=_clock_ko,
     calendar=_calendar_ko,
 )

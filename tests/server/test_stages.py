@@ -159,3 +159,12 @@ async def test_real_models_in_the_folder_are_used(chosen: Choose, testdata: Test
     assert await spoken(stages, "Hello there.", "en") > 0.3
     assert await spoken(stages, "안녕하세요.", "ko") > 0.3
     assert len(await answered(stages, "can you help me order a coffee?")) > 5
+
+
+@pytest.mark.real
+async def test_what_stands_in_for_a_failing_model_says_so(
+    chosen: Choose, testdata: TestData
+) -> None:
+    stages = await chosen(f"models.folder={testdata.folder / 'models'}")
+    await stages.engines.model.aclose()  # from now on it fails
+    assert "does not answer at the moment" in await answered(stages, "Two coffees, please.")

@@ -84,6 +84,37 @@ def test_noon_and_midnight_are_told_apart(hour: int, english: str, korean: str) 
     assert answer(said("몇 시야"), now=now) == korean
 
 
+@pytest.mark.parametrize(
+    ("heard", "excuse", "never"),
+    [
+        ("Hello!", "language model does not answer at the moment", "installed"),
+        ("Who are you?", "language model does not answer at the moment", "installed"),
+        ("Two coffees.", "language model does not answer at the moment", "installed"),
+        ("안녕하세요", "지금 언어 모델이 응답하지 않아서", "설치"),
+        ("누구세요?", "지금 언어 모델이 응답하지 않아서", "설치"),
+        ("커피 두 잔이요", "지금 언어 모델이 응답하지 않아서", "설치"),
+    ],
+)
+def test_in_place_of_a_model_that_fails_it_does_not_say_that_none_is_installed(
+    heard: str, excuse: str, never: str
+) -> None:
+    text = answer(said(heard), now=NOW, stands_in=True)
+
+    assert excuse.lower() in text.lower()
+    assert never not in text
+
+
+def test_a_caller_who_was_told_that_the_model_fails_is_not_told_again() -> None:
+    before = ("Two coffees.", "Coming up.", "And a tea.")
+    told = answer(said(*before), now=NOW, stands_in=True)
+
+    assert "does not answer at the moment" in told
+    again = answer(said(*before, told, "Thanks, and cake."), now=NOW, stands_in=True)
+    assert again == "You are welcome."
+    again = answer(said(*before, told, "And cake."), now=NOW, stands_in=True)
+    assert again == "I heard: And cake."
+
+
 async def test_the_adapter_streams_the_answer_by_words() -> None:
     model: LanguageModel = Scripted(now=lambda: NOW)
     request = ReplyRequest(conversation="a", messages=said("what time is it"), max_tokens=40)
