@@ -194,15 +194,17 @@ SYSTEM_PROMPTS = 4
 """System prompts that stay in the cache, for the calls to come."""
 
 
-# ggml's levels; the wheel's own callback still has the numbers of an older release, and prints
-# every tensor of a model as if it were a warning.
-_LEVELS = {3: logging.INFO, 4: logging.WARNING}
+_ERROR = 4
+"""ggml's level of what failed. (The wheel's own callback still has the numbers of an older release,
+and prints every tensor of a model as if it were a warning.)"""
 
 
 def _log_line(level: int, text: bytes, user: object) -> None:
-    if log.isEnabledFor(_LEVELS.get(level, logging.DEBUG)):
-        line = text.decode("utf-8", "replace").strip()
-        log.log(_LEVELS.get(level, logging.DEBUG), "llama.cpp: %s", line)
+    # Its warnings are for whoever writes the program: that the cache of all conversations is larger
+    # than what the model was trained for, which no single one of them can be.
+    ours = logging.WARNING if level == _ERROR else logging.DEBUG
+    if log.isEnabledFor(ours):
+        log.log(ours, "llama.cpp: %s", text.decode("utf-8", "replace").strip())
 
 
 _LOG_LINE = llama_cpp.llama_log_callback(_log_line)
