@@ -26,7 +26,7 @@ from media.voice import VoiceModel, load_voice_model
 from server import journal
 from server.calls import Calls
 from server.config import Settings
-from server.conversation import Begin, CallObserver, Conversation, Line
+from server.conversation import Begin, CallObserver, Conversation, Seat
 from server.health import Health
 from server.metrics import LagProbe, Metrics
 from server.settings import ServerSettings
@@ -60,7 +60,7 @@ def create_app(
         server=settings.server,
         ice=settings.ice,
         speaker=settings.speaker,
-        audio_line=settings.line,
+        line=settings.line,
         pacer=Pacer(metrics.lateness.observe),
         stages=reports,
         observers=(metrics.observe, journal.observe, *observers),
@@ -81,16 +81,16 @@ def conversations(settings: Settings, stages: Stages) -> Begin:
     """Makes real calls, over the engines that all of them share."""
     voice: VoiceModel = load_voice_model(settings.voice)
 
-    def begin(line: Line) -> Conversation:
+    def begin(seat: Seat) -> Conversation:
         return Call(
-            call_id=line.call_id,
-            persona=line.persona,
+            call_id=seat.call_id,
+            persona=seat.persona,
             engines=stages.engines,
             detector=voice.detector(),
-            microphone=line.microphone,
-            speaker=line.speaker,
+            microphone=seat.microphone,
+            speaker=seat.speaker,
             settings=settings.turn,
-            emit=line.emit,
+            emit=seat.emit,
         )
 
     return begin

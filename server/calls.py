@@ -21,7 +21,7 @@ from media.microphone import Microphone
 from media.pacer import Pacer
 from media.speaker import Speaker, SpeakerSettings
 from server.attendance import Attendance, close_whole
-from server.conversation import Begin, CallObserver, Conversation, Line
+from server.conversation import Begin, CallObserver, Conversation, Seat
 from server.logs import of_call
 from server.settings import ServerSettings
 from signaling import control
@@ -44,7 +44,7 @@ class _Live:
     """A call that is let in. `reason`: why it ends, as soon as that is known out here; `parting`:
     why the conversation says that it ended."""
 
-    line: Line
+    seat: Seat
     token: str
     about: control.About
     commands: asyncio.Queue[control.Command]
@@ -73,7 +73,7 @@ class Calls:
         server: ServerSettings | None = None,
         ice: IceSettings | None = None,
         speaker: SpeakerSettings | None = None,
-        audio_line: LineSettings | None = None,
+        line: LineSettings | None = None,
         pacer: Pacer | None = None,
         stages: Sequence[Mapping[str, Any]] = (),
         observers: Sequence[CallObserver] = (),
@@ -86,7 +86,7 @@ class Calls:
         self._ice = ice or IceSettings()
         self._speaker = speaker or SpeakerSettings()
         self._clips = Clips(self._speaker.opus)
-        self._audio_line = audio_line
+        self._line = line
         self._pacer = pacer or Pacer()
         self._stages = tuple(stages)
         self._observers = tuple(observers)
@@ -115,7 +115,7 @@ class Calls:
         except BaseException:
             await self._close(live)
             raise
-        live.task = asyncio.create_task(self._serve(live), name=f"call {live.line.call_id}")
+        live.task = asyncio.create_task(self._serve(live), name=f"call {live.seat.call_id}")
         return self._answer(live, answer)
 
     async def resume(self, sdp: str, call_id: str, token: str, received: int | None) -> Answer:
@@ -186,11 +186,11 @@ class Calls:
                 retry_after=retry,
             )
         live, peer = self._open(secrets.token_urlsafe(12), persona)
-        self._live[live.line.call_id] = live
+        self._live[live.seat.call_id] = live
         return live, peer
 
     def _open(self, call_id: str, persona: Persona) -> tuple[_Live, Peer]:
-        line = Line(
+        seat = Seat(
             call_id=call_id,
             persona=persona,
             microphone=Microphone(),
@@ -198,7 +198,7 @@ class Calls:
             emit=lambda event: self._observe(live, event),
         )
         live = _Live(
-            line=line,
+            seat=seat,
             token=secrets.token_urlsafe(24),
             about=control.About(call_id, _now(), persona.name, self._stages),
             commands=asyncio.Queue(PENDING_COMMANDS),
@@ -216,12 +216,12 @@ class Calls:
         return Peer(
             settings=self._ice,
             gatherer=self._gatherer,
-            microphone=live.line.microphone,
-            speaker=live.line.speaker,
+            microphone=live.seat.microphone,
+            speaker=live.seat.speaker,
             pacer=self._pacer,
             on_message=lambda message: self._take(live, message),
             on_quiet=lambda is_quiet: live.attendance.listen(is_quiet=is_quiet),
-            line=self._audio_line,
+            line=self._line,
             on_choice=lambda choice: self._observe(
                 live,
                 EncodingChanged(
@@ -233,7 +233,7 @@ class Calls:
     def _answer(self, live: _Live, sdp: str) -> Answer:
         return Answer(
             sdp=sdp,
-            call_id=live.line.call_id,
+            call_id=live.seat.call_id,
             resume_token=live.token,
             resume_within=self._settings.resume_within,
         )
@@ -241,8 +241,8 @@ class Calls:
     # -- serving --------------------------------------------------------------------------------
 
     async def _serve(self, live: _Live) -> None:
-        """One call, from the answered offer to the freed line: the crash boundary."""
-        with of_call(live.line.call_id):
+        """One call, from the answered offer to the freed seat: the crash boundary."""
+        with of_call(live.seat.call_id):
             try:
                 await self._until_over(live)
             except Exception:
@@ -273,7 +273,7 @@ class Calls:
             log.info("The caller never got through", extra={"reason": gone})
             live.reason = live.reason or gone
             return
-        conversation = live.conversation = self._begin(live.line)
+        conversation = live.conversation = self._begin(live.seat)
         async with asyncio.TaskGroup() as tasks:
             obeying = tasks.create_task(self._obey(live, conversation))
             carrying = tasks.create_task(live.attendance.carry())
@@ -317,7 +317,7 @@ class Calls:
 
     def _hold(self, live: _Live) -> None:
         """Nobody listens: the agent keeps its words, and the caller's silence is not theirs."""
-        live.line.speaker.hold()
+        live.seat.speaker.hold()
         if live.conversation is not None:
             live.conversation.hold()
         self._announce(live, CallerAway(at=_now()))
@@ -326,7 +326,7 @@ class Calls:
         self._announce(live, CallerBack(at=_now(), away=away))
         if live.conversation is not None:
             live.conversation.release()
-        live.line.speaker.release()
+        live.seat.speaker.release()
 
     # -- telling --------------------------------------------------------------------------------
 
@@ -342,7 +342,7 @@ class Calls:
         if message is not None:
             live.attendance.send(message)
         for observe in self._observers:
-            observe(live.line.call_id, event)
+            observe(live.seat.call_id, event)
 
     # -- ending ---------------------------------------------------------------------------------
 
@@ -358,17 +358,17 @@ class Calls:
             return
         except Exception:
             # Of this call's, too: the others' goodbyes go on.
-            log.exception("A bug cut the goodbye", extra={"call": live.line.call_id})
+            log.exception("A bug cut the goodbye", extra={"call": live.seat.call_id})
 
     async def _close(self, live: _Live) -> None:
-        """Free the line and everything it held, even when cancelled meanwhile."""
-        live.line.microphone.close()
-        live.line.speaker.close()
+        """Free the seat and everything it held, even when cancelled meanwhile."""
+        live.seat.microphone.close()
+        live.seat.speaker.close()
         live.is_closed = True
         try:
             await close_whole(live.attendance)
         finally:
-            self._live.pop(live.line.call_id, None)
+            self._live.pop(live.seat.call_id, None)
 
 
 def _now() -> float:

@@ -24,8 +24,8 @@ class Conversation(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """What a conversation is held over."""
+class Seat:
+    """A call's seat at the server: what its conversation is held over."""
 
     call_id: str
     persona: Persona
@@ -34,5 +34,5 @@ class Line:
     emit: Observer
 
 
-Begin = Callable[[Line], Conversation]
+Begin = Callable[[Seat], Conversation]
 CallObserver = Callable[[str, Event], None]

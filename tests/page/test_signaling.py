@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import expect
 
 from agent.events import FinalTranscript, PhaseChanged, ReplySpoken
-from server.conversation import Line
+from server.conversation import Seat
 from server.settings import ServerSettings
 from tests.page.conftest import OpenPage
 from tests.page.steps import LOUDNESS, call, in_phase, in_state, notice, until
@@ -81,9 +81,9 @@ async def test_a_second_caller_waits_until_the_line_is_free(
 async def test_wishes_reach_the_conversation(parrots: Phone, open_page: OpenPage) -> None:
     page = await open_page(parrots.url)
     await call(page)
-    line: Line = parrots.conversations[0].line
+    seat: Seat = parrots.conversations[0].seat
     now = asyncio.get_running_loop().time
-    line.emit(PhaseChanged(at=now(), phase="speaking"))
+    seat.emit(PhaseChanged(at=now(), phase="speaking"))
     await in_phase(page, "speaking")
     await page.locator("#interrupt").click()
     await until(lambda: parrots.conversations[0].told == ["interrupt"])
@@ -92,10 +92,10 @@ async def test_wishes_reach_the_conversation(parrots: Phone, open_page: OpenPage
 async def test_events_become_captions(parrots: Phone, open_page: OpenPage) -> None:
     page = await open_page(parrots.url)
     await call(page)
-    line: Line = parrots.conversations[0].line
+    seat: Seat = parrots.conversations[0].seat
     at = asyncio.get_running_loop().time()
-    line.emit(FinalTranscript(at=at, turn=1, text="Hello?", language="en", confidence=0.9))
-    line.emit(ReplySpoken(at=at, turn=1, text="Hello to you.", seconds=0.2))
+    seat.emit(FinalTranscript(at=at, turn=1, text="Hello?", language="en", confidence=0.9))
+    seat.emit(ReplySpoken(at=at, turn=1, text="Hello to you.", seconds=0.2))
     await expect(page.locator("#turns .you .said")).to_have_text("Hello?")
     await expect(page.locator("#turns .agent .said")).to_contain_text("Hello to you.")
 
@@ -119,7 +119,7 @@ async def test_a_conversation_that_breaks_is_told(open_page: OpenPage) -> None:
         page = await open_page(running.url)
         await call(page)
         at = asyncio.get_running_loop().time()
-        running.conversations[0].line.emit(PhaseChanged(at=at, phase="speaking"))
+        running.conversations[0].seat.emit(PhaseChanged(at=at, phase="speaking"))
         await page.locator("#interrupt").click()
         await notice(page, "ended")
         await expect(page.locator(".notice")).to_contain_text("A fault on the server ended it.")

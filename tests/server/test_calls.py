@@ -13,7 +13,7 @@ import pytest
 from aiortc import RTCPeerConnection
 
 from agent.events import CallStarted
-from server.conversation import Line
+from server.conversation import Seat
 from server.settings import ServerSettings
 from signaling.client import CallFailed
 from signaling.errors import BadOffer, CallRefused, CallUnknown
@@ -32,7 +32,7 @@ class Faulty(Parrot):
     """A conversation with a bug, found when it hears something."""
 
     async def run(self) -> None:
-        async for chunk in self.line.microphone:
+        async for chunk in self.seat.microphone:
             if chunk.samples.any():
                 raise ZeroDivisionError("a bug")
 
@@ -59,7 +59,7 @@ async def test_a_caller_hears_what_is_said_in_the_call() -> None:
 async def test_a_call_speaks_the_language_that_was_asked_for() -> None:
     async with phone() as line, line.caller(language="ko") as caller:
         assert (await caller.wait_for("call.started"))["language"] == "ko"
-        assert line.conversations[0].line.persona.name == "추임새"
+        assert line.conversations[0].seat.persona.name == "추임새"
 
 
 async def test_hanging_up_frees_the_line_and_leaves_nothing_behind() -> None:
@@ -202,8 +202,8 @@ async def test_a_peer_that_goes_silent_is_cleaned_up_and_one_that_speaks_is_not(
 
 
 async def test_a_bug_ends_its_call_and_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    def make(line: Line) -> Parrot:
-        return Faulty(line) if line.persona.language == "ko" else Parrot(line)
+    def make(seat: Seat) -> Parrot:
+        return Faulty(seat) if seat.persona.language == "ko" else Parrot(seat)
 
     async with phone(make) as line, line.caller(language="ko") as unlucky, line.caller() as other:
         with caplog.at_level(logging.ERROR):
@@ -227,7 +227,7 @@ async def gone_but(line: Phone, call_id: str) -> None:
 
 
 async def test_a_bug_before_the_conversation_ends_the_call_too() -> None:
-    def make(line: Line) -> Parrot:
+    def make(seat: Seat) -> Parrot:
         raise RuntimeError("cannot be made")
 
     async with phone(make) as line, line.caller() as caller:

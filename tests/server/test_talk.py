@@ -20,7 +20,7 @@ from agent.events import (
 )
 from server import talk
 from server.commands.talking import _lines as lines
-from server.conversation import Line
+from server.conversation import Seat
 from server.talk import Exchange, exchange, greeting
 from signaling.voice_track import Said
 from tests.signaling.phone import Parrot, phone, tone
@@ -36,7 +36,7 @@ class Butler(Parrot):
         self._tell(CallStarted(at=self._now(), language="en"))
         await self._speak("Good evening.")
         loud = 0
-        async for chunk in self.line.microphone:
+        async for chunk in self.seat.microphone:
             loud = loud + 1 if abs(chunk.samples).max() > 1000 else 0
             if loud == 5:
                 await self._serve()
@@ -48,7 +48,7 @@ class Butler(Parrot):
         self._tell(PhaseChanged(at=self._now(), phase="hearing"))
         await asyncio.sleep(0.3)
         if outcome == "hangup":
-            return self.line.microphone.close()
+            return self.seat.microphone.close()
         if outcome == "dropped":
             self._tell(TurnDropped(at=self._now(), turn=self.turn, reason="noise"))
             self._tell(PhaseChanged(at=self._now(), phase="listening"))
@@ -74,12 +74,12 @@ class Butler(Parrot):
     async def _speak(self, text: str) -> None:
         self._tell(PhaseChanged(at=self._now(), phase="speaking"))
         self._tell(ReplySpoken(at=self._now(), turn=self.turn, text=text, seconds=0.3))
-        await self.line.speaker.play(tone(0.3))
-        await self.line.speaker.drained()
+        await self.seat.speaker.play(tone(0.3))
+        await self.seat.speaker.drained()
         self._tell(PhaseChanged(at=self._now(), phase="listening"))
 
     def _tell(self, event: Any) -> None:
-        self.line.emit(event)
+        self.seat.emit(event)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -91,8 +91,8 @@ def butler(*outcomes: str) -> Any:
 
     Scripted.outcomes = outcomes
 
-    def make(line: Line) -> Butler:
-        return Scripted(line)
+    def make(seat: Seat) -> Butler:
+        return Scripted(seat)
 
     return make
 

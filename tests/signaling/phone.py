@@ -16,7 +16,7 @@ from agent.events import CallEnded, CallStarted, Event
 from agent.persona import Persona, english, korean
 from media.audio import AudioChunk
 from server.calls import Calls
-from server.conversation import Line
+from server.conversation import Seat
 from server.health import Health
 from server.metrics import Metrics
 from server.settings import ServerSettings
@@ -37,31 +37,31 @@ def tone(seconds: float, rate: int = 16_000) -> AudioChunk:
 class Parrot:
     """A conversation that says back what it hears, and notes what it is told to do."""
 
-    def __init__(self, line: Line) -> None:
-        self.line = line
+    def __init__(self, seat: Seat) -> None:
+        self.seat = seat
         self.told: list[str] = []
         self.over = asyncio.Event()
 
     async def run(self) -> None:
         now = asyncio.get_running_loop().time
-        self.line.emit(CallStarted(at=now(), language=self.line.persona.language))
+        self.seat.emit(CallStarted(at=now(), language=self.seat.persona.language))
         try:
             async with asyncio.TaskGroup() as tasks:
                 repeating = tasks.create_task(self._repeat())
                 await self.over.wait()
                 repeating.cancel()
         finally:
-            self.line.emit(CallEnded(at=now(), reason=self.told[-1] if self.told else "hangup"))
+            self.seat.emit(CallEnded(at=now(), reason=self.told[-1] if self.told else "hangup"))
 
     async def _repeat(self) -> None:
-        async for chunk in self.line.microphone:
-            await self.line.speaker.play(chunk)
+        async for chunk in self.seat.microphone:
+            await self.seat.speaker.play(chunk)
 
     async def farewell(self, reason: str) -> None:
         self.told.append(reason)
-        self.line.speaker.clear()
-        await self.line.speaker.play(tone(0.2))
-        await self.line.speaker.drained()
+        self.seat.speaker.clear()
+        await self.seat.speaker.play(tone(0.2))
+        await self.seat.speaker.drained()
         self.over.set()
 
     async def interrupt(self) -> None:
@@ -97,7 +97,7 @@ class Phone:
 
 @asynccontextmanager
 async def phone(
-    make: Callable[[Line], Any] = Parrot,
+    make: Callable[[Seat], Any] = Parrot,
     *,
     server: ServerSettings | None = None,
     ice: IceSettings = ICE,
@@ -107,8 +107,8 @@ async def phone(
     events: list[tuple[str, Event]] = []
     metrics = Metrics()
 
-    def begin(line: Line) -> Any:
-        conversations.append(make(line))
+    def begin(seat: Seat) -> Any:
+        conversations.append(make(seat))
         return conversations[-1]
 
     calls = Calls(

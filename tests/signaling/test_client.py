@@ -143,7 +143,7 @@ async def test_messages_sent_before_the_channel_opened_are_not_lost() -> None:
     class Eager(Parrot):
         async def run(self) -> None:
             for _ in range(5):
-                self.line.emit(CallStarted(at=0.0, language="en"))
+                self.seat.emit(CallStarted(at=0.0, language="en"))
             await super().run()
 
     async with phone(Eager) as line, line.caller() as caller:
