@@ -46,6 +46,9 @@ class Row:
     path: str
     calls: int
     cpu: float
+    heard: float
+    """Share of the callers' audio that reached the detector, percent: below 95 the machine, or
+    the callers' own process, could not keep up, and the other figures say little."""
     late_p50: float
     late_p99: float
     to_detector: float
@@ -124,6 +127,7 @@ async def measure(path: str, count: int, options: Options) -> Row:
         path=path,
         calls=count,
         cpu=used["cpu"] / used["wall"] / count * 1000,
+        heard=used["chunks"] / (50 * used["wall"] * count) * 100,
         late_p50=float(np.percentile(late, 50)) * 1000,
         late_p99=float(np.percentile(late, 99)) * 1000,
         to_detector=to_detector,
@@ -211,11 +215,11 @@ def merged(rows: list[Row]) -> Row:
 
 def table(rows: list[Row]) -> str:
     head = (
-        "path    calls  CPU ms/call-s  late p50   p99 ms  to detector  2 % lost  "
+        "path    calls  CPU ms/call-s  heard %  late p50   p99 ms  to detector  2 % lost  "
         "connected  1st packet  MB/call  threads/call"
     )
     lines = [
-        f"{row.path:<7} {row.calls:>5.0f} {row.cpu:>14.1f} {row.late_p50:>9.1f} "
+        f"{row.path:<7} {row.calls:>5.0f} {row.cpu:>14.1f} {row.heard:>8.0f} {row.late_p50:>9.1f} "
         f"{row.late_p99:>8.1f} {row.to_detector:>9.0f} ms {row.to_detector_lossy:>6.0f} ms "
         f"{row.connected:>7.0f} ms {row.first_packet:>8.0f} ms {row.memory:>8.2f} "
         f"{row.threads:>13.1f}"

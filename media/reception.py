@@ -32,6 +32,8 @@ _PATIENCE = 0.06
 _MOST_PATIENCE = 0.2
 """Seconds without a packet before silence takes its place; the more, the more jitter is seen."""
 _STEP = 320
+_STALL = 0.02
+"""Seconds; a step later than this is a stall of this process, not of the network."""
 
 
 class Reception:
@@ -55,7 +57,7 @@ class Reception:
         self._payload_type = -1
         self._ssrc: int | None = None
         self._expected: int | None = None
-        self._heard_last = now
+        self._heard_last = self._ticked = now
         self._filled = 0.0
         self._broken = 0
         self._transit = 0.0
@@ -86,6 +88,12 @@ class Reception:
         """Time passes: what was waited for long enough is given up, silence fills what is not
         sent."""
         self._pass(now)
+        # A step that comes late means that this process stood still: what was sent meanwhile
+        # waits in the socket, and is no silence.
+        stood_still = now - self._ticked - _STEP / CALLER_RATE
+        self._ticked = now
+        if stood_still > _STALL:
+            self._heard_last += stood_still
         missing = now - self._heard_last
         if missing < min(_PATIENCE + 4 * self.jitter, _MOST_PATIENCE):
             return

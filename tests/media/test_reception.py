@@ -121,6 +121,19 @@ def test_a_burst_after_a_stall_is_heard_whole() -> None:
     assert len(loud) == pytest.approx(0.6 * 16_000, rel=0.03)
 
 
+def test_a_stall_of_this_process_is_no_silence_of_the_caller() -> None:
+    sent = packets(0.6)
+    ear = Ear()
+    ear.hear(list(sent[:10]))
+    ear.now += 0.3  # the timer fires before the socket is read
+    for _ in range(15):
+        ear.reception.tick(ear.now)
+    for packet in sent[10:25]:
+        ear.reception.arrive(packet, ear.now)
+    ear.hear(list(sent[25:]))
+    assert len(np.concatenate(ear.pieces)) == 30 * 320
+
+
 @pytest.mark.parametrize("jump", [10_000_000, -10_000_000])
 def test_a_jump_of_the_timestamps_is_not_heard(jump: int) -> None:
     first = packets(0.2, timestamp=20_000_000)
