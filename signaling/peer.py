@@ -49,9 +49,10 @@ LOOK_EVERY = 0.5
 """Seconds from one look at the packet counter to the next."""
 SCTP_WINDOW = 1 << 20
 """Bytes that aiortc says it takes before a message is whole; it does not hold a peer to it."""
-UNFINISHED_BYTES = 1 << 19
-"""Bytes of one unfinished message, twice the advertised limit, that make a peer a nuisance:
-every further packet of it costs aiortc a walk over all that came before."""
+UNFINISHED_BYTES = 1_024_000
+"""Bytes of one unfinished message that make a peer a nuisance: every further packet of it costs
+aiortc a walk over all that came before. A megabyte, however slowly it comes, is still answered as
+too large; and it is less than the window, at which a sender stops."""
 
 
 class Peer:
