@@ -5,6 +5,8 @@
         turn = await caller.wait_for("turn.finished")
         heard_after = await caller.recording.next_voice(said.voice_end) - said.voice_end
 
+A caller whose network changed goes on in the same call by `await caller.reconnect()`.
+
 What `run.py talk`, the tests and the benchmarks call with. All times are the loop's clock.
 """
 
@@ -57,6 +59,10 @@ class Caller:
         """Everything that came over the control channel; `received` is its loop time."""
         self.voice: VoiceTrack
         self.recording: Recording
+        self.resume_token = ""
+        """What lets this caller go on in the call by another connection."""
+        self._connection: RTCPeerConnection | None = None
+        self._listening: asyncio.Task[None] | None = None
         self._language = language
         self._settings = settings or IceSettings()
         self._seen: Counter[str] = Counter()
@@ -68,7 +74,12 @@ class Caller:
         """Call, and wait until connected. Raises CallFailed."""
         async with AsyncExitStack() as stack:
             self._http = await stack.enter_async_context(aiohttp.ClientSession())
-            await self._connect(stack)
+            stack.push_async_callback(self._close)
+            self.recording = Recording(asyncio.get_running_loop().time())
+            await self._connect()
+            self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            stack.callback(self._stop_listening)
+            self._listen()
             self._stack = stack.pop_all()
         return self
 
@@ -79,6 +90,19 @@ class Caller:
         trace: TracebackType | None,
     ) -> None:
         await self._stack.aclose()
+
+    async def reconnect(self) -> None:
+        """Go on in the same call by a new connection; the old one is closed afterwards.
+
+        What was being said over the old one ends there. Raises CallFailed."""
+        former = self._connection
+        try:
+            await self._connect()
+        finally:
+            self._stop_listening()
+            if former is not None:
+                await former.close()
+        self._listen()
 
     async def say(self, audio: AudioChunk) -> Said:
         """Say audio of any rate, in real time; when it was said. Raises CallFailed."""
@@ -140,40 +164,52 @@ class Caller:
         why = f" ({told['reason']})" if told else ""
         return CallFailed(0, "call_ended", f"the call ended{why} before {before}")
 
+    def _listen(self) -> None:
+        assert self._connection is not None
+        track = self._connection.getReceivers()[0].track
+        self._listening = self._tasks.create_task(self.recording.listen(track))
+
+    def _stop_listening(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+
+    async def _close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
     # -- connecting -----------------------------------------------------------------------------
 
-    async def _connect(self, stack: AsyncExitStack) -> None:
+    async def _connect(self) -> None:
         pc = RTCPeerConnection(
             RTCConfiguration(
                 iceServers=self._settings.rtc_servers(), bundlePolicy=RTCBundlePolicy.MAX_BUNDLE
             )
         )
-        stack.push_async_callback(pc.close)
+        self._connection, self.is_gone = pc, False
         self.voice = VoiceTrack()
         pc.addTrack(self.voice)
         self._listen_to(pc.createDataChannel("control"))
-        pc.on("connectionstatechange", lambda: self._note_state(pc.connectionState))
+        pc.on("connectionstatechange", lambda: self._note_state(pc))
         Gatherer(self._settings).prepare(pc)
         await pc.setLocalDescription(await pc.createOffer())
-        self.recording = Recording(asyncio.get_running_loop().time())
         answer = await self._offer(pc.localDescription.sdp)
-        receiver = pc.getTransceivers()[0].receiver
-        self.recording.tap(receiver)
+        self.recording.tap(pc.getReceivers()[0])
         await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         await self._until_connected(pc)
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        listening = tasks.create_task(self.recording.listen(receiver.track))
-        stack.callback(listening.cancel)
 
     async def _offer(self, sdp: str) -> str:
-        body = {"sdp": sdp, "type": "offer"}
-        if self._language is not None:
+        body: Message = {"sdp": sdp, "type": "offer"}
+        if self.call_id:
+            body |= {"call_id": self.call_id, "resume_token": self.resume_token}
+            body |= {"received": len(self.messages)}
+        elif self._language is not None:
             body["language"] = self._language
         async with self._http.post(f"{self.url}/offer", json=body) as response:
             if response.status != 200:
                 raise await _failure(response)
             answer = await response.json()
         self.call_id = answer["call_id"]
+        self.resume_token = answer["resume_token"]
         return str(answer["sdp"])
 
     async def _until_connected(self, pc: RTCPeerConnection) -> None:
@@ -186,9 +222,10 @@ class Caller:
         except TimeoutError:
             raise CallFailed(0, "not_connected", "the media could not be connected") from None
 
-    def _note_state(self, state: str) -> None:
-        self.is_gone = self.is_gone or state in ("closed", "failed")
-        self._changed.set()
+    def _note_state(self, pc: RTCPeerConnection) -> None:
+        if pc is self._connection:
+            self.is_gone = self.is_gone or pc.connectionState in ("closed", "failed")
+            self._changed.set()
 
     def _listen_to(self, channel: RTCDataChannel) -> None:
         self._channel = channel

@@ -40,20 +40,25 @@ class Recording:
         self.began = began
         self.frames: list[HeardFrame] = []
         self._arrivals: dict[int, float] = {}
-        self._origin: int | None = None
         self._voiced = asyncio.Event()
 
     def tap(self, receiver: RTCRtpReceiver) -> None:
-        """Note when packets arrive. Without it a frame's time is that of its decoding."""
+        """Note when packets arrive. Without it a frame's time is that of its decoding.
+
+        A connection that takes over is tapped anew: its packets count from another beginning."""
+        arrivals: dict[int, float] = {}
+        self._arrivals = arrivals
+        origin: int | None = None
         deliver = getattr(receiver, "_handle_rtp_packet", None)
         if deliver is None:
             return
         clock = asyncio.get_running_loop().time
 
         async def note(packet: RtpPacket, arrival_time_ms: int) -> None:
-            if self._origin is None:
-                self._origin = packet.timestamp
-            self._arrivals.setdefault((packet.timestamp - self._origin) % (1 << 32), clock())
+            nonlocal origin
+            if origin is None:
+                origin = packet.timestamp
+            arrivals.setdefault((packet.timestamp - origin) % (1 << 32), clock())
             await deliver(packet, arrival_time_ms)
 
         # The receiver's public face tells of decoded frames only.
@@ -61,12 +66,12 @@ class Recording:
 
     async def listen(self, track: MediaStreamTrack) -> None:
         """Keep what the track brings until it ends."""
-        clock = asyncio.get_running_loop().time
+        clock, arrivals = asyncio.get_running_loop().time, self._arrivals
         try:
             while True:
                 frame = await track.recv()
                 if isinstance(frame, AudioFrame):
-                    at = self._arrivals.pop(frame.pts or 0, clock())
+                    at = arrivals.pop(frame.pts or 0, clock())
                     self.frames.append(HeardFrame(at, mono(frame)))
                     if is_voiced(self.frames[-1].samples):
                         self._voiced.set()
