@@ -76,12 +76,12 @@ def settings(**changes: object) -> Settings:
     )
 
 
-async def spoken(text: str) -> AudioChunk:
+async def spoken(text: str, *, language: str = "en") -> AudioChunk:
     """`text` in a voice, with a little silence around it."""
     voice = Espeak(EspeakSettings())
     await voice.start()
     try:
-        async with aclosing(voice.speak(text, language="en")) as speech:
+        async with aclosing(voice.speak(text, language=language)) as speech:
             pieces = [piece.audio async for piece in speech]
     finally:
         await voice.aclose()

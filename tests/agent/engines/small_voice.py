@@ -22,6 +22,8 @@ FRAMES = 4
 ID_SECONDS = FRAMES * HOP / RATE
 ENDLESS = 400
 LEVEL = 0.3
+TONE = 200
+"""Hz."""
 
 
 def make_voice(folder: Path, *, name: str = "en_XX-tone-low", speakers: int = 1) -> Path:
@@ -91,7 +93,7 @@ def _graph(speakers: int) -> onnx.ModelProto:
         _constant("hop", HOP, np.float32),
         _constant("zero", 0, np.float32),
         _constant("step", 1, np.float32),
-        _constant("turn", 2 * math.pi * 200 / RATE, np.float32),
+        _constant("turn", 2 * math.pi * TONE / RATE, np.float32),
         _constant("level", LEVEL, np.float32),
         _constant("levels", [LEVEL / (number + 1) for number in range(speakers)], np.float32),
         _constant("endless", ENDLESS, np.int64),
