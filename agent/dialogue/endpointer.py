@@ -95,13 +95,14 @@ class EndpointSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
 
     speech_above: float = Field(default=0.6, gt=0, lt=1)
     """Voice probability from which audio is speech."""
-    silence_below: float = Field(default=0.35, gt=0, lt=1)
-    """Voice probability under which speech is over; between the two nothing changes."""
+    silence_below: float = Field(default=0.5, gt=0, lt=1)
+    """Voice probability under which speech is over; between the two nothing changes. The lower,
+    the longer a voice that dies away is taken for speech: with 0.35 up to half a second."""
     min_speech: float = Field(default=0.08, gt=0, le=1)
     """Seconds of speech that begin an utterance, or continue a paused one."""
     onset_gap: float = Field(default=0.1, ge=0, le=1)
     """Seconds of silence that may lie inside the speech that begins an utterance."""
-    speculate_after: float = Field(default=0.18, gt=0, le=2)
+    speculate_after: float = Field(default=0.1, gt=0, le=2)
     """Seconds of silence after which a reply is prepared."""
     shortest: float = Field(default=0.2, gt=0, le=2)
     """Seconds of silence that no evidence goes below."""
@@ -195,6 +196,11 @@ class Endpointer:
     def speak_language(self, language: str) -> None:
         """The caller speaks another language from here on."""
         self._language = language
+
+    def adjust(self, settings: EndpointSettings) -> None:
+        """Go by other settings from here on; the caller's rhythm is kept."""
+        self._settings = settings
+        self._waits = settings.waits()
 
     @property
     def reading(self) -> Reading | None:
