@@ -85,7 +85,8 @@ async def _url(process: asyncio.subprocess.Process) -> tuple[str, list[str]]:
     async with asyncio.timeout(START_SECONDS):
         async for raw in process.stdout:
             line = raw.decode().rstrip()
-            if found := re.search(r"http://\S+:\d+", line):
+            # An engine's own address, which has a path, may be printed before.
+            if found := re.search(r"http://[^\s/]+:\d+(?![\d/])", line):
                 return found.group().replace("localhost", "127.0.0.1"), lines
             lines.append(line)
     raise RuntimeError("the server did not start:\n" + "\n".join(lines))
