@@ -40,6 +40,7 @@ class ChatEndpoint:
         for word in self.reply(said).split(" "):
             await response.write(_event(word + " "))
             await asyncio.sleep(self.per_word)
+        await response.write(_event("", "stop"))
         await response.write(b"data: [DONE]\n\n")
         return response
 
@@ -67,6 +68,6 @@ async def _models(_: web.Request) -> web.Response:
     return web.json_response({"object": "list", "data": [{"id": "default", "object": "model"}]})
 
 
-def _event(text: str) -> bytes:
-    choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
+def _event(text: str, finish: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
     return f"data: {json.dumps({'choices': [choice]})}\n\n".encode()
