@@ -21,7 +21,7 @@ from agent.events import (
     TurnDropped,
     TurnFinished,
 )
-from agent.hearing import Hearing
+from agent.hearing import Hearing, Utterance
 from agent.remark import Remark
 from agent.turn import Answer, OnTranscript
 
@@ -111,7 +111,7 @@ class Answering:
             await self._cancel()
             self._speculated(act, "discarded")
 
-    async def commit(self, hearing: Hearing, *, speech_end: float) -> None:
+    async def commit(self, hearing: Utterance, *, speech_end: float) -> None:
         """The caller's turn is over: answer it, with what was prepared if it still fits."""
         act = self._act
         if isinstance(act, Answer) and not act.committed and act.fits(hearing):
@@ -163,7 +163,7 @@ class Answering:
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _answer(self, hearing: Hearing, *, speech_end: float, read: OnTranscript) -> Answer:
+    def _answer(self, hearing: Utterance, *, speech_end: float, read: OnTranscript) -> Answer:
         return Answer(
             self._context,
             hearing,

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from agent.answering import Answering
 from agent.context import Context, Detector, Ear, Engines, Mouth
+from agent.desk import Desk
 from agent.dialogue.backchannel import is_backchannel
 from agent.dialogue.barge_in import BargeIn, Verdict
 from agent.dialogue.echo import EchoGate
@@ -61,6 +62,7 @@ class Call:
     ) -> None:
         self._context = Context(call_id, persona, engines, speaker, settings, emit)
         self._answering = Answering(self._context, on_done=self._act_is_over)
+        self.desk = Desk(self._context, self._answering, self._next_turn)
         self._detector = detector
         self._microphone = microphone
         self._over = asyncio.Event()
@@ -124,6 +126,7 @@ class Call:
         """Go on in another language; what is being said is left to end in the old one."""
         self._context.adopt(persona)
         self._endpointer.speak_language(persona.language)
+        self._endpointer.adjust(self._context.settings.endpoint)
         self._barge_in = BargeIn(self._context.settings.barge_in, persona.language)
 
     async def interrupt(self) -> None:
@@ -309,9 +312,8 @@ class Call:
 
     def _open_hearing(self, onset: float) -> None:
         """A new utterance begins, under the next turn's number (kept even if it is dropped)."""
-        self._turn += 1
         try:
-            self._listener.open(turn=self._turn, onset=self._loop_time(onset))
+            self._listener.open(turn=self._next_turn(), onset=self._loop_time(onset))
         except EngineError as error:
             self._emit(
                 StageFailed(
@@ -378,6 +380,10 @@ class Call:
                 self._tasks.create_task(self.farewell("silence"))
 
     # -- small change ---------------------------------------------------------------------------
+
+    def _next_turn(self) -> int:
+        self._turn += 1
+        return self._turn
 
     @property
     def _hearing(self) -> Hearing | None:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from os.path import commonprefix
+from typing import Protocol
 
 from agent.context import Context
 from agent.engines.protocols import Priority, Recognition, Transcript
@@ -22,6 +23,20 @@ RECENT_SECONDS = 8.0
 
 OnPartial = Callable[[str, str], Awaitable[None]]
 """Called with all that is understood so far, and with the part of it that is stable."""
+
+
+class Utterance(Protocol):
+    """What is answered: a `Hearing`, or what was typed."""
+
+    turn: int
+    text: str
+    voiced: float
+
+    @property
+    def revision(self) -> int: ...
+    @property
+    def fed_until(self) -> float: ...
+    async def final(self, priority: Priority) -> Transcript: ...
 
 
 class Hearing:

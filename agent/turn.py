@@ -23,7 +23,7 @@ from agent.events import (
     ReplySpoken,
     Timeline,
 )
-from agent.hearing import Hearing
+from agent.hearing import Utterance
 from agent.remark import first_of, one_piece, report
 from agent.speaking import Speaking, pause
 
@@ -68,7 +68,7 @@ class Answer:
     def __init__(
         self,
         context: Context,
-        hearing: Hearing,
+        hearing: Utterance,
         *,
         speech_end: float,
         on_transcript: OnTranscript,
@@ -113,7 +113,7 @@ class Answer:
         """The words of the reply, as far as it has been made."""
         return self._speaking.text
 
-    def fits(self, hearing: Hearing) -> bool:
+    def fits(self, hearing: Utterance) -> bool:
         """Whether it answers what was heard, all of it, after the same history."""
         return (
             hearing is self.hearing
