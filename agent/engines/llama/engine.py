@@ -16,18 +16,22 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import TemplateError
 
 from agent.engines.llama.job import Job
 from agent.engines.llama.prompt import ChatTemplate
 from agent.engines.llama.prompts import Prompts
-from agent.engines.llama.runtime import SYSTEM_PROMPTS, Entry, LlamaCpp
+from agent.engines.llama.runtime import SYSTEM_PROMPTS, Entry
 from agent.engines.llama.scheduler import Counts, Scheduler
 from agent.engines.llama.settings import LlamaSettings
 from agent.engines.llama.shares import Shares
 from agent.engines.protocols import ReplyRequest
 from agent.errors import EngineError, EngineFailed, EngineMissing
+
+if TYPE_CHECKING:
+    from agent.engines.llama.library import LlamaCpp
 
 Command = Callable[[Scheduler], None]
 
@@ -100,7 +104,7 @@ class Llama:
         """The thread: load, then serve commands and make steps until it is told to end."""
         _lower_priority(self._settings.niceness)
         try:
-            runtime = LlamaCpp(self._path, self._settings)
+            runtime = _load(self._path, self._settings)
             scheduler = _scheduler_of(runtime, self._settings, self._path)
         except EngineError as error:
             ready.end(error)
@@ -179,6 +183,18 @@ class _Pieces:
     def _put(self, item: str | EngineError | None) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody listens any more
             self._loop.call_soon_threadsafe(self._queue.put_nowait, item)
+
+
+def _load(path: Path, settings: LlamaSettings) -> LlamaCpp:
+    """Raises EngineMissing, also when llama.cpp itself cannot be loaded."""
+    try:
+        from agent.engines.llama.library import LlamaCpp
+    except (ImportError, OSError, RuntimeError) as error:
+        # RuntimeError is what the wheel makes of a library for another processor.
+        raise EngineMissing(
+            "llm", f"llama-cpp-python cannot be loaded ({error}): make clean, then make run"
+        ) from error
+    return LlamaCpp(path, settings)
 
 
 def _scheduler_of(runtime: LlamaCpp, settings: LlamaSettings, path: Path) -> Scheduler:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import TemplateError
-from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
 from agent.messages import Message
 
@@ -36,6 +35,9 @@ class ChatTemplate:
     """A chat template, made to bear every conversation. Raises ValueError if it can't be used."""
 
     def __init__(self, template: str | None, *, bos: str = "", eos: str = "") -> None:
+        # Here, because llama.cpp takes its time, and whoever only lists models has no use for it.
+        from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+
         self._formatter = Jinja2ChatFormatter(template or PLAIN, eos_token=eos, bos_token=bos)
         self._system = self._bears([Message("system", "s"), Message("user", "u")])
         self._greeting = self._bears([Message("user", "u"), Message("user", "u")]) and self._bears(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -303,3 +304,14 @@ async def test_a_cache_type_that_the_model_cannot_have_is_named(random_model: Pa
     # Heads of 16 numbers do not fill the blocks of 32 that q8_0 is made of.
     with pytest.raises(EngineMissing, match="kv_type"):
         await Llama(SETTINGS.model_copy(update={"kv_type": "q8_0"}), random_model).start()
+
+
+async def test_a_library_for_another_processor_is_told_and_stops_nothing_else(
+    random_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "agent.engines.llama.library", raising=False)
+    monkeypatch.setitem(sys.modules, "llama_cpp", None)
+    model = Llama(SETTINGS, random_model)
+    with pytest.raises(EngineMissing, match="llama-cpp-python cannot be loaded.*make run"):
+        await model.start()
+    await model.aclose()

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from agent.engines.llama.runtime import _log_line as heard
+from agent.engines.llama.library import _log_line as heard
 
 
 def test_warnings_for_programmers_stay_off_the_terminal_and_errors_do_not(

@@ -1,0 +1,214 @@
+"""llama.cpp as we use it. The one file that knows its API.
+
+Imported when a model is to be loaded and no sooner: the library takes its time, and on a processor
+that it was not built for it cannot be loaded at all.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+import numpy as np
+
+from agent.engines.llama.runtime import SYSTEM_PROMPTS, DecodeFailed, Entry
+from agent.engines.llama.settings import LlamaSettings, physical_cores
+from agent.errors import EngineMissing
+
+log = logging.getLogger(__name__)
+
+
+class LlamaCpp:
+    """A GGUF file in llama.cpp. Raises EngineMissing where it can't be loaded."""
+
+    batch: int
+    """Tokens of one call of `decode` at most."""
+
+    def __init__(self, path: Path, settings: LlamaSettings) -> None:
+        self.layers = _gpu_layers(settings)
+        """Layers on the GPU; -1: all."""
+        self._path = path
+        llama_cpp.llama_backend_init()
+        llama_cpp.llama_log_set(_LOG_LINE, ctypes.c_void_p(0))
+        self._model = _load_model(path, settings, self.layers)
+        self._vocab = llama_cpp.llama_model_get_vocab(self._model)
+        trained: int = llama_cpp.llama_model_n_ctx_train(self._model)
+        self.context = min(settings.context, trained)
+        self.cells = -(-max(settings.cache_tokens, self.context) // 256) * 256
+        # Besides the conversations': one sequence for each of a few system prompts.
+        self.sequences = settings.conversations + SYSTEM_PROMPTS
+        self.batch = max(
+            settings.batch_tokens or (512 if self.layers else 48),
+            settings.conversations + settings.prefill_share,
+        )
+        self.rewinds = not (
+            llama_cpp.llama_model_is_recurrent(self._model)
+            or llama_cpp.llama_model_is_hybrid(self._model)
+        )
+        self._context = _make_context(self, self._model, settings)
+        self._memory = llama_cpp.llama_get_memory(self._context)
+        self._batch = llama_cpp.llama_batch_init(self.batch, 0, 1)
+        self._vocab_size: int = llama_cpp.llama_vocab_n_tokens(self._vocab)
+        self._bos = self._special(llama_cpp.llama_vocab_bos(self._vocab))
+        self._adds_bos: bool = llama_cpp.llama_vocab_get_add_bos(self._vocab)
+
+    @property
+    def template(self) -> str | None:
+        """The chat template that the file carries."""
+        text = llama_cpp.llama_model_chat_template(self._model, None)
+        return text.decode("utf-8", "replace") if text else None
+
+    @property
+    def bos(self) -> str:
+        """The text of the token that begins every prompt; empty without one."""
+        return self._bos
+
+    @property
+    def eos(self) -> str:
+        return self._special(llama_cpp.llama_vocab_eos(self._vocab))
+
+    @property
+    def name(self) -> str:
+        """Architecture, size and quantisation, in llama.cpp's words."""
+        buffer = ctypes.create_string_buffer(256)
+        llama_cpp.llama_model_desc(self._model, buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace")
+
+    def tokenize(self, text: str) -> list[int]:
+        """Tokens of a prompt, markers included; begins with the token that the model expects."""
+        data = text.encode("utf-8", "replace")
+        add_bos = self._adds_bos and not (self._bos and text.startswith(self._bos))
+        room = len(data) + 8
+        while True:
+            tokens = (llama_cpp.llama_token * room)()
+            count = llama_cpp.llama_tokenize(
+                self._vocab, data, len(data), tokens, room, add_bos, True
+            )
+            if count >= 0:
+                return list(tokens[:count])
+            room = -count  # more tokens than bytes: some models spell a space in three
+
+    def piece(self, token: int) -> bytes:
+        """The bytes that a token writes; none for a marker."""
+        return self._piece(token, special=False)
+
+    def ends(self, token: int) -> bool:
+        return bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))
+
+    def decode(self, batch: Sequence[Entry]) -> list[int]:
+        target = self._batch
+        for i, entry in enumerate(batch):
+            target.token[i] = entry.token
+            target.pos[i] = entry.position
+            target.n_seq_id[i] = 1
+            target.seq_id[i][0] = entry.sequence
+            target.logits[i] = entry.answer
+        target.n_tokens = len(batch)
+        result = llama_cpp.llama_decode(self._context, target)
+        if result != 0:
+            raise DecodeFailed(f"llama_decode returned {result} for {len(batch)} tokens")
+        return [self._likeliest(i) for i, entry in enumerate(batch) if entry.answer]
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
+
+    def cut(self, sequence: int, length: int) -> None:
+        llama_cpp.llama_memory_seq_rm(self._memory, sequence, length, -1)
+
+    def clear(self) -> None:
+        llama_cpp.llama_memory_clear(self._memory, True)
+
+    def close(self) -> None:
+        """Free it all; nothing may be called afterwards."""
+        llama_cpp.llama_batch_free(self._batch)
+        llama_cpp.llama_free(self._context)
+        llama_cpp.llama_model_free(self._model)
+
+    def _likeliest(self, index: int) -> int:
+        logits = llama_cpp.llama_get_logits_ith(self._context, index)
+        return int(np.ctypeslib.as_array(logits, shape=(self._vocab_size,)).argmax())
+
+    def _special(self, token: int) -> str:
+        return self._piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+
+    def _piece(self, token: int, *, special: bool) -> bytes:
+        buffer = ctypes.create_string_buffer(64)
+        size = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, 64, 0, special)
+        if size < 0:
+            buffer = ctypes.create_string_buffer(-size)
+            size = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, -size, 0, special)
+        return buffer.raw[: max(size, 0)]
+
+
+_ERROR = 4
+"""ggml's level of what failed. (The wheel's own callback still has the numbers of an older release,
+and prints every tensor of a model as if it were a warning.)"""
+
+
+def _log_line(level: int, text: bytes, user: object) -> None:
+    # Its warnings are for whoever writes the program: that the cache of all conversations is larger
+    # than what the model was trained for, which no single one of them can be.
+    ours = logging.WARNING if level == _ERROR else logging.DEBUG
+    if log.isEnabledFor(ours):
+        log.log(ours, "llama.cpp: %s", text.decode("utf-8", "replace").strip())
+
+
+_LOG_LINE = llama_cpp.llama_log_callback(_log_line)
+
+
+def _gpu_layers(settings: LlamaSettings) -> int:
+    has_gpu = bool(llama_cpp.llama_supports_gpu_offload())
+    if settings.device == "cpu" or (settings.device == "auto" and not has_gpu):
+        return 0
+    if not has_gpu:
+        raise EngineMissing(
+            "llm",
+            "device = cuda, but llama-cpp-python was built without CUDA. Set llm.llama.device to "
+            'auto, or build it again: CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall '
+            "--no-cache-dir llama-cpp-python",
+        )
+    return settings.n_gpu_layers
+
+
+def _load_model(path: Path, settings: LlamaSettings, layers: int) -> Any:
+    if not path.is_file():
+        raise EngineMissing("llm", f"no language model at {path}: no such file")
+    params = llama_cpp.llama_model_default_params()
+    params.n_gpu_layers = 9999 if layers < 0 else layers
+    params.load_mode = (
+        llama_cpp.LLAMA_LOAD_MODE_MMAP if settings.mmap else llama_cpp.LLAMA_LOAD_MODE_NONE
+    )
+    model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+    if not model:
+        raise EngineMissing(
+            "llm",
+            f"llama.cpp cannot load {path} ({path.stat().st_size} bytes): it is damaged, no GGUF "
+            "file, or of an architecture that this llama-cpp-python does not know. Pull it again, "
+            "or upgrade llama-cpp-python",
+        )
+    return model
+
+
+def _make_context(runtime: LlamaCpp, model: Any, settings: LlamaSettings) -> Any:
+    params = llama_cpp.llama_context_default_params()
+    params.n_ctx = runtime.cells
+    params.n_seq_max = runtime.sequences
+    params.kv_unified = True  # sequences share cells, so that a common beginning is held once
+    params.swa_full = True  # a sliding window could not be rolled back
+    params.n_batch = params.n_ubatch = runtime.batch
+    params.n_threads = params.n_threads_batch = settings.threads or physical_cores()
+    kind = llama_cpp.GGML_TYPE_Q8_0 if settings.kv_type == "q8_0" else llama_cpp.GGML_TYPE_F16
+    params.type_k = params.type_v = kind
+    context = llama_cpp.llama_init_from_model(model, params)
+    if not context:
+        llama_cpp.llama_model_free(model)
+        raise EngineMissing(
+            "llm",
+            f"llama.cpp cannot make a cache of {runtime.cells} tokens as {settings.kv_type}: set "
+            "llm.llama.cache_tokens lower if memory is short, or llm.llama.kv_type to f16",
+        )
+    return context
