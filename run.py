@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 OURS = {"agent", "media", "server", "signaling"}
@@ -11,8 +12,11 @@ OURS = {"agent", "media", "server", "signaling"}
 
 def main() -> int:
     """Run the command that was typed; in the project's own environment if this one lacks it."""
+    hush_compiler()
     try:
         from server.commands import main as command
+
+        return command(sys.argv[1:])
     except ModuleNotFoundError as missing:
         package = (missing.name or "").partition(".")[0]
         if package in OURS or not package:
@@ -20,7 +24,11 @@ def main() -> int:
         enter_environment()
         print(f"The package {package} is not installed. Type: make run", file=sys.stderr)
         return 1
-    return command(sys.argv[1:])
+
+
+def hush_compiler() -> None:
+    """opuslib compares with a literal by `is`, of which Python tells whenever it compiles it."""
+    warnings.filterwarnings("ignore", category=SyntaxWarning, module=".*opuslib")
 
 
 def enter_environment() -> None:

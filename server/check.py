@@ -18,6 +18,7 @@ import aiohttp
 
 from agent.engines import catalog
 from agent.engines.catalog import Hardware
+from server.addresses import AddressUnusable, family, try_address
 from server.config import Settings
 from server.hardware import free_memory
 from server.models import ModelStore
@@ -94,14 +95,12 @@ def _libraries() -> Iterator[Finding]:
 def _addresses(settings: Settings) -> Iterator[Finding]:
     host, port = settings.server.host, settings.server.port
     try:
-        with socket.create_server((host, port), family=_family(host)):
-            yield Finding("fine", f"{host} port {port} is free")
-    except OSError as error:
-        yield Finding(
-            "bad", f"{host} port {port} cannot be used: {error.strerror or error}", "--port 8081"
-        )
+        try_address(host, port)
+        yield Finding("fine", f"{host} port {port} is free")
+    except AddressUnusable as error:
+        yield Finding("bad", error.what, error.mend)
     for address in settings.ice.bind or ("0.0.0.0",):
-        with socket.socket(_family(address), socket.SOCK_DGRAM) as probe:
+        with socket.socket(family(address), socket.SOCK_DGRAM) as probe:
             try:
                 probe.bind((address, settings.ice.port_min))
                 yield Finding("fine", f"UDP can be received at {address}")
@@ -112,10 +111,6 @@ def _addresses(settings: Settings) -> Iterator[Finding]:
                     f"{error.strerror or error}",
                     "set ice.bind, ice.port_min and ice.port_max",
                 )
-
-
-def _family(address: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def _stage(choice: Choice, settings: Settings) -> Iterator[Finding]:
@@ -130,7 +125,11 @@ def _stage(choice: Choice, settings: Settings) -> Iterator[Finding]:
 async def _hub(settings: Settings, store: ModelStore) -> Finding:
     answer = await store.reachable()
     if answer:
-        return Finding("note", f"the model hub cannot be used: {answer}", "see: HF_ENDPOINT")
+        return Finding(
+            "note",
+            f"the model hub cannot be used: {answer}",
+            "set HTTPS_PROXY to a proxy, or HF_ENDPOINT to a mirror of the hub",
+        )
     return Finding("fine", "the model hub answers: run.py models pull would work")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
 
 from media.audio import AudioChunk
 
@@ -30,16 +30,39 @@ def read(path: Path) -> AudioChunk:
             frames += mono.resample(None)
             rate = int(stream.rate)
     except (FFmpegError, ValueError) as error:
-        raise UnreadableRecording(f"{path} cannot be read as audio: {error}") from error
+        why = _why(error)
+        raise UnreadableRecording(f"{path} cannot be read as audio: {why}") from error
     if not frames:
         raise UnreadableRecording(f"{path} holds no audio")
     samples = np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames])
     return AudioChunk(samples.astype(np.int16, copy=False), rate)
 
 
+def _why(error: FFmpegError | ValueError) -> str:
+    """Without the number of the error, and the path that was named already."""
+    if isinstance(error, InvalidDataError):
+        return "it is damaged, or no audio file"
+    told = error.strerror if isinstance(error, FFmpegError) else str(error)
+    return (told or str(error)).lower()
+
+
+def try_writing(path: Path) -> None:
+    """Raises OSError when `path` could not be written; leaves what is there as it is."""
+    was_there = path.exists()
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise OSError(
+            f"{path} cannot be written: {(error.strerror or str(error)).lower()}"
+        ) from error
+    if not was_there:
+        path.unlink()
+
+
 def write(path: Path, audio: AudioChunk) -> None:
     """A mono 16-bit WAV file. Raises OSError."""
-    with wave.open(str(path), "wb") as file:
+    # Opened here: given a path that can't be, `wave` leaves an object behind that can't be closed.
+    with path.open("wb") as place, wave.open(place, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(audio.rate)

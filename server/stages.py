@@ -91,18 +91,34 @@ class _Engine(Protocol):
 E = TypeVar("E", bound=_Engine)
 
 
-async def choose(settings: Settings, store: ModelStore, hardware: Hardware) -> Stages:
-    """Choose, build and start the engines. Raises StageUnavailable."""
+def _unheard(what: str) -> None:
+    """Nobody waits."""
+
+
+async def choose(
+    settings: Settings,
+    store: ModelStore,
+    hardware: Hardware,
+    waiting_for: Callable[[str], None] = _unheard,
+) -> Stages:
+    """Choose, build and start the engines. Raises StageUnavailable.
+
+    `waiting_for` is told what takes its time, each time when that begins."""
+    waiting_for("looking for models")
     stt, llm, tts = await plan(settings, store, hardware)
     if settings.server.require_models:
         _insist((stt, llm, tts))
     async with AsyncExitStack() as started:
+        waiting_for(f"loading {_named(stt)}")
         transcriber, stt = await _stand_up(stt, lambda c: _transcriber(c, settings), started)
+        waiting_for(f"loading {_named(llm)}")
         model, llm = await _stand_up(llm, lambda c: _model(c, settings), started)
+        waiting_for(f"loading {_named(tts)}")
         synthesizer, tts = await _stand_up(tts, lambda c: _synthesizer(c, settings), started)
         judge = await _judge(settings, store, started)
         if settings.server.require_models:
             _insist((stt, llm, tts))
+        waiting_for("speaking the fixed phrases, to remember them")
         unspoken = await warm(synthesizer, settings.personas.values(), settings.turn)
         for language, error in unspoken.items():
             logger.warning(
@@ -111,6 +127,10 @@ async def choose(settings: Settings, store: ModelStore, hardware: Hardware) -> S
         started.pop_all()
     engines = Engines(transcriber, model, synthesizer, judge)
     return Stages(engines, tuple(report(choice) for choice in (stt, llm, tts)))
+
+
+def _named(choice: Choice) -> str:
+    return f"{choice.engine}, {choice.model}" if choice.model else choice.engine
 
 
 def report(choice: Choice) -> StageReport:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,7 +72,9 @@ def test_a_port_in_use_is_one_line() -> None:
             _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "Traceback" not in err
-    assert port in err and "address already in use" in err
+    assert f"127.0.0.1 port {port} cannot be used: address already in use" in err
+    assert "mend: --port" in err
+    assert "pocketsphinx" not in err, "nothing is loaded for a server that cannot be reached"
 
 
 def test_without_the_packages_one_line_says_make_run(tmp_path: Path) -> None:
@@ -107,7 +110,8 @@ def test_an_engine_that_cannot_be_had_stops_the_start_with_its_command(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["talk"], ["models"], ["models", "burn"], ["--port", "many"], ["--bogus"]]
+    "arguments",
+    [["talk"], ["models"], ["models", "burn"], ["--port", "many"], ["--bogus"], ["serv"]],
 )
 def test_a_wrong_command_line_ends_in_two(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
@@ -116,6 +120,65 @@ def test_a_wrong_command_line_ends_in_two(
         main(arguments)
     assert ended.value.code == 2
     assert "usage: run.py" in capsys.readouterr().err
+
+
+def test_a_mistyped_command_is_told_with_the_one_that_was_meant(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["serv", "--port", "8081"])
+    assert "there is no command 'serv'; did you mean serve?" in capsys.readouterr().err
+
+
+def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert capsys.readouterr().out == f"Chuimsae {project['version']}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unneeded"),
+    [
+        (["--help"], ("numpy", "aiohttp", "server.config")),
+        (["models", "where"], ("llama_cpp", "ctranslate2", "faster_whisper")),
+    ],
+)
+def test_a_command_loads_no_library_that_it_has_no_use_for(
+    arguments: list[str], unneeded: tuple[str, ...]
+) -> None:
+    watched = (
+        "import atexit, sys, run\n"
+        f"atexit.register(lambda: print(*(n for n in {unneeded} if n in sys.modules)))\n"
+        f"sys.argv[1:] = {arguments}\n"
+        "sys.exit(run.main())"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", watched], capture_output=True, text=True, cwd=ROOT, timeout=60
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.endswith("\n\n"), ended.stdout.splitlines()[-1]
+
+
+def test_what_opuslib_is_compiled_with_reaches_no_terminal(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        run.hush_compiler()
+        compile("code is not 0", "/site-packages/opuslib/api/decoder.py", "exec")
+        assert not recwarn.list
+        compile("code is not 0", "/here/ours.py", "exec")
+    assert [warning.category for warning in recwarn.list] == [SyntaxWarning]
+
+
+def test_a_missing_libopus_is_told_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
+    assert main(["models", "list"]) == 1
+    assert "libopus is not installed. Type: make run" in capsys.readouterr().err
 
 
 def test_options_without_a_command_serve(capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,6 +265,17 @@ def test_talk_names_a_file_that_is_no_recording(
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 2
     assert "no.wav cannot be read as audio" in told[0] and "none.wav" in told[1]
+
+
+def test_talk_refuses_a_place_that_cannot_be_written_before_it_calls(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recordings.write(tmp_path / "a.wav", silence(0.5))
+    nowhere = str(tmp_path / "none" / "agent.wav")
+    assert main(["talk", str(tmp_path / "a.wav"), "--output", nowhere, *NOTHING]) == 1
+    told = capsys.readouterr()
+    assert f"run.py: {nowhere} cannot be written: no such file or directory" in told.err
+    assert "hears with" not in told.out
 
 
 def test_talk_in_a_language_that_nobody_speaks_is_refused(

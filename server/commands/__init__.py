@@ -3,35 +3,30 @@
 What a person can cause (a wrong setting, a missing model, a port in use) ends in one message on
 standard error and exit code 1 (2 for a wrong command line, 130 for Ctrl-C). A stack trace is a
 bug.
+
+What a command needs is imported once the command line is understood, so that `--help` and a slip
+of the fingers are answered at once.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import ctypes.util
+import difflib
 import os
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import uvloop
+from server.commands.waiting import Waiting
 
-from agent.errors import EngineError
-from server import logs
-from server.config import ConfigurationError, Settings, load, show
-from server.models import ModelUnavailable
-from server.plan import StageUnavailable
-from signaling.client import CallFailed
+if TYPE_CHECKING:
+    from server.config import Settings
 
-EXPECTED = (
-    CallFailed,
-    ConfigurationError,
-    EngineError,
-    ModelUnavailable,
-    StageUnavailable,
-    OSError,
-)
 COMMANDS = ("serve", "talk", "models", "check")
+OPUS = "Type: make run, or as root: apt-get install libopus0"
 ACTIONS = {
     "list": "which models are known: size, licence, languages, and whether they are here",
     "pull": "download models (without a NAME: those that this machine would use)",
@@ -42,33 +37,81 @@ ACTIONS = {
 def main(arguments: Sequence[str]) -> int:
     """Carry out a command line. Returns the exit code."""
     given = list(arguments)
-    if not given or (given[0] not in COMMANDS and given[0] not in ("-h", "--help", "--version")):
+    grammar = parser()
+    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help", "--version")):
         given.insert(0, "serve")
-    options = parser().parse_args(given)
+    elif not given[0].startswith("-") and given[0] not in COMMANDS:
+        grammar.error(_unknown(given[0]))
+    options = grammar.parse_args(given)
+    waiting = Waiting(sys.stderr, shown=options.command in ("serve", "talk"))
     try:
-        overrides = _overrides(options)
-        if options.command == "serve" and options.show_config:
-            print(show(options.config, os.environ, overrides), end="")
-            return 0
-        settings = load(options.config, os.environ, overrides)
-        logs.configure(settings.log)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_perform(options, settings))
-    except EXPECTED as error:
-        print(f"run.py: {_told(error)}", file=sys.stderr)
-        return 1
+        return _carry_out(options, waiting)
     except KeyboardInterrupt:
+        waiting.over()
         print("Stopped.", file=sys.stderr)
         return 130
 
 
-async def _perform(options: argparse.Namespace, settings: Settings) -> int:
+def _carry_out(options: argparse.Namespace, waiting: Waiting) -> int:
+    if ctypes.util.find_library("opus") is None:  # without it, `opuslib` cannot even be imported
+        waiting.over()
+        print(f"run.py: libopus is not installed. {OPUS}", file=sys.stderr)
+        return 1
+    import asyncio
+
+    import uvloop
+
+    waiting.briefly_for("loading the packages")
+    from agent.errors import EngineError
+    from server import logs
+    from server.config import ConfigurationError, load, show
+    from server.models import ModelUnavailable
+    from server.plan import StageUnavailable
+    from signaling.client import CallFailed
+
+    expected = (
+        CallFailed,
+        ConfigurationError,
+        EngineError,
+        ModelUnavailable,
+        StageUnavailable,
+        OSError,
+    )
+    try:
+        overrides = _overrides(options)
+        if options.command == "serve" and options.show_config:
+            shown = show(options.config, os.environ, overrides)
+            waiting.over()
+            print(shown, end="")
+            return 0
+        settings = load(options.config, os.environ, overrides)
+        logs.configure(_for(options, settings).log)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_perform(options, settings, waiting))
+    except ConfigurationError as error:
+        waiting.over()
+        lines = "".join(f"\n  {line}" for line in str(error).splitlines())
+        print(f"run.py: the configuration cannot be used:{lines}", file=sys.stderr)
+    except expected as error:
+        waiting.over()
+        print(f"run.py: {error}", file=sys.stderr)
+    return 1
+
+
+def _for(options: argparse.Namespace, settings: Settings) -> Settings:
+    """The settings as the command wants them: `talk` prints what a log would tell a second time."""
+    if options.command != "talk" or settings.log.level != "info":
+        return settings
+    return settings.model_copy(update={"log": settings.log.model_copy(update={"level": "error"})})
+
+
+async def _perform(options: argparse.Namespace, settings: Settings, waiting: Waiting) -> int:
     # Each command loads what it needs, and no more: `models list` answers at once.
     match options.command:
         case "talk":
             from server.commands.talking import talk
 
-            return await talk(settings, options.files, options.language, options.output)
+            return await talk(settings, options.files, options.language, options.output, waiting)
         case "models":
             from server.commands.models import perform
 
@@ -80,7 +123,7 @@ async def _perform(options: argparse.Namespace, settings: Settings) -> int:
         case _:
             from server.commands.serving import serve
 
-            return await serve(settings)
+            return await serve(settings, waiting)
 
 
 def _overrides(options: argparse.Namespace) -> list[str]:
@@ -91,11 +134,24 @@ def _overrides(options: argparse.Namespace) -> list[str]:
     return [*options.overrides, *(f"server.{k}={str(v).lower()}" for k, v in given.items())]
 
 
-def _told(error: BaseException) -> str:
-    if isinstance(error, ConfigurationError):
-        lines = str(error).splitlines()
-        return "the configuration cannot be used:\n" + "\n".join(f"  {line}" for line in lines)
-    return str(error)
+def _unknown(command: str) -> str:
+    near = difflib.get_close_matches(command, COMMANDS, n=1)
+    meant = f"did you mean {near[0]}?" if near else f"there are: {', '.join(COMMANDS)}"
+    return f"there is no command {command!r}; {meant}"
+
+
+def _version() -> str:
+    """The version that pyproject.toml names: the project is run where it lies."""
+    described = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    return f"Chuimsae {tomllib.loads(described.read_text('utf-8'))['project']['version']}"
+
+
+class _PrintVersion(argparse.Action):
+    """`--version`, read only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        print(_version())
+        parser.exit()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -114,6 +170,9 @@ def parser() -> argparse.ArgumentParser:
         prog="run.py",
         description="Chuimsae, a self-hosted voice agent. Without a command: serve.",
         epilog="Every setting: run.py serve --show-config",
+    )
+    whole.add_argument(
+        "--version", action=_PrintVersion, nargs=0, help="print the version, and end"
     )
     commands = whole.add_subparsers(dest="command", metavar="COMMAND")
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from agent.engines.catalog import Hardware
 from server import app
+from server.addresses import try_address
+from server.commands.waiting import Waiting
 from server.config import Settings
 from server.hardware import probe
 from server.models import open_store
@@ -15,10 +17,12 @@ from server.stages import StageReport, choose
 ROLES = {"stt": "hears with", "llm": "thinks with", "tts": "speaks with"}
 
 
-async def serve(settings: Settings) -> int:
+async def serve(settings: Settings, waiting: Waiting) -> int:
     """Serve until interrupted. Raises StageUnavailable, OSError (a port that is taken)."""
+    try_address(settings.server.host, settings.server.port)
     hardware = probe()
-    stages = await choose(settings, open_store(settings.models), hardware)
+    stages = await choose(settings, open_store(settings.models), hardware, waiting.for_)
+    waiting.over()
     print(start_block(hardware, stages.reports), flush=True)
     await app.serve(settings, stages, ready=announce)
     return 0

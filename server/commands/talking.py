@@ -9,6 +9,7 @@ from pathlib import Path
 from media.audio import AudioChunk
 from server import recordings
 from server.commands.serving import start_block
+from server.commands.waiting import Waiting
 from server.config import Settings
 from server.hardware import probe
 from server.models import open_store
@@ -20,13 +21,17 @@ RATE = 24_000
 """Hz of the file that the agent's audio is written to."""
 
 
-async def talk(settings: Settings, files: Sequence[Path], language: str, output: Path) -> int:
+async def talk(
+    settings: Settings, files: Sequence[Path], language: str, output: Path, waiting: Waiting
+) -> int:
     """Say each file, print what came of it, write what the agent said; 1 if one got no answer.
 
     Raises OSError (a file that cannot be read or written), StageUnavailable, CallFailed."""
     said = [recordings.read(path) for path in files]
+    recordings.try_writing(output)
     hardware = probe()
-    stages = await choose(settings, open_store(settings.models), hardware)
+    stages = await choose(settings, open_store(settings.models), hardware, waiting.for_)
+    waiting.over()
     async with aclosing(stages):
         print(start_block(hardware, stages.reports), end="\n\n", flush=True)
         async with at_home(settings, stages) as (url, ice):

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from media.audio import AudioChunk
-from server.recordings import UnreadableRecording, read, write
+from server.recordings import UnreadableRecording, read, try_writing, write
 from tests.signaling.phone import tone
 
 
@@ -47,3 +47,21 @@ def test_what_is_no_recording_is_refused_by_name(tmp_path: Path) -> None:
     for name in ("missing.wav", "text.wav", "empty.wav"):
         with pytest.raises(UnreadableRecording, match=name):
             read(tmp_path / name)
+
+
+def test_why_a_file_is_refused_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "text.wav").write_text("no sound")
+    with pytest.raises(UnreadableRecording, match="it is damaged, or no audio file$"):
+        read(tmp_path / "text.wav")
+    with pytest.raises(UnreadableRecording, match="none.wav cannot .*: no such file or directory$"):
+        read(tmp_path / "none.wav")
+
+
+def test_trying_to_write_leaves_everything_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "old.wav").write_text("what was there")
+    try_writing(tmp_path / "old.wav")
+    try_writing(tmp_path / "new.wav")
+    assert [path.name for path in tmp_path.iterdir()] == ["old.wav"]
+    assert (tmp_path / "old.wav").read_text() == "what was there"
+    with pytest.raises(OSError, match="cannot be written"):
+        try_writing(tmp_path / "none" / "new.wav")

@@ -116,7 +116,7 @@ def test_a_malformed_set_is_refused(override: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"a = = 3", "no valid TOML"), (b"\xff\xfe", "cannot be read"), (None, "cannot be read")],
+    [(b"a = = 3", "no valid TOML"), (b"\xff\xfe", "no text in UTF-8"), (None, "cannot be read")],
 )
 def test_a_file_that_cannot_be_used_is_named(
     tmp_path: Path, content: bytes | None, says: str
