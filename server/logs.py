@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel
 
 _call: ContextVar[str | None] = ContextVar("call", default=None)
@@ -54,6 +55,13 @@ def configure(settings: LogSettings, stream: TextIO | None = None) -> None:
     root.setLevel(settings.level.upper())
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+    logging.getLogger("aiohttp.server").addFilter(_is_ours)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """False for a request that is no HTTP: it was answered 400, and anyone can send one."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:

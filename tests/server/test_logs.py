@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from aiohttp.http_exceptions import BadHttpMessage
 
 from server import logs
 from server.logs import LogSettings
@@ -67,3 +68,18 @@ def test_libraries_that_chatter_are_heard_from_warnings_on(restored: None) -> No
     logging.getLogger("aioice").info("Chatter")
     logging.getLogger("aioice").warning("Trouble")
     assert "Chatter" not in stream.getvalue() and "Trouble" in stream.getvalue()
+
+
+def test_a_request_that_is_no_http_leaves_no_trace(restored: None) -> None:
+    stream = written(LogSettings())
+    log = logging.getLogger("aiohttp.server")
+    try:
+        raise BadHttpMessage("Invalid character in Content-Length")
+    except BadHttpMessage:
+        log.exception("Error handling request from %s", "10.0.0.1")
+    assert stream.getvalue() == ""
+    try:
+        raise ValueError("a bug of ours")
+    except ValueError:
+        log.exception("Error handling request from %s", "10.0.0.1")
+    assert "a bug of ours" in stream.getvalue()
