@@ -23,6 +23,9 @@ LONGEST_TURN = 60.0
 """Seconds after which no reply is expected any more."""
 NOTHING_HEARD = 6.0
 """Seconds without any word from the server after which it has not noticed that one spoke."""
+AFTER_FAILURE = 3.0
+"""Seconds without any word from the server, after one of its stages has failed and it has said so,
+after which no reply is expected any more."""
 QUIET = 0.4
 """Seconds of the agent's silence after which the caller speaks."""
 OUTCOMES = frozenset({"turn.finished", "turn.dropped", "call.ended"})
@@ -86,10 +89,18 @@ async def _outcome(caller: Caller, begin: int) -> Message | None:
                 return outcomes[-1]
             if caller.is_gone:
                 return None
-            async with asyncio.timeout(LONGEST_TURN if told else NOTHING_HEARD):
+            async with asyncio.timeout(_patience(told)):
                 await caller.changed()
     except TimeoutError:
         return None
+
+
+def _patience(told: Sequence[Message]) -> float:
+    """Seconds that the next message may take."""
+    if not told:
+        return NOTHING_HEARD
+    failed = any(each["type"] == "error" and not each.get("recovered") for each in told)
+    return AFTER_FAILURE if failed and _is_settled(told) else LONGEST_TURN
 
 
 async def _quiet(caller: Caller, *, since: int) -> None:

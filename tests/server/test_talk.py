@@ -138,6 +138,21 @@ async def test_a_server_that_notices_nothing_is_not_waited_for(
         assert told.heard_after is None
 
 
+@pytest.mark.parametrize(
+    ("recovered", "phase", "seconds"),
+    [
+        (False, "listening", talk.AFTER_FAILURE),
+        (False, "speaking", talk.LONGEST_TURN),
+        (True, "listening", talk.LONGEST_TURN),
+    ],
+)
+def test_after_a_failure_no_long_wait_is_worth_it(
+    recovered: bool, phase: str, seconds: float
+) -> None:
+    failed = {"type": "error", "code": "stt_failed", "recovered": recovered}
+    assert talk._patience([failed, {"type": "phase", "phase": phase}]) == seconds
+
+
 def told(outcome: dict[str, Any] | None, *messages: dict[str, Any]) -> list[str]:
     heard = 0.4567 if outcome and outcome["type"] == "turn.finished" else None
     return list(lines(Path("a.wav"), Exchange(Said(0, 1, 1), outcome, heard, messages)))
