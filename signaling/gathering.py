@@ -51,7 +51,7 @@ class Gatherer:
         """Call before `setLocalDescription`, when every transport of `pc` is there."""
         if not self._usable:
             return
-        for connection in _connections(pc):
+        for connection in connections(pc):
             gather = partial(_gather, connection, self._settings)
             # The one patch: an instance's method, so that nobody else's connections change.
             connection.get_component_candidates = gather  # type: ignore[method-assign]
@@ -66,7 +66,8 @@ def _aioice_is_as_expected() -> bool:
     return parameters == ["self", "component", "addresses", "timeout"] and all(probes)
 
 
-def _connections(pc: RTCPeerConnection) -> Iterable[Connection]:
+def connections(pc: RTCPeerConnection) -> Iterable[Connection]:
+    """aioice's part of every transport of `pc`."""
     transports = {transceiver.receiver.transport for transceiver in pc.getTransceivers()}
     if pc.sctp is not None:
         transports.add(pc.sctp.transport)

@@ -108,6 +108,9 @@ class IceSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
 def screen(sdp: str, settings: IceSettings) -> str:
     """The offer without the candidates that this server does not knock at.
 
+    When none is left it promises no end of them either: the peer's own checks, which are waited
+    for, will tell where it is (a peer-reflexive candidate, RFC 8445, 7.3.1.3).
+
     Raises OfferTooLarge, or BadOffer when it names more candidates than are taken.
     """
     size = len(sdp.encode())
@@ -123,6 +126,8 @@ def screen(sdp: str, settings: IceSettings) -> str:
             f"the SDP names {named} candidates; at most {settings.max_candidates} are taken",
         )
     kept = [line for line in lines if not _is_refused_candidate(line, settings)]
+    if not any(line.startswith("a=candidate:") for line in kept):
+        kept = [line for line in kept if line.strip() != "a=end-of-candidates"]
     return "\r\n".join(kept) + "\r\n"
 
 
@@ -134,11 +139,14 @@ def _is_refused_candidate(line: str, settings: IceSettings) -> bool:
 
 
 def is_candidate_allowed(host: str, settings: IceSettings) -> bool:
-    """Whether a peer's candidate at `host` (an address, or an mDNS name) may be tried."""
+    """Whether a peer's candidate at `host` may be tried; it must be an address.
+
+    A name is none: aioice asks the whole network for an mDNS name, and holds the answer back for a
+    second. A browser that hides its address behind one finds this server all the same."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return host.endswith(".local")
+        return False
     address = getattr(address, "ipv4_mapped", None) or address
     if address.is_loopback:
         return any(ipaddress.ip_address(bound).is_loopback for bound in settings.bind)

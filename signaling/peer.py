@@ -34,6 +34,7 @@ from media.speaker import Speaker
 from signaling.errors import BadOffer
 from signaling.gathering import Gatherer
 from signaling.ice import IceSettings, screen
+from signaling.nomination import follow_nominations
 from signaling.offer import MALFORMED, check_offer
 
 log = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ class Peer:
             await self._pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
             self._take_audio()
             self._gatherer.prepare(self._pc)
+            follow_nominations(self._pc)
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except MALFORMED as error:
             raise BadOffer("bad_sdp", f"the SDP cannot be used: {error}") from error

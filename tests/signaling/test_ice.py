@@ -43,7 +43,7 @@ async def gathered(settings: IceSettings) -> list[tuple[str, int]]:
         ("203.0.113.9", True),
         ("fd00::2", True),
         ("2001:db8::1", True),
-        ("0b6e1d1c-5a0c-4f6b-9a3e-3f0f4f0f4f0f.local", True),
+        ("0b6e1d1c-5a0c-4f6b-9a3e-3f0f4f0f4f0f.local", False),
         ("169.254.169.254", False),
         ("169.254.7.7", False),
         ("fe80::1", False),
@@ -167,3 +167,21 @@ def test_an_unknown_aioice_is_left_alone_unless_a_setting_needs_ours(
     Gatherer(IceSettings()).prepare(None)  # type: ignore[arg-type]  # must not be touched
     with pytest.raises(RuntimeError, match="unset ice.bind"):
         Gatherer(HERE)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "is_kept"),
+    [
+        (["192.168.1.7"], True),
+        (["192.168.1.7", "9f1b.local"], True),
+        (["9f1b.local"], False),
+        (["169.254.7.7"], False),
+        ([], False),
+    ],
+)
+def test_an_offer_without_a_candidate_to_try_promises_no_end_of_them(
+    hosts: list[str], is_kept: bool
+) -> None:
+    screened = screen(offer(*hosts) + "a=end-of-candidates\r\n", ANYWHERE)
+    assert ("a=end-of-candidates" in screened) is is_kept
+    assert ".local" not in screened

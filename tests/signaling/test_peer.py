@@ -178,3 +178,17 @@ def test_what_is_no_offer_of_a_call_is_refused(sdp: str, code: str) -> None:
     with pytest.raises(BadOffer) as refusal:
         check_offer(sdp)
     assert refusal.value.code == code
+
+
+async def test_a_browser_that_hides_its_address_is_found_by_its_own_checks() -> None:
+    async with peers() as (peer, caller, _):
+        Gatherer(HERE).prepare(caller)
+        await caller.setLocalDescription(await caller.createOffer())
+        sdp = caller.localDescription.sdp
+        hidden = sdp.replace(" 127.0.0.1 ", " 5b1f6a9e-7c44-4c02-8d0b-0f4d1c9a2e11.local ")
+        assert "a=end-of-candidates" in hidden and hidden != sdp
+        answer = await peer.answer(hidden)
+        await asyncio.sleep(0.2)
+        await caller.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        async with asyncio.timeout(5):
+            assert await peer.connected() is None
