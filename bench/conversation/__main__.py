@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
-import platform
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import uvloop
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
@@ -46,6 +44,9 @@ PARTS: dict[str, Callable[[bool], Awaitable[Part]]] = {
 }
 
 
+STORED = TypeAdapter(dict[str, Part])
+
+
 async def main(options: argparse.Namespace) -> int:
     """Measure, print, write."""
     console = Console() if sys.stdout.isatty() else Console(width=120)
@@ -53,7 +54,7 @@ async def main(options: argparse.Namespace) -> int:
     for name in options.only or PARTS:
         parts.append(await PARTS[name](options.quick))
         show(console, parts[-1])
-    write(parts, options.quick)
+    write(parts)
     console.print(f"Written to {RESULTS}/conversation.json and conversation.html")
     return int(any(each.must and not each.met for part in parts for each in part.targets))
 
@@ -70,23 +71,16 @@ def show(console: Console, part: Part) -> None:
         console.print(f"  {told(target)}", style="green" if target.met else "bold red")
 
 
-def write(parts: Sequence[Part], quick: bool) -> None:
-    """Results of the parts that ran, over those that were there before."""
+def write(parts: Sequence[Part]) -> None:
+    """The parts that ran, in place of what was written of them before; the page shows all."""
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / "conversation.json"
-    results = json.loads(file.read_text()) if file.is_file() else {}
-    machine = {"processor": platform.processor(), "cores": os.cpu_count()}
-    for part in parts:
-        results[part.name] = {
-            "machine": machine,
-            "quick": quick,
-            "table": [list(part.columns), *map(list, part.rows)],
-            "targets": [asdict(each) | {"met": each.met} for each in part.targets],
-            **part.data,
-        }
-    file.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    stored = STORED.validate_json(file.read_bytes()) if file.is_file() else {}
+    stored |= {part.name: part for part in parts}
+    stored = {name: stored[name] for name in PARTS if name in stored}
+    file.write_bytes(STORED.dump_json(stored, indent=1) + b"\n")
     about = f"{os.cpu_count()} cores; recordings of people, over WebRTC on loopback."
-    (RESULTS / "conversation.html").write_text(page(parts, about), "utf-8")
+    (RESULTS / "conversation.html").write_text(page(list(stored.values()), about), "utf-8")
 
 
 def parser() -> argparse.ArgumentParser:

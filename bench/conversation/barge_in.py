@@ -1,8 +1,8 @@
 """Speaking over the agent: how soon it gives way, to whom, and what it knows was heard.
 
 The agent tells a long story; recordings of people interrupt it, backchannels and noises do not.
-All times are the caller's: from the onset of the sound (by its energy) to the agent's audio that
-arrives quieter by 6 dB, to the last of it.
+All times are the caller's: from the onset of the first word (by alignment and energy) to the
+agent's audio that arrives quieter by 6 dB, to the last of it.
 """
 
 from __future__ import annotations

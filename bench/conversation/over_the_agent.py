@@ -7,10 +7,11 @@ recorded ones, near and in the room.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bench.alignment import align
 from bench.conversation.reply_words import say
 from bench.recordings import Spoken, named, noises, voice_bounds
 from media.audio import CALLER_RATE, AudioChunk, Resampler, Samples, level_db
@@ -32,7 +33,7 @@ NOISE_LEVELS = (-25.0, -38.0)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Over:
-    """Something that is said over the agent. `onset`: where its sound begins, in seconds."""
+    """Something that is said over the agent. `onset`: where its first word begins, in seconds."""
 
     kind: str
     name: str
@@ -58,7 +59,10 @@ async def labelled() -> list[Over]:
 
 
 def _recorded(kind: str, spoken: Spoken) -> Over:
-    return _over(kind, spoken.text, spoken.voice)
+    """Some recordings begin with a click or a breath; where the first word is, is known."""
+    over = _over(kind, spoken.text, spoken.voice)
+    words = align(over.audio, spoken.text)
+    return replace(over, onset=max(over.onset, words[0].begin)) if words else over
 
 
 def _over(kind: str, name: str, audio: AudioChunk) -> Over:
