@@ -25,6 +25,9 @@ from media.opus import (
     silent_packets,
 )
 
+PCM_RATE = 24_000
+"""Hz of plain PCM, as the Realtime protocol knows it."""
+
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -185,6 +188,44 @@ class G711Outbound:
         self._steady = _Steady(self.clock_rate)
 
 
+class PcmInbound(_Fading):
+    """Plain samples of 16 bits, little-endian, at 24 kHz: what sockets bring."""
+
+    clock_rate = PCM_RATE
+
+    def __init__(self) -> None:
+        self._resampler = Resampler(PCM_RATE, CALLER_RATE, prompt=True)
+        self._half = b""
+
+    def seconds(self, payload: bytes) -> float:
+        return len(payload) / 2 / PCM_RATE
+
+    def decode(self, payload: bytes) -> Samples:
+        payload = self._half + payload
+        whole = len(payload) - len(payload) % 2
+        self._half = payload[whole:]
+        samples = np.frombuffer(payload[:whole], "<i2").astype(np.int16)
+        self._last = self._resampler.feed(samples)
+        return self._last
+
+
+class PcmOutbound:
+    """Plain samples of 16 bits, little-endian, at 24 kHz."""
+
+    clock_rate = PCM_RATE
+    nothing: bytes | None = None
+    silence = bytes(2 * PCM_RATE // 50)
+
+    def __init__(self) -> None:
+        self._steady = _Steady(PCM_RATE)
+
+    def encode(self, frame: Samples) -> bytes:
+        return self._steady.feed(frame).astype("<i2").tobytes()
+
+    def reset(self) -> None:
+        self._steady = _Steady(PCM_RATE)
+
+
 class G722Inbound(_Fading):
     """G.722, 64 kbit/s, by FFmpeg. Its RTP clock is 8 kHz for 16 kHz of sound (RFC 3551)."""
 
@@ -275,10 +316,12 @@ _INBOUND: dict[str, Callable[[], Inbound]] = {
     "pcmu": lambda: G711Inbound(_mu_law()),
     "pcma": lambda: G711Inbound(_a_law()),
     "g722": G722Inbound,
+    "pcm24": PcmInbound,
 }
 _OUTBOUND: dict[str, Callable[[OpusSettings], Outbound]] = {
     "opus": OpusOutbound,
     "pcmu": lambda settings: G711Outbound(_inverse(_mu_law())),
     "pcma": lambda settings: G711Outbound(_inverse(_a_law())),
     "g722": lambda settings: G722Outbound(),
+    "pcm24": lambda settings: PcmOutbound(),
 }

@@ -30,9 +30,11 @@ from server.conversation import Begin, CallObserver, Conversation, Seat
 from server.health import Health
 from server.metrics import LagProbe, Metrics
 from server.settings import ServerSettings
+from server.sockets import Sockets
 from server.stages import Stages
 from server.tuning import tune
 from signaling.errors import SignalingError
+from signaling.realtime.routes import RealtimeDoors
 from signaling.routes import MAX_BODY, Doors, add_headers, errors_as_json
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ STATIC = Path(__file__).resolve().parent.parent / "static"
 
 CALLS = web.AppKey("calls", Calls)
 METRICS = web.AppKey("metrics", Metrics)
+SOCKETS = web.AppKey("sockets", Sockets)
 
 
 def create_app(
@@ -53,24 +56,29 @@ def create_app(
     """The server as an aiohttp application. `begin` makes conversations (default: real calls)."""
     metrics = Metrics()
     reports = [asdict(report) for report in stages.reports]
+    begin = begin or conversations(settings, stages)
+    pacer = Pacer(metrics.lateness.observe)
+    observers = (metrics.observe, journal.observe, *observers)
     calls = Calls(
-        begin=begin or conversations(settings, stages),
+        begin=begin,
         personas=settings.personas,
         language=settings.language,
         server=settings.server,
         ice=settings.ice,
         speaker=settings.speaker,
         line=settings.line,
-        pacer=Pacer(metrics.lateness.observe),
+        pacer=pacer,
         stages=reports,
-        observers=(metrics.observe, journal.observe, *observers),
+        observers=observers,
     )
+    sockets = Sockets(calls, settings, begin=begin, pacer=pacer, observers=observers)
     doors = Doors(calls, info=lambda: info(settings, reports, calls), static=STATIC)
     app = web.Application(
         middlewares=[errors_as_json, _counting(metrics)], client_max_size=MAX_BODY
     )
-    app[CALLS], app[METRICS] = calls, metrics
+    app[CALLS], app[METRICS], app[SOCKETS] = calls, metrics, sockets
     app.add_routes([*doors.routes(), *Health(calls, metrics).routes()])
+    app.add_routes(RealtimeDoors(sockets).routes())
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_end_calls)
     app.cleanup_ctx.append(_lag)
@@ -145,19 +153,27 @@ async def serve(
             if ready is not None:
                 ready(url)
             await signals.first.wait()
-            await _part(app[CALLS], signals)
+            await _part(app, signals)
 
 
-async def _part(calls: Calls, signals: _Signals) -> None:
-    if len(calls):
-        log.info("Saying goodbye", extra={"calls": len(calls)})
+async def _part(app: web.Application, signals: _Signals) -> None:
+    calls, sockets = app[CALLS], app[SOCKETS]
+    if number := len(calls) + len(sockets):
+        log.info("Saying goodbye", extra={"calls": number})
     async with asyncio.TaskGroup() as tasks:
-        draining = tasks.create_task(calls.drain())
+        draining = tasks.create_task(_drain(calls, sockets))
         hurry = tasks.create_task(signals.second.wait())
         await asyncio.wait({draining, hurry}, return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
         draining.cancel()
+    sockets.stop()
     await calls.stop()
+
+
+async def _drain(calls: Calls, sockets: Sockets) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(calls.drain())
+        tasks.create_task(sockets.drain())
 
 
 class _Signals:
@@ -197,6 +213,7 @@ def _counting(metrics: Metrics) -> Callable[..., Any]:
 
 
 async def _end_calls(app: web.Application) -> None:
+    app[SOCKETS].stop()
     await app[CALLS].stop()
 
 

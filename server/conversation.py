@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from agent.desk import Desk
 from agent.events import Event, Observer
 from agent.persona import Persona
 from media.microphone import Microphone
@@ -15,6 +16,8 @@ from media.speaker import Speaker
 class Conversation(Protocol):
     """What a call consists of, seen from here: `agent.call.Call`."""
 
+    @property
+    def desk(self) -> Desk: ...
     async def run(self) -> None: ...
     async def farewell(self, reason: str) -> None: ...
     async def interrupt(self) -> None: ...

@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from signaling.realtime.refusal import Refused, invalid
 
-MAX_MESSAGE = 1 << 20
-"""Bytes of an event that are read: a good 16 s of PCM in base64."""
+MAX_MESSAGE = 4 << 20
+"""Bytes of an event that are read: a minute of PCM in base64."""
 
 
 class _ClientEvent(BaseModel, frozen=True, extra="ignore"):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+from signaling.errors import SignalingError
 
-class Refused(Exception):
+
+class Refused(SignalingError):
     """A client's event is not obeyed. `param` is the path of what is wrong with it."""
 
     def __init__(self, code: str, message: str, *, param: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
+        super().__init__(code, message)
         self.param = param
         self.event_id: str | None = None
         """The client's name for its event, where it gave one."""

@@ -49,8 +49,10 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Greet:
-    """Say the persona's greeting."""
+class Say:
+    """Say this: the persona's greeting."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Hear:
     payload: bytes
 
 
-Command = Interrupt | Configure | Ask | Greet | Remember | Hear
+Command = Interrupt | Configure | Ask | Say | Remember | Hear
 
 
 @dataclass(slots=True)
@@ -122,7 +124,7 @@ class Session:
 
     def hello(self) -> Step:
         """The first words."""
-        return self._step([{"type": "session.created", "session": self._render()}])
+        return self._step([{"type": "session.created", "session": self.render()}])
 
     def tell(self, event: Event) -> Step:
         """A fact of the call's."""
@@ -180,7 +182,7 @@ class Session:
             )
         self._persona = self._adopted(config)
         self.config = config
-        updated = {"type": "session.updated", "session": self._render()}
+        updated = {"type": "session.updated", "session": self.render()}
         return Step([updated], [Configure(self.persona, self.turn)])
 
     @_obey.register
@@ -328,7 +330,7 @@ class Session:
             )
         if not self._persona.greeting:
             raise Refused("nothing_to_answer", "the conversation is empty: create an item first")
-        return Greet()
+        return Say(self._persona.greeting)
 
     def _adopted(self, config: SessionConfig) -> Persona:
         """The persona of the configured language, with the client's own wishes."""
@@ -347,7 +349,8 @@ class Session:
             changes["voice"] = config.voice
         return base.model_copy(update=changes)
 
-    def _render(self) -> Fields:
+    def render(self) -> Fields:
+        """The session as its client sees it."""
         return {
             "id": self._id,
             "object": "realtime.session",
