@@ -78,8 +78,9 @@ class FillerSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docst
     """Seconds after the end of the turn from which a first sound is late: worth a filler."""
     begin: float = Field(default=0.55, gt=0, le=5)
     """Seconds after the end of the turn at which a filler begins."""
-    margin: float = Field(default=0.35, ge=0, le=5)
-    """Seconds: a reply expected sooner than this from now is waited for instead."""
+    margin: float = Field(default=0.6, ge=0, le=5)
+    """Seconds: a reply expected sooner than this from now is waited for instead. A filler lasts
+    about a second, and what is ready meanwhile has to wait for its end."""
     long_after: float = Field(default=3.5, gt=0, le=60)
     """Seconds after the end of the turn at which the second, longer filler begins."""
     breath: float = Field(default=0.1, ge=0, le=1)

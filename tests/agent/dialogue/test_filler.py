@@ -55,7 +55,7 @@ def test_the_intent_is_read_from_the_words(language: str, text: str, intent: Int
     [
         (0.3, 3.0, False),  # too soon after the end of the turn
         (0.55, 3.0, True),
-        (0.55, 0.95, True),
+        (0.55, 1.2, True),
         (0.55, 0.85, False),  # not late enough to be felt
         (0.7, 1.0, False),  # it would end up right before the reply
         (0.6, 0.5, False),  # any moment now
