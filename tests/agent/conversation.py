@@ -90,6 +90,7 @@ async def line(
     voice: FakeVoice | None = None,
     transcriber: FakeTranscriber | None = None,
     judge: TurnJudge | None = None,
+    detector: FakeDetector | None = None,
 ) -> AsyncGenerator[Line, None]:
     """A call that is going on; hung up at the end, and then nothing may be left of it."""
     vocabulary = transcriber.vocabulary if transcriber else Vocabulary()
@@ -101,7 +102,7 @@ async def line(
         call_id="c1",
         persona=persona,
         engines=Engines(transcriber, model, voice, judge),
-        detector=FakeDetector(),
+        detector=detector or FakeDetector(),
         microphone=ear,
         speaker=speaker,
         settings=settings or TurnSettings(),
