@@ -17,6 +17,7 @@ from agent.dialogue.backchannel import is_backchannel
 from agent.dialogue.barge_in import BargeIn, Verdict
 from agent.dialogue.echo import EchoGate
 from agent.dialogue.endpointer import Ended, Endpointer, Paused, Resumed, Started
+from agent.dialogue.hallucination import is_hallucination
 from agent.dialogue.phase import Phase
 from agent.dialogue.silence import Patience, Silence
 from agent.engines.protocols import Priority, ReplyRequest, TurnJudge
@@ -256,11 +257,13 @@ class Call:
     async def _is_turn(self, hearing: Hearing) -> bool:
         """Words that began over the agent's: are they meant for it, or only company?"""
         try:
-            text = (await hearing.final(Priority.COMMITTED)).text
+            transcript = await hearing.final(Priority.COMMITTED)
         except EngineError:
             return False
-        language = self._context.persona.language
+        text, language = transcript.text, self._context.persona.language
         if not text or is_backchannel(text, language) or self._answering.echoes(text):
+            return False
+        if is_hallucination(text, language, transcript.confidence, hearing.voiced):
             return False
         if self._answering.audible:
             await self._interrupt()
