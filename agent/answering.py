@@ -1,6 +1,6 @@
 """Who has the floor: the one thing the agent is saying or preparing to say, and the call's phase.
 
-At most one act (an `Answer` or a `Remark`) is alive; this room begins it, lets it be heard, takes
+At most one act (an `Answer` or a `Remark`) is alive; this module begins it, lets it be heard, takes
 it back or cuts it off, and writes into the history what the caller heard of it.
 """
 

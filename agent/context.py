@@ -1,4 +1,4 @@
-"""What the rooms of one call share: the engines, the mouth, the history, and the one clock."""
+"""What the parts of one call share: the engines, the mouth, the history, and the one clock."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ Stage = Literal["stt", "llm", "tts"]
 
 
 class AgentError(Exception):
-    """Anything expected that the agent's rooms raise."""
+    """Anything expected that the agent raises."""
 
 
 class EngineError(AgentError):

@@ -1,4 +1,4 @@
-"""The settings of the conversation: the sum of what its rooms declare, and the turn's own."""
+"""The settings of the conversation: the sum of what its modules declare, and the turn's own."""
 
 from __future__ import annotations
 

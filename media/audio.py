@@ -1,4 +1,4 @@
-"""Audio as the rooms hand it to each other: mono int16 samples and their rate.
+"""Audio as the modules hand it to each other: mono int16 samples and their rate.
 
 Inside the server a caller's audio is always `CALLER_RATE`; a voice speaks at its own rate and the
 speaker resamples once, on the way out. `Resampler` is the one way from a rate to another: it keeps

@@ -1,6 +1,6 @@
-"""The sum of every room's settings, and how it is read: file, environment, `--set`.
+"""The sum of every module's settings, and how it is read: file, environment, `--set`.
 
-A room declares its settings beside the code that uses them; here they only get a section. An
+A module declares its settings beside the code that uses them; here they only get a section. An
 unknown key or a bad value stops the start (`ConfigurationError`), with everything that is wrong
 listed at once. This is the only module that is handed the environment.
 """

@@ -1,6 +1,6 @@
 """What the process writes down: a fixed sentence, then its fields, then the call it belongs to.
 
-Rooms log with the standard library: `logger.info("Call started", extra={"language": "en"})`. The
+Modules log with the standard library: `logger.info("Call started", extra={"language": "en"})`. The
 sentence never changes, so that it can be searched for and counted; what varies is in the fields.
 What callers say is logged at DEBUG only. The call is known from `of_call`, also inside the tasks
 that are started within it, and need not be handed around.
@@ -86,13 +86,13 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: `at` (UTC, ISO 8601), `level`, `room`, `message`, and the fields."""
+    """One JSON object a line: `at` (UTC, ISO 8601), `level`, `logger`, `message`, the fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
             "at": _iso(record.created),
             "level": record.levelname.lower(),
-            "room": record.name,
+            "logger": record.name,
             "message": record.getMessage(),
             **fields(record),
         }

@@ -2,8 +2,8 @@
 
 Recognisers often give lower-case English without punctuation, and punctuation that they do give
 closes sentences that are not over; so the last words count for more than the full stop. Each
-language has its own room (`endings_en`, `endings_ko`), digits and letters have theirs
-(`spelling`); a language without a room is judged by its punctuation.
+language has its own module (`endings_en`, `endings_ko`), digits and letters have theirs
+(`spelling`); a language without one is judged by its punctuation.
 """
 
 from __future__ import annotations

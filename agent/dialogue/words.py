@@ -1,6 +1,6 @@
 """Words as recognisers give them, made comparable: lower case, punctuation off, NFC.
 
-The one place that knows how the room's tables look at a text.
+The one place that knows how the dialogue's tables look at a text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The sum of the rooms' settings: what ships, what is refused, and what `--show-config` prints."""
+"""The sum of all settings: what ships, what is refused, and what `--show-config` prints."""
 
 from __future__ import annotations
 

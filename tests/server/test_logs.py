@@ -51,7 +51,7 @@ def test_json_is_one_object_a_line_with_the_trace_inside(restored: None) -> None
     except ValueError:
         logging.getLogger("x").exception("A call failed", extra={"seconds": 1.5, "말": "네"})
     line = json.loads(stream.getvalue())
-    assert line["message"] == "A call failed" and line["level"] == "error" and line["room"] == "x"
+    assert line["message"] == "A call failed" and line["level"] == "error" and line["logger"] == "x"
     assert line["seconds"] == 1.5 and line["말"] == "네"
     assert "ValueError: no" in line["trace"]
 

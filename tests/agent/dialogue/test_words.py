@@ -1,4 +1,4 @@
-"""Words as the room's tables look at them."""
+"""Words as the dialogue's tables look at them."""
 
 from __future__ import annotations
 
