@@ -50,6 +50,10 @@ class Metrics:
         self._seconds = Histogram(
             "chuimsae_call_seconds", "Length of calls", buckets=_CALL, registry=registry
         )
+        self._count_turns(registry)
+        self._time_the_process(registry)
+
+    def _count_turns(self, registry: CollectorRegistry) -> None:
         self._moments = Histogram(
             "chuimsae_turn_moment_seconds",
             "From the caller's last speech to each moment of the turn",
@@ -69,13 +73,14 @@ class Metrics:
             ["stage", "recovered"],
             registry=registry,
         )
+
+    def _time_the_process(self, registry: CollectorRegistry) -> None:
         self.lag = Histogram(
             "chuimsae_loop_lag_seconds",
             "How late the event loop is",
             buckets=_LAG,
             registry=registry,
         )
-
         self.lateness = Histogram(
             "chuimsae_packet_lateness_seconds",
             "How late the 20 ms steps of the calls' audio are",
