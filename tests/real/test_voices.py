@@ -144,7 +144,7 @@ async def test_levels_are_right_and_joins_do_not_click(
     assert max(joins) <= LARGEST_JOIN
 
 
-async def test_speech_begins_at_once_and_is_made_faster_than_it_is_heard(
+async def test_sentences_begin_without_silence(
     voice: Synthesizer, request: pytest.FixtureRequest
 ) -> None:
     heard = await say(voice, REPLY)
