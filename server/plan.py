@@ -105,6 +105,8 @@ async def speech_to_text(settings: Settings, store: ModelStore, hardware: Hardwa
 
 def _sphinx(languages: Iterable[str], why: str, lacks: tuple[Lack, ...], *, forced: bool) -> Choice:
     silent = [language for language in languages if language != "en"]
+    if silent:
+        why += f"; it knows English only, so calls in {', '.join(silent)} are not understood"
     if silent and not lacks:
         lacks = (
             Lack(

@@ -220,7 +220,9 @@ def test_pulling_without_a_hub_fails_and_says_what_to_do(
     assert main(["models", "pull", *nobody]) == 1
     out = capsys.readouterr().out
     assert "http://127.0.0.1:9 does not answer" in out
-    assert "HF_ENDPOINT" in out
+    assert out.count("HF_ENDPOINT") == 1
+    assert f"and put it into {tmp_path}/whisper/tiny.en" in out
+    assert f"and put it into {tmp_path}/llm" in out
 
 
 def test_ctrl_c_ends_a_download_from_a_silent_hub_at_once(tmp_path: Path) -> None:

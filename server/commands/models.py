@@ -41,7 +41,7 @@ def wanted(settings: Settings) -> tuple[Model, ...]:
 
 async def pull(store: ModelStore, models: Sequence[Model]) -> int:
     """Download each model that is not here; 1 if one could not be had."""
-    failed = 0
+    failed: list[Model] = []
     for model in models:
         if found := store.find(model):
             print(f"{model.name} is here: {found}")
@@ -50,17 +50,21 @@ async def pull(store: ModelStore, models: Sequence[Model]) -> int:
         try:
             print(f"{model.name} is here: {await store.pull(model)}")
         except ModelUnavailable as error:
-            print(f"{error}\n{_by_hand(store, model)}")
-            failed = 1
-    return failed
+            print(f"{error}")
+            failed.append(model)
+    if failed:
+        print(
+            "\nThe hub is reached through HTTPS_PROXY, a mirror of it through HF_ENDPOINT. Or take"
+        )
+        print("\n".join(_by_hand(store, model) for model in failed))
+    return 1 if failed else 0
 
 
 def _by_hand(store: ModelStore, model: Model) -> str:
+    """What to fetch for a model with other means, and where it goes."""
     files = " ".join(name.rpartition("/")[2] for name in model.files)
-    return (
-        "    The hub is reached through HTTPS_PROXY, a mirror of it through HF_ENDPOINT. Or take\n"
-        f"    {files}\n    from {model.page}\n    and put it into {store.files(model)[0][1].parent}"
-    )
+    place = store.files(model)[0][1].parent
+    return f"    {files}\n        from {model.page}\n        and put it into {place}"
 
 
 def show(store: ModelStore, models: Sequence[Model], used: Sequence[Model]) -> None:

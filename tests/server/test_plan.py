@@ -155,7 +155,18 @@ async def test_an_engine_asked_for_by_name_is_never_replaced(
 async def test_pocketsphinx_by_name_says_that_it_hears_english_only(machine: Machine) -> None:
     choice = await machine.stt("stt.engine=pocketsphinx")
     assert str(choice.lacks[0]) == "ko: PocketSphinx understands English only"
-    assert not (await machine.stt("stt.engine=pocketsphinx", "personas.ko=false")).lacks
+    assert choice.why.endswith("calls in ko are not understood")
+    english = await machine.stt("stt.engine=pocketsphinx", "personas.ko=false")
+    assert not english.lacks
+    assert "not understood" not in english.why
+
+
+async def test_without_a_recogniser_for_a_language_its_calls_are_told_to_be_in_vain(
+    machine: Machine,
+) -> None:
+    choice = await machine.stt()
+    assert choice.engine == "pocketsphinx"
+    assert choice.why.endswith("calls in ko are not understood")
 
 
 async def test_another_known_language_model_that_is_there_is_better_than_a_download(
