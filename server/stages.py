@@ -252,8 +252,8 @@ def _synthesizer(choice: Choice, settings: Settings) -> Synthesizer:
     if choice.engine == "espeak":
         return CachedVoice(espeak, tts.phrases)
     piper = GuardedSynthesizer(Piper(tts.piper, choice.models), tts.guard)
-    backed = FallbackSynthesizer(piper, espeak, _tell)
-    voices = {language: backed for language in choice.models}
+    voice = piper if choice.forced else FallbackSynthesizer(piper, espeak, _tell)
+    voices = {language: voice for language in choice.models}
     by_language = SynthesizerByLanguage({**voices, ANY_LANGUAGE: espeak})
     mark = f"{choice.model} {tts.piper.model_dump_json()}"
     return CachedVoice(by_language, tts.phrases, mark=mark)

@@ -10,13 +10,16 @@ import pytest
 
 from agent.engines import catalog
 from agent.engines.catalog import GIGABYTE, Hardware
-from agent.engines.protocols import ReplyRequest
+from agent.engines.piper import Piper
+from agent.engines.protocols import ReplyRequest, Speech
+from agent.errors import EngineError, EngineFailed
 from agent.messages import Message
 from server.config import load
 from server.hub import Hub
 from server.models import ModelStore
 from server.plan import StageUnavailable
 from server.stages import Stages, choose
+from tests.agent.engines.small_voice import make_voice
 from tests.conftest import TestData
 from tests.server.fake_hub import FakeHub
 
@@ -89,6 +92,24 @@ async def test_a_broken_model_is_worked_around_unless_its_engine_was_asked_for(
     assert report.missing
     with pytest.raises(StageUnavailable, match=report.stage):
         await chosen(override)
+
+
+async def test_a_voice_that_fails_in_a_call_is_stood_in_for_unless_it_was_asked_for(
+    chosen: Choose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "piper").mkdir()
+    make_voice(tmp_path / "piper", name="en_US-mine-low")
+
+    async def fail(*_: object, **__: object) -> AsyncIterator[Speech]:
+        raise EngineFailed("tts", "out of breath")
+        yield
+
+    either, asked_for = await chosen(), await chosen("tts.engine=piper")
+    monkeypatch.setattr(Piper, "speak", fail)
+    assert await spoken(either, "Not said before.", "en") > 0.3
+    with pytest.raises(EngineError, match="out of breath"):
+        await spoken(asked_for, "Not said before.", "en")
+    assert await spoken(asked_for, "안녕하세요.", "ko") > 0.3
 
 
 async def test_required_models_make_every_stopgap_an_error(chosen: Choose, tmp_path: Path) -> None:
