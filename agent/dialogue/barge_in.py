@@ -33,10 +33,10 @@ class BargeInSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docs
     """Voice probability from which audio is speech."""
     silence_below: float = Field(default=0.35, gt=0, lt=1)
     """Voice probability under which speech is over; between the two nothing changes."""
-    duck_after: float = Field(default=0.08, gt=0, le=1)
+    duck_after: float = Field(default=0.04, gt=0, le=1)
     """Seconds of speech after which the agent is quieter. The detector needs 30 to 60 ms before,
     the way to the caller's ear as much after."""
-    confirm_after: float = Field(default=0.45, gt=0, le=3)
+    confirm_after: float = Field(default=0.5, gt=0, le=3)
     """Seconds of speech that interrupt, whatever is said."""
     backchannel_confirm_after: float = Field(default=1.0, gt=0, le=5)
     """Seconds of speech that interrupt while only backchannels ("uh-huh") were understood."""

@@ -28,13 +28,13 @@ def test_speech_ducks_and_then_interrupts() -> None:
 
     verdicts = play(barge_in, 0.9, 2.0)
 
-    assert verdicts == [(0.08, Verdict.DUCK), (0.46, Verdict.INTERRUPT)]
+    assert verdicts == [(0.04, Verdict.DUCK), (0.5, Verdict.INTERRUPT)]
 
 
 def test_the_default_waits_are_those_of_conversation() -> None:
     settings = BargeInSettings()
 
-    assert 0.06 <= settings.duck_after <= 0.14  # 120 to 200 ms with the detector's own delay
+    assert 0.02 <= settings.duck_after <= 0.12  # 120 to 200 ms with the detector's own delay
     assert 0.35 <= settings.confirm_after <= 0.5
     assert settings.resume_after <= 1.2
 
@@ -42,7 +42,7 @@ def test_the_default_waits_are_those_of_conversation() -> None:
 def test_a_cough_ducks_and_is_taken_back() -> None:
     barge_in = BargeIn(BargeInSettings(), "en")
 
-    assert play(barge_in, 0.9, 0.3) == [(0.08, Verdict.DUCK)]
+    assert play(barge_in, 0.9, 0.3) == [(0.04, Verdict.DUCK)]
     assert barge_in.ducked
     assert play(barge_in, 0.0, 2.0) == [(0.7, Verdict.RESUME)]
     assert not barge_in.ducked
@@ -52,7 +52,7 @@ def test_a_click_does_nothing() -> None:
     barge_in = BargeIn(BargeInSettings(), "en")
 
     for _ in range(20):
-        assert play(barge_in, 0.9, 0.06) == []
+        assert play(barge_in, 0.9, 0.02) == []
         assert play(barge_in, 0.0, 0.3) == []
 
 
@@ -60,7 +60,7 @@ def test_small_gaps_lie_inside_the_speech() -> None:
     barge_in = BargeIn(BargeInSettings(gap=0.2), "en")
 
     verdicts = []
-    for _ in range(4):
+    for _ in range(5):
         verdicts += play(barge_in, 0.9, 0.12) + play(barge_in, 0.0, 0.16)
 
     assert [verdict for _, verdict in verdicts] == [Verdict.DUCK, Verdict.INTERRUPT]
@@ -88,7 +88,7 @@ def test_a_word_interrupts_at_once_when_ducked(language: str, text: str) -> None
 
 def test_a_word_before_the_duck_interrupts_right_after_it() -> None:
     barge_in = BargeIn(BargeInSettings(), "en")
-    play(barge_in, 0.9, 0.06)
+    play(barge_in, 0.9, 0.02)
 
     assert barge_in.read("stop") is None
     assert play(barge_in, 0.9, 0.1) == [(0.02, Verdict.DUCK), (0.04, Verdict.INTERRUPT)]
@@ -125,7 +125,7 @@ def test_no_words_leave_the_verdict_to_the_voice() -> None:
     play(barge_in, 0.9, 0.3)
 
     assert barge_in.read("...") is None
-    assert play(barge_in, 0.9, 0.3) == [(0.16, Verdict.INTERRUPT)]
+    assert play(barge_in, 0.9, 0.3) == [(0.2, Verdict.INTERRUPT)]
 
 
 def test_an_echo_is_silence() -> None:
@@ -150,7 +150,7 @@ def test_after_an_interruption_nothing_more_is_said_until_the_next_reply() -> No
     barge_in.reset()
 
     assert not barge_in.ducked
-    assert play(barge_in, 0.9, 1.0) == [(0.08, Verdict.DUCK), (0.46, Verdict.INTERRUPT)]
+    assert play(barge_in, 0.9, 1.0) == [(0.04, Verdict.DUCK), (0.5, Verdict.INTERRUPT)]
 
 
 def test_words_of_a_cough_that_was_taken_back_are_forgotten() -> None:
@@ -159,7 +159,7 @@ def test_words_of_a_cough_that_was_taken_back_are_forgotten() -> None:
     barge_in.read("yeah")
     play(barge_in, 0.0, 1.0)
 
-    assert play(barge_in, 0.9, 1.0) == [(0.08, Verdict.DUCK), (0.46, Verdict.INTERRUPT)]
+    assert play(barge_in, 0.9, 1.0) == [(0.04, Verdict.DUCK), (0.5, Verdict.INTERRUPT)]
 
 
 @given(
