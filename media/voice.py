@@ -15,6 +15,7 @@ all calls; a `Detector` holds the state of one.
 from __future__ import annotations
 
 import importlib.util
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,13 @@ WINDOW = 512
 """Samples that Silero judges at once at 16 kHz."""
 CONTEXT = 64
 """Samples before them that it wants to see again."""
+_SPAN = CONTEXT + WINDOW
 _GATE_FRAME = 160
+_GATE_BYTES = 2 * _GATE_FRAME
 _REMEMBERED = 8
 """Windows (a quarter of a second) heard again when the gate opens."""
+_PAST = _REMEMBERED * WINDOW + CONTEXT
+_SCALE = np.float32(1 / 32768)
 _STATE = (1, 1, 128)
 
 Floats = npt.NDArray[np.float32]
@@ -84,9 +89,13 @@ class Detector:
         self._gate = webrtcvad.Vad(settings.gate)
         self._hold = round(settings.gate_hold * CALLER_RATE)
         self._open_for = 0
-        self._ungated = np.zeros(0, np.int16)
-        self._unjudged = np.zeros(0, np.int16)
-        self._past = np.zeros(_REMEMBERED * WINDOW + CONTEXT, np.int16)
+        self._ungated = b""
+        self._past: deque[Samples] = deque()
+        self._past_length = 0
+        # The window that is being filled, in place: NumPy's joining and cutting costs as much as
+        # the network does.
+        self._window = np.zeros((1, _SPAN), np.float32)
+        self._filled = CONTEXT
         self._is_warm = False
         self._h = np.zeros(_STATE, np.float32)
         self._c = np.zeros(_STATE, np.float32)
@@ -102,59 +111,64 @@ class Detector:
         if chunk.rate != CALLER_RATE:
             raise ValueError(f"speech is detected at {CALLER_RATE} Hz, got {chunk.rate} Hz")
         self._pass_gate(chunk.samples)
-        self._unjudged = np.concatenate([self._unjudged, chunk.samples])
+        self._remember(chunk.samples)
         if not self.is_open:
-            self._skip()
-            return 0.0
-        self._listen()
+            self._forget()
+        elif self._is_warm:
+            self._listen(chunk.samples)
+        else:
+            self._warm_up()
         return self._latest
 
     def _pass_gate(self, samples: Samples) -> None:
-        pending = np.concatenate([self._ungated, samples])
-        whole = len(pending) - len(pending) % _GATE_FRAME
-        for start in range(0, whole, _GATE_FRAME):
-            frame = pending[start : start + _GATE_FRAME].tobytes()
-            if self._gate.is_speech(frame, CALLER_RATE):
+        pending = self._ungated + samples.tobytes()
+        whole = len(pending) - len(pending) % _GATE_BYTES
+        for start in range(0, whole, _GATE_BYTES):
+            if self._gate.is_speech(pending[start : start + _GATE_BYTES], CALLER_RATE):
                 self._open_for = self._hold + _GATE_FRAME
             else:
                 self._open_for = max(0, self._open_for - _GATE_FRAME)
         self._ungated = pending[whole:]
 
-    def _skip(self) -> None:
-        """Remember what was not judged; nobody listens."""
-        self._past = np.concatenate([self._past, self._unjudged])[-len(self._past) :]
-        self._unjudged = self._unjudged[:0]
-        if self._is_warm:
-            self._forget()
+    def _remember(self, samples: Samples) -> None:
+        self._past.append(samples)
+        self._past_length += len(samples)
+        while self._past_length - len(self._past[0]) >= _PAST:
+            self._past_length -= len(self._past.popleft())
 
-    def _listen(self) -> None:
-        if not self._is_warm:
-            # The last windows again, up to now: a judgement at once, whatever the chunk's length.
-            heard = np.concatenate([self._past, self._unjudged])[-len(self._past) :]
-            self._judge(heard)
-            self._unjudged = self._unjudged[:0]
-            self._past = heard
-            self._is_warm = True
-        whole = len(self._unjudged) - len(self._unjudged) % WINDOW
-        if whole:
-            self._judge(np.concatenate([self._past[-CONTEXT:], self._unjudged[:whole]]))
-            self._past = np.concatenate([self._past, self._unjudged[:whole]])[-len(self._past) :]
-            self._unjudged = self._unjudged[whole:]
+    def _warm_up(self) -> None:
+        """Hear the last windows again, up to now: a judgement at once, whatever the chunk's
+        length."""
+        past = np.concatenate([np.zeros(_PAST, np.int16), *self._past])[-_PAST:] * _SCALE
+        windows = np.lib.stride_tricks.sliding_window_view(past, _SPAN)[::WINDOW]
+        self._judge(np.ascontiguousarray(windows))
+        self._window[0, :CONTEXT] = past[-CONTEXT:]
+        self._filled = CONTEXT
+        self._is_warm = True
 
-    def _judge(self, samples: Samples) -> None:
-        """Hear windows: `samples` are the context of the first one and n · 512 more."""
-        scaled = samples.astype(np.float32) / 32768.0
-        windows = np.lib.stride_tricks.sliding_window_view(scaled, WINDOW + CONTEXT)[::WINDOW]
-        judged, self._h, self._c = self._model.judge(
-            np.ascontiguousarray(windows), self._h, self._c
-        )
+    def _listen(self, samples: Samples) -> None:
+        row = self._window[0]
+        while len(samples):
+            taken = samples[: _SPAN - self._filled]
+            end = self._filled + len(taken)
+            np.multiply(taken, _SCALE, out=row[self._filled : end])
+            samples = samples[len(taken) :]
+            self._filled = end
+            if end == _SPAN:
+                self._judge(self._window)
+                row[:CONTEXT] = row[WINDOW:]
+                self._filled = CONTEXT
+
+    def _judge(self, windows: Floats) -> None:
+        judged, self._h, self._c = self._model.judge(windows, self._h, self._c)
         self._latest = float(judged[-1])
 
     def _forget(self) -> None:
-        self._h = np.zeros(_STATE, np.float32)
-        self._c = np.zeros(_STATE, np.float32)
-        self._latest = 0.0
-        self._is_warm = False
+        if self._is_warm:
+            self._h = np.zeros(_STATE, np.float32)
+            self._c = np.zeros(_STATE, np.float32)
+            self._latest = 0.0
+            self._is_warm = False
 
 
 def load_voice_model(settings: VoiceSettings) -> VoiceModel:
