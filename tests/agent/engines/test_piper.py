@@ -50,6 +50,16 @@ async def test_each_sentence_is_a_piece(make_piper: MakePiper) -> None:
     assert all(piece.audio.samples.dtype == np.int16 for piece in pieces)
 
 
+async def test_a_voice_takes_one_thread_and_leaves_the_other_cores_to_the_calls(
+    make_piper: MakePiper,
+) -> None:
+    piper = make_piper()
+    await piper.start()
+    [voice] = piper._voices.values()
+    options = voice.session.get_session_options()
+    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)
+
+
 async def test_nothing_to_say_is_no_piece(make_piper: MakePiper) -> None:
     piper = make_piper()
     await piper.start()
