@@ -78,7 +78,7 @@ def create_app(
     )
     app[CALLS], app[METRICS], app[SOCKETS] = calls, metrics, sockets
     app.add_routes([*doors.routes(), *Health(calls, metrics).routes()])
-    app.add_routes(RealtimeDoors(sockets).routes())
+    app.add_routes(RealtimeDoors(sockets, calls).routes())
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_end_calls)
     app.cleanup_ctx.append(_lag)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,11 +25,14 @@ from server.conversation import Begin, CallObserver, Conversation, Seat
 from server.logs import of_call
 from server.settings import ServerSettings
 from signaling import control
-from signaling.errors import BadMessage, BadOffer, CallRefused, CallUnknown, ResumeRefused
+from signaling.errors import BadOffer, CallRefused, CallUnknown, ResumeRefused
 from signaling.gathering import Gatherer
 from signaling.ice import IceSettings
 from signaling.peer import Peer
+from signaling.realtime.obedience import obey
+from signaling.realtime.session import Session
 from signaling.routes import Answer
+from signaling.tongues import Command, Plain, Realtime, Said, Tongue
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +49,8 @@ class _Live:
 
     seat: Seat
     token: str
-    about: control.About
-    commands: asyncio.Queue[control.Command]
+    tongue: Tongue
+    commands: asyncio.Queue[Command]
     attendance: Attendance = field(init=False)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = ""
@@ -92,6 +95,8 @@ class Calls:
         self._observers = tuple(observers)
         self._gatherer = Gatherer(self._ice)
         self._live: dict[str, _Live] = {}
+        self.others: Callable[[], int] = lambda: 0
+        """How many calls go on elsewhere, and take up lines too."""
         self.is_draining = False
         """No call is let in any more: the server stops."""
 
@@ -106,10 +111,14 @@ class Calls:
         """Calls at the same time."""
         return self._settings.max_calls
 
-    async def answer(self, sdp: str, language: str | None) -> Answer:
-        """Let a caller in. Raises SignalingError; the caller is then not in."""
-        persona = self._persona(language or self._language)
-        live, peer = self._admit(persona)
+    async def answer(
+        self, sdp: str, language: str | None, session: Session | None = None
+    ) -> Answer:
+        """Let a caller in. Raises SignalingError; the caller is then not in.
+
+        With a `session` the data channel speaks the Realtime protocol, and it says who answers."""
+        persona = session.persona if session else self._persona(language or self._language)
+        live, peer = self._admit(persona, session)
         try:
             answer = await peer.answer(sdp)
         except BaseException:
@@ -174,22 +183,22 @@ class Calls:
             )
         return persona
 
-    def _admit(self, persona: Persona) -> tuple[_Live, Peer]:
+    def _admit(self, persona: Persona, session: Session | None) -> tuple[_Live, Peer]:
         """Take a place, before anything is awaited: two offers never share the last one."""
         retry = self._settings.retry_after
         if self.is_draining:
             raise CallRefused("stopping", "the server is stopping", retry_after=retry)
-        if len(self._live) >= self.limit:
+        if len(self._live) + self.others() >= self.limit:
             raise CallRefused(
                 "busy",
                 f"all {self.limit} lines are busy; try again in {retry} seconds",
                 retry_after=retry,
             )
-        live, peer = self._open(secrets.token_urlsafe(12), persona)
+        live, peer = self._open(secrets.token_urlsafe(12), persona, session)
         self._live[live.seat.call_id] = live
         return live, peer
 
-    def _open(self, call_id: str, persona: Persona) -> tuple[_Live, Peer]:
+    def _open(self, call_id: str, persona: Persona, session: Session | None) -> tuple[_Live, Peer]:
         seat = Seat(
             call_id=call_id,
             persona=persona,
@@ -200,7 +209,9 @@ class Calls:
         live = _Live(
             seat=seat,
             token=secrets.token_urlsafe(24),
-            about=control.About(call_id, _now(), persona.name, self._stages),
+            tongue=Realtime(session)
+            if session
+            else Plain(control.About(call_id, _now(), persona.name, self._stages), _now),
             commands=asyncio.Queue(PENDING_COMMANDS),
         )
         peer = self._peer(live)
@@ -210,6 +221,7 @@ class Calls:
             on_away=lambda: self._hold(live),
             on_back=lambda away: self._release(live, away),
         )
+        self._say(live, live.tongue.hello())
         return live, peer
 
     def _peer(self, live: _Live) -> Peer:
@@ -248,11 +260,7 @@ class Calls:
             except Exception:
                 log.exception("A bug ended the call")
                 live.reason = "failed"
-                live.attendance.send(
-                    control.error(
-                        "internal", "the call failed inside the server", at=_age(live), fatal=True
-                    )
-                )
+                self._say(live, live.tongue.fail())
             finally:
                 try:
                     self._announce(live, CallEnded(at=_now(), reason=live.reason or live.parting))
@@ -275,9 +283,10 @@ class Calls:
             return
         conversation = live.conversation = self._begin(live.seat)
         async with asyncio.TaskGroup() as tasks:
+            # It begins before it is asked for anything.
+            talking = tasks.create_task(conversation.run())
             obeying = tasks.create_task(self._obey(live, conversation))
             carrying = tasks.create_task(live.attendance.carry())
-            talking = tasks.create_task(conversation.run())
             await asyncio.wait({carrying, talking}, return_when=asyncio.FIRST_COMPLETED)
             if carrying.done() and not carrying.cancelled() and not carrying.exception():
                 live.reason = live.reason or carrying.result()
@@ -294,24 +303,28 @@ class Calls:
                 case control.HangUp():
                     live.end("hangup")
                 case control.Ping():
-                    live.attendance.send(control.pong(at=_age(live)))
+                    pass  # Answered by its tongue.
+                case command:
+                    await obey(command, conversation)
 
     def _speak(self, live: _Live, conversation: Conversation, language: str) -> None:
         try:
             conversation.speak_language(self._persona(language))
         except BadOffer as refusal:
-            live.attendance.send(control.error(refusal.code, str(refusal), at=_age(live)))
+            self._say(live, live.tongue.refuse(refusal.code, str(refusal)))
 
     def _take(self, live: _Live, message: str | bytes) -> None:
         """A message of the client's, in the moment it comes."""
-        try:
-            live.commands.put_nowait(control.parse(message))
-        except BadMessage as error:
-            live.attendance.send(control.error(error.code, str(error), at=_age(live)))
-        except asyncio.QueueFull:
-            live.attendance.send(
-                control.error("too_many_messages", "messages come too fast", at=_age(live))
-            )
+        self._say(live, live.tongue.take(message))
+
+    def _say(self, live: _Live, said: Said) -> None:
+        for message in said.messages:
+            live.attendance.send(message)
+        for command in said.commands:
+            if not live.commands.full():
+                live.commands.put_nowait(command)
+            else:
+                self._say(live, live.tongue.refuse("too_many_messages", "messages come too fast"))
 
     # -- away and back --------------------------------------------------------------------------
 
@@ -338,9 +351,7 @@ class Calls:
         self._announce(live, event)
 
     def _announce(self, live: _Live, event: Event) -> None:
-        message = control.render(event, live.about)
-        if message is not None:
-            live.attendance.send(message)
+        self._say(live, live.tongue.tell(event))
         for observe in self._observers:
             observe(live.seat.call_id, event)
 
@@ -373,7 +384,3 @@ class Calls:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _age(live: _Live) -> float:
-    return _now() - live.about.began

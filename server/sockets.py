@@ -47,6 +47,7 @@ class Sockets:
     ) -> None:
         """`calls`: those over WebRTC, which share the places and the end of the server."""
         self._calls = calls
+        calls.others = self.__len__
         self._begin = begin
         self._settings = settings.server
         self._speaker = settings.speaker
@@ -166,12 +167,10 @@ class _Call:
             self.reason = self.reason or self._parting
 
     async def _talk(self, conversation: Conversation) -> None:
-        conversation.desk.adjust(self._session.turn)
-        conversation.speak_language(self._session.persona)
         async with asyncio.TaskGroup() as tasks:
             over = tasks.create_task(self._over.wait())
-            carrying = tasks.create_task(self._wire.run())
             talking = tasks.create_task(conversation.run())
+            carrying = tasks.create_task(self._wire.run())
             obeying = tasks.create_task(self._obey(conversation))
             ends = {over, carrying, talking}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

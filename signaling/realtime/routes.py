@@ -6,20 +6,22 @@ no page that happens to be open may make calls on its reader's machine.
 
 from __future__ import annotations
 
+import json
 from contextlib import AbstractContextManager
-from json import JSONDecodeError
-from typing import Any, Literal, Protocol
+from dataclasses import replace
+from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 from pydantic import BaseModel, Field, ValidationError
 
-from signaling.errors import SignalingError
+from signaling.errors import BadOffer, SignalingError
 from signaling.realtime.client import MAX_MESSAGE
 from signaling.realtime.config import SessionConfig
 from signaling.realtime.refusal import Refused, invalid
 from signaling.realtime.secrets import PREFIX, ClientSecrets
 from signaling.realtime.session import House, Session, default_config
+from signaling.routes import Answer
 
 PROTOCOL = "realtime"
 KEY_PROTOCOL = "openai-insecure-api-key."
@@ -45,10 +47,20 @@ class SocketBoard(Protocol):
 
     @property
     def house(self) -> House: ...
+    def hang_up(self, call_id: str) -> bool: ...
     def place(self) -> AbstractContextManager[str]: ...
     async def converse(
         self, call_id: str, socket: web.WebSocketResponse, session: Session
     ) -> None: ...
+
+
+class Switchboard(Protocol):
+    """What holds calls over WebRTC. Both raise SignalingError."""
+
+    async def answer(
+        self, sdp: str, language: str | None, session: Session | None = None
+    ) -> Answer: ...
+    async def hang_up(self, call_id: str) -> None: ...
 
 
 class _ExpiresAfter(BaseModel, frozen=True):
@@ -61,17 +73,35 @@ class _SecretRequest(BaseModel, frozen=True):
     expires_after: _ExpiresAfter = _ExpiresAfter()
 
 
+class _LegacySession(BaseModel, frozen=True, extra="ignore"):
+    model: str | None = None
+    voice: str | None = None
+    instructions: str | None = None
+
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
 class RealtimeDoors:
     """The routes, over what holds the calls."""
 
-    def __init__(self, sockets: SocketBoard, *, secrets: ClientSecrets | None = None) -> None:
+    def __init__(
+        self, sockets: SocketBoard, calls: Switchboard, *, secrets: ClientSecrets | None = None
+    ) -> None:
         self._sockets = sockets
+        self._calls = calls
+        self._house = replace(sockets.house, transport="webrtc")
         self._secrets = secrets or ClientSecrets()
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """For `Application.add_routes`."""
         return [
             web.get("/v1/realtime", self.socket),
+            web.post("/v1/realtime", self.call),
+            web.post("/v1/realtime/calls", self.call),
+            web.post("/v1/realtime/calls/{call_id}/hangup", self.hang_up),
+            web.delete("/v1/realtime/calls/{call_id}", self.hang_up),
+            web.post("/v1/realtime/sessions", self.legacy_session),
             web.post("/v1/realtime/client_secrets", self.client_secret),
         ]
 
@@ -86,10 +116,44 @@ class RealtimeDoors:
             await self._sockets.converse(call_id, socket, session)
         return socket
 
+    async def call(self, request: web.Request) -> web.Response:
+        """An offer, as SDP or as a form of `sdp` and `session` → 201, the answer, its Location."""
+        config = self._configuration(request)
+        sdp, changes = await _read_offer(request)
+        session = Session(self._house, config.updated(changes) if changes else config)
+        answer = await self._calls.answer(sdp, None, session)
+        location = f"/v1/realtime/calls/{answer.call_id}"
+        return web.Response(
+            status=201,
+            text=answer.sdp,
+            content_type="application/sdp",
+            headers={hdrs.LOCATION: location, "Access-Control-Expose-Headers": hdrs.LOCATION},
+        )
+
+    async def hang_up(self, request: web.Request) -> web.Response:
+        """Ends a call over WebRTC or a socket; 200 when it is over."""
+        self._configuration(request)
+        call_id = request.match_info["call_id"]
+        if not self._sockets.hang_up(call_id):
+            await self._calls.hang_up(call_id)
+        return web.Response()
+
+    async def legacy_session(self, request: web.Request) -> web.Response:
+        """What older clients ask for a secret: `{model?, voice?, instructions?}`."""
+        self._configuration(request)
+        wanted = await _read(request, _LegacySession)
+        voice = {"audio": {"output": {"voice": wanted.voice}}} if wanted.voice else {}
+        named = {"model": wanted.model, "instructions": wanted.instructions}
+        config = self._default().updated({**named, **voice})
+        session = Session(self._sockets.house, config)
+        secret = self._secrets.mint(config, _ExpiresAfter().seconds)
+        told = {"value": secret.value, "expires_at": secret.expires_at}
+        return web.json_response({**session.render(), "client_secret": told})
+
     async def client_secret(self, request: web.Request) -> web.Response:
         """`{session?, expires_after?}` → `{value, expires_at, session}`."""
         self._configuration(request)
-        wanted = await _read(request)
+        wanted = await _read(request, _SecretRequest)
         config = self._default().updated(wanted.session)
         session = Session(self._sockets.house, config)
         secret = self._secrets.mint(config, wanted.expires_after.seconds)
@@ -133,12 +197,53 @@ def _key(request: web.Request) -> str:
     return ""
 
 
-async def _read(request: web.Request) -> _SecretRequest:
+async def _read_offer(request: web.Request) -> tuple[str, dict[str, Any]]:
+    """The SDP, and what a form says of the session besides."""
+    if request.content_type == "application/sdp":
+        return await _text(request), {}
+    if request.content_type != "multipart/form-data":
+        raise web.HTTPUnsupportedMediaType(
+            text=f"send application/sdp or multipart/form-data, not {request.content_type}"
+        )
     try:
-        body = await request.json() if request.can_read_body else {}
-    except (JSONDecodeError, UnicodeDecodeError, LookupError, RecursionError) as error:
-        raise Refused("invalid_json", f"the body is not JSON: {error}") from error
+        form = await request.post()
+    except (ValueError, AssertionError, LookupError) as error:
+        raise BadOffer("bad_form", f"the form cannot be read: {error}") from error
+    sdp, session = _part(form.get("sdp")), _part(form.get("session"))
+    if not sdp:
+        raise BadOffer("no_sdp", "the form needs a part `sdp`, the offer's text")
+    changes = _json(session) if session else {}
+    if not isinstance(changes, dict):
+        raise Refused("invalid_type", "session is an object", param="session")
+    return sdp, changes
+
+
+async def _text(request: web.Request) -> str:
     try:
-        return _SecretRequest.model_validate(body)
+        return await request.text()
+    except (UnicodeDecodeError, LookupError) as error:
+        raise BadOffer("bad_sdp", f"the SDP is no text: {error}") from error
+
+
+def _part(part: object) -> str:
+    """A part without a file name comes as text, or as bytes when it has a content type."""
+    if isinstance(part, web.FileField):
+        part = part.file.read()
+    if isinstance(part, bytes | bytearray):
+        return bytes(part).decode(errors="replace")
+    return part if isinstance(part, str) else ""
+
+
+async def _read(request: web.Request, shape: type[Body]) -> Body:
+    body = _json(await _text(request)) if request.can_read_body else {}
+    try:
+        return shape.model_validate(body)
     except ValidationError as error:
         raise invalid(error) from error
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Refused("invalid_json", f"this is not JSON: {error}") from error

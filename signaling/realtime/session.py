@@ -123,8 +123,9 @@ class Session:
         return self.config.turn(self._house.turn)
 
     def hello(self) -> Step:
-        """The first words."""
-        return self._step([{"type": "session.created", "session": self.render()}])
+        """The first words, and how the conversation is to be held."""
+        created = {"type": "session.created", "session": self.render()}
+        return self._step([created], [Configure(self.persona, self.turn)])
 
     def tell(self, event: Event) -> Step:
         """A fact of the call's."""
@@ -149,6 +150,10 @@ class Session:
         except Refused as refused:
             return self.refuse(refused, refused.event_id or event_id)
         return self._step(step.events, step.commands)
+
+    def note(self, event: Fields) -> Step:
+        """Something of the server's own, such as that it failed."""
+        return self._step([event])
 
     def refuse(self, refused: Refused, event_id: str | None = None) -> Step:
         """The `error` that says why not."""

@@ -1,0 +1,109 @@
+"""The two protocols a data channel may speak, behind one shape: what is sent, what is to be done.
+
+`Plain` is the control channel that a browser page opens (signaling/control.py); `Realtime` is
+OpenAI's protocol (signaling/realtime). A call speaks one of them from its offer to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agent.events import Event
+from signaling import control
+from signaling.errors import BadMessage
+from signaling.realtime import session as realtime
+from signaling.realtime.narration import failure
+from signaling.realtime.refusal import Refused
+
+Command = control.Command | realtime.Command
+
+FAILED = "the call failed inside the server"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """`messages` for the client, in order; `commands` for the call."""
+
+    messages: list[str] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+
+
+class Tongue(Protocol):
+    """A protocol, as one call speaks it."""
+
+    def hello(self) -> Said:
+        """The first words."""
+
+    def tell(self, event: Event) -> Said:
+        """A fact of the call's."""
+
+    def take(self, message: str | bytes) -> Said:
+        """A client's message."""
+
+    def refuse(self, code: str, why: str) -> Said:
+        """What the client asked for is not done."""
+
+    def fail(self) -> Said:
+        """The call ends by a bug."""
+
+
+class Plain:
+    """The control channel of the page."""
+
+    def __init__(self, about: control.About, clock: Callable[[], float]) -> None:
+        self._about = about
+        self._clock = clock
+
+    def hello(self) -> Said:
+        return Said()
+
+    def tell(self, event: Event) -> Said:
+        message = control.render(event, self._about)
+        return Said([message] if message is not None else [])
+
+    def take(self, message: str | bytes) -> Said:
+        try:
+            command = control.parse(message)
+        except BadMessage as error:
+            return self.refuse(error.code, str(error))
+        if isinstance(command, control.Ping):
+            return Said([control.pong(at=self._age)])
+        return Said([], [command])
+
+    def refuse(self, code: str, why: str) -> Said:
+        return Said([control.error(code, why, at=self._age)])
+
+    def fail(self) -> Said:
+        return Said([control.error("internal", FAILED, at=self._age, fatal=True)])
+
+    @property
+    def _age(self) -> float:
+        return self._clock() - self._about.began
+
+
+class Realtime:
+    """OpenAI's protocol, over a data channel."""
+
+    def __init__(self, session: realtime.Session) -> None:
+        self.session = session
+
+    def hello(self) -> Said:
+        return _said(self.session.hello())
+
+    def tell(self, event: Event) -> Said:
+        return _said(self.session.tell(event))
+
+    def take(self, message: str | bytes) -> Said:
+        return _said(self.session.take(message))
+
+    def refuse(self, code: str, why: str) -> Said:
+        return _said(self.session.refuse(Refused(code, why)))
+
+    def fail(self) -> Said:
+        return _said(self.session.note(failure("internal", FAILED)))
+
+
+def _said(step: realtime.Step) -> Said:
+    return Said([realtime.write(event) for event in step.events], list(step.commands))
