@@ -65,11 +65,8 @@ class Resampler:
             self._stream = soxr.ResampleStream(source, target, 1, dtype="int16", quality=quality)
         self._taken = 0
         self._given = 0
-
-    @property
-    def owed(self) -> int:
+        self.owed = 0
         """Samples at the target rate that were put in and did not come out yet."""
-        return max(0, round(self._taken * self.target / self.source) - self._given)
 
     def feed(self, samples: Samples) -> Samples:
         """Take samples of shape (n,) and give those that are ready."""
@@ -84,12 +81,13 @@ class Resampler:
         owed = self.owed
         rest = self._stream.resample_chunk(np.zeros(0, np.int16), last=True)[:owed]
         self._stream.clear()
-        self._taken = self._given = 0
+        self._taken = self._given = self.owed = 0
         return np.asarray(rest, np.int16)
 
     def _account(self, taken: int, given: Samples) -> Samples:
         self._taken += taken
         self._given += len(given)
+        self.owed = max(0, round(self._taken * self.target / self.source) - self._given)
         return np.asarray(given, np.int16)
 
 

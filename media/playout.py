@@ -34,13 +34,13 @@ class Place:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Piece:
-    """Samples that wait; `offset`: where they begin in their clip."""
+    """Samples of which those before `begin` have left."""
 
     samples: Samples
     clip: Clip | None
-    offset: int
+    begin: int = 0
 
 
 Gains = npt.NDArray[np.float32]
@@ -60,8 +60,7 @@ class Playout:
         self._is_paused = False
         self._is_faded = False
         self._is_sounding = False
-        self.level: float | None = None
-        """dBFS of the frame that left last; None: nothing did."""
+        self._left: Samples | None = None
         self.place: Place | None = None
         """Where the frame that left last stands in a clip; None: in none, or it was changed."""
         self._last_words: Samples | None = None
@@ -75,6 +74,11 @@ class Playout:
     def queued(self) -> float:
         """Seconds of content that wait."""
         return (self._waiting + self._resampler.owed) / WIRE_RATE
+
+    @property
+    def level(self) -> float | None:
+        """dBFS of the frame that left last; None: nothing did."""
+        return None if self._left is None else level_db(self._left)
 
     @property
     def is_paused(self) -> bool:
@@ -122,11 +126,10 @@ class Playout:
         self._is_paused = False
 
     def next_frame(self) -> Samples | None:
-        """960 samples to send now; None when there is nothing to say."""
+        """960 samples to send now, not to be written to; None when there is nothing to say."""
         self.place = None
-        frame = self._next()
+        frame = self._left = self._next()
         self._is_sounding = frame is not None
-        self.level = None if frame is None else level_db(frame)
         return frame
 
     def _next(self) -> Samples | None:
@@ -154,31 +157,44 @@ class Playout:
 
     def _append(self, samples: Samples, clip: Clip | None = None) -> None:
         if len(samples):
-            self._pieces.append(_Piece(samples, clip, 0))
+            self._pieces.append(_Piece(samples, clip))
             self._waiting += len(samples)
 
     def _peek(self) -> Samples:
         """The next frame as it would sound, without the clock moving."""
         self._fill()
         frame = np.concatenate(
-            [*(piece.samples for piece in self._pieces), np.zeros(FRAME, np.int16)]
+            [*(piece.samples[piece.begin :] for piece in self._pieces), np.zeros(FRAME, np.int16)]
         )[:FRAME]
         return (frame * np.float32(self._gain)).astype(np.int16)
 
     def _take(self) -> Samples:
         self._fill()
+        first = self._pieces[0] if self._pieces else None
+        if first is None or len(first.samples) <= first.begin + FRAME:
+            return self._take_last()
+        begin, end = first.begin, first.begin + FRAME
+        first.begin = end
+        self._waiting -= FRAME
+        self._played += FRAME
+        if first.clip is not None:
+            self.place = Place(first.clip, begin // FRAME)
+        return first.samples[begin:end]
+
+    def _take_last(self) -> Samples:
+        """A frame with which the first piece is over, and perhaps more."""
         frame = np.zeros(FRAME, np.int16)
         filled = 0
         while filled < FRAME and self._pieces:
-            piece = self._pieces.popleft()
-            part = piece.samples[: FRAME - filled]
+            piece = self._pieces[0]
+            part = piece.samples[piece.begin : piece.begin + FRAME - filled]
             if piece.clip is not None and len(part) == FRAME:
-                self.place = Place(piece.clip, piece.offset // FRAME)
+                self.place = Place(piece.clip, piece.begin // FRAME)
             frame[filled : filled + len(part)] = part
             filled += len(part)
-            if len(part) < len(piece.samples):
-                rest = piece.samples[len(part) :]
-                self._pieces.appendleft(_Piece(rest, piece.clip, piece.offset + len(part)))
+            piece.begin += len(part)
+            if piece.begin == len(piece.samples):
+                self._pieces.popleft()
         self._waiting -= filled
         self._played += filled
         if not self._waiting and self.place is None:
