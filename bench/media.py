@@ -1,12 +1,15 @@
-"""What a second of call costs on the short path, beside its stock path and plain aiortc.
+"""What a second of call costs on the short path, beside its stock path, plain aiortc, and others.
 
     python -m bench.media [--calls 1,10,40] [--seconds 10] [--rounds 2] [--paths short,stock,aiortc]
-                          [--cycles 200] [--json FILE]
+                          [--cycles 200] [--peers] [--turns 8] [--json FILE]
 
 The server and the callers are processes of their own, each on its own core; CPU is the server's
 `getrusage`. The paths take turns within each round, so that what else the machine does meets all of
-them. *Late* is how much later a packet came than the earliest of its stream would have it; *to
-detector* is from a burst's packet leaving the caller to its chunk at the speech detector.
+them. With `--peers` other voice agent servers take theirs too (bench/media_peers).
+
+*Late* is how much later a packet came than the earliest of its stream would have it; *to detector*
+is from a burst's packet leaving the caller to its chunk at the speech detector; *voice to voice*
+from the caller's last packet of speech to the answer's first, with instant fake engines.
 """
 
 from __future__ import annotations
@@ -21,20 +24,25 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import numpy as np
 import pylibsrtp
 
-from bench.media_load import callers, encoded
+from bench.media_load import NotTaken, callers, encoded
+from bench.media_peers.environment import PEERS, NoPeers, python
 from bench.media_sound import bursts, speech
+from bench.media_turns import REPLY, voice_to_voice
 from media.opus import FRAME, Decoder, Encoder
 
+T = TypeVar("T")
 RESULT = Path(__file__).parent / "results" / "media.json"
+_PEERS_BEAR = 10
+"""Calls at once that another server is given at most."""
 _SETTLE = 1.5
 """Seconds that calls are left alone before they are measured."""
 
@@ -67,25 +75,58 @@ class Options:
     core: int
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Voice to voice of one path, milliseconds."""
+
+    path: str
+    clean: float
+    lossy: float
+
+
+class DidNotStart(Exception):
+    """A server that never answered, or can't be had."""
+
+
+def _command(path: str, options: Options, reply: float) -> list[str]:
+    """How the server of this path is started; its agent answers so many seconds, or as it does.
+
+    Raises DidNotStart."""
+    replying = ["--reply", str(reply)] if reply else []
+    if path in PEERS:
+        try:
+            return [str(python()), "-W", "ignore", "-m", *PEERS[path], *replying]
+        except NoPeers as error:
+            raise DidNotStart(str(error)) from error
+    flags = ["--disturb"] * options.disturb + ["--no-detector"] * (not options.detector)
+    module = [sys.executable, "-W", "ignore", "-m", "bench.media_server", "--path", path]
+    return [*module, *flags, *replying]
+
+
 @asynccontextmanager
-async def server(path: str, options: Options) -> AsyncIterator[str]:
-    """A server process on a free port; its address."""
+async def server(path: str, options: Options, *, reply: float = 0.0) -> AsyncIterator[str]:
+    """A server process on a free port; its address. Raises DidNotStart."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    flags = ["--disturb"] * options.disturb + ["--no-detector"] * (not options.detector)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "ignore", "-m", "bench.media_server", "--path", path,
-        "--port", str(port), "--core", str(options.core), *flags,
+        *_command(path, options, reply), "--port", str(port), "--core", str(options.core),
+        env={**os.environ, "LOGURU_LEVEL": "CRITICAL"},  # Pipecat tells much
     )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     try:
-        async with asyncio.timeout(60):
-            while not await _answers(url):  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.1)
+        try:
+            async with asyncio.timeout(60):
+                while not await _answers(url):
+                    if process.returncode is not None:
+                        raise DidNotStart(f"{path} ended with {process.returncode}")
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise DidNotStart(f"{path} does not answer") from None
         yield url
     finally:
-        process.terminate()
+        if process.returncode is None:
+            process.terminate()
         try:
             async with asyncio.timeout(10):
                 await process.wait()
@@ -137,6 +178,13 @@ async def measure(path: str, count: int, options: Options) -> Row:
         memory=(idle["rss"] - before["rss"]) / count / 2**20,
         threads=(idle["threads"] - before["threads"]) / count,
     )
+
+
+async def measure_turns(path: str, turns: int, options: Options) -> Wait:
+    """So many turns over a clean network, and as many with 2 % of the packets lost."""
+    async with server(path, options, reply=REPLY) as url:
+        clean = await voice_to_voice(url, turns, loss=0.0)
+        return Wait(path, clean, await voice_to_voice(url, turns, loss=0.02))
 
 
 async def _to_detector(url: str, seconds: float, *, loss: float) -> float:
@@ -215,11 +263,11 @@ def merged(rows: list[Row]) -> Row:
 
 def table(rows: list[Row]) -> str:
     head = (
-        "path    calls  CPU ms/call-s  heard %  late p50   p99 ms  to detector  2 % lost  "
+        "path          calls  CPU ms/call-s  heard %  late p50   p99 ms  to detector  2 % lost  "
         "connected  1st packet  MB/call  threads/call"
     )
     lines = [
-        f"{row.path:<7} {row.calls:>5.0f} {row.cpu:>14.1f} {row.heard:>8.0f} {row.late_p50:>9.1f} "
+        f"{row.path:<13} {row.calls:>5.0f} {row.cpu:>14.1f} {row.heard:>8.0f} {row.late_p50:>9.1f} "
         f"{row.late_p99:>8.1f} {row.to_detector:>9.0f} ms {row.to_detector_lossy:>6.0f} ms "
         f"{row.connected:>7.0f} ms {row.first_packet:>8.0f} ms {row.memory:>8.2f} "
         f"{row.threads:>13.1f}"
@@ -235,20 +283,15 @@ async def run(arguments: argparse.Namespace) -> None:
     kernel = sockets()
     print(f"libopus and libsrtp alone: {base:.1f} ms per call-second", flush=True)
     print(f"sending and receiving the datagrams alone: {kernel:.1f} ms", flush=True)
-    runs: dict[tuple[int, str], list[Row]] = defaultdict(list)
-    for _ in range(arguments.rounds):
-        for count in arguments.calls:
-            for path in arguments.paths:
-                row = await _pinned(cores, measure(path, count, options))
-                runs[count, path].append(row)
-                print(table([row]).splitlines()[1], flush=True)
-    rows = [merged(each) for each in runs.values()]
-    print("\nMedian of the rounds:\n" + table(rows))
+    paths = [*arguments.paths, *(PEERS if arguments.peers else ())]
+    rows = await _rows(arguments, paths, options, cores)
+    waits = await _waits(arguments, paths, options, cores)
     result: dict[str, Any] = {
         "floor_ms": base,
         "sockets_ms": kernel,
         "options": {"seconds": options.seconds, "disturbed": options.disturb},
-        "rows": [{name: getattr(row, name) for name in Row.__slots__} for row in rows],
+        "rows": [asdict(row) for row in rows],
+        "voice_to_voice": [asdict(wait) for wait in waits],
     }
     if arguments.cycles:
         result["slope"] = {path: await slope(path, arguments.cycles, options) for path in
@@ -258,7 +301,55 @@ async def run(arguments: argparse.Namespace) -> None:
     arguments.json.write_text(json.dumps(result, indent=1) + "\n")
 
 
-async def _pinned(cores: list[int], work: Awaitable[Row]) -> Row:
+async def _rows(
+    arguments: argparse.Namespace, paths: list[str], options: Options, cores: list[int]
+) -> list[Row]:
+    """Each path with each number of calls, in turns. A path that fails is left out from then on."""
+    runs: dict[tuple[int, str], list[Row]] = defaultdict(list)
+    for _ in range(arguments.rounds):
+        for count in arguments.calls:
+            for path in [path for path in paths if _can_bear(path, count)]:
+                try:
+                    row = await _pinned(cores, measure(path, count, options))
+                except (DidNotStart, NotTaken) as error:
+                    _leave_out(path, paths, error)
+                    continue
+                runs[count, path].append(row)
+                print(table([row]).splitlines()[1], flush=True)
+    rows = [merged(each) for each in runs.values()]
+    print("\nMedian of the rounds:\n" + table(rows), flush=True)
+    return rows
+
+
+async def _waits(
+    arguments: argparse.Namespace, paths: list[str], options: Options, cores: list[int]
+) -> list[Wait]:
+    """Voice to voice of each path that answers."""
+    waits = []
+    if arguments.turns:
+        print("\nvoice to voice, ms   clean   2 % lost", flush=True)
+    for path in [path for path in paths if arguments.turns and path != "aiortc"]:
+        try:
+            wait = await _pinned(cores, measure_turns(path, arguments.turns, options))
+        except (DidNotStart, NotTaken) as error:
+            _leave_out(path, paths, error)
+            continue
+        waits.append(wait)
+        print(f"{path:<19} {wait.clean:>6.0f} {wait.lossy:>10.0f}", flush=True)
+    return waits
+
+
+def _can_bear(path: str, calls: int) -> bool:
+    """The others are not called more often than they can be: a core is full long before."""
+    return path not in PEERS or calls <= _PEERS_BEAR
+
+
+def _leave_out(path: str, paths: list[str], error: Exception) -> None:
+    paths.remove(path)
+    print(f"{path} is left out: {error}", file=sys.stderr, flush=True)
+
+
+async def _pinned(cores: list[int], work: Awaitable[T]) -> T:
     """Run the callers on the last core; the server takes the first."""
     os.sched_setaffinity(0, {cores[-1]})
     try:
@@ -279,6 +370,8 @@ def main() -> None:
         "--paths", type=lambda text: text.split(","), default=["short", "stock", "aiortc"]
     )
     parser.add_argument("--cycles", type=int, default=0, help="connect and disconnect so often")
+    parser.add_argument("--peers", action="store_true", help="Pipecat and FastRTC too")
+    parser.add_argument("--turns", type=int, default=8, help="turns to measure voice to voice")
     parser.add_argument("--disturb", action="store_true", help="a CPU-heavy thread in the server")
     parser.add_argument("--no-detector", action="store_true", help="media alone, no Silero")
     parser.add_argument("--json", type=Path, default=RESULT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,6 +23,14 @@ from media.pacer import Pacer
 from media.packets import RtpPacket
 from media.rtp import ShortPath
 from media.track import Packet, SpeakerTrack
+
+
+class NotTaken(Exception):
+    """The server did not take the call, or sent nothing."""
+
+
+_PATIENCE = 20.0
+"""Seconds that a call may take to be connected and heard."""
 
 
 def encoded(samples: Samples) -> list[bytes]:
@@ -60,14 +68,17 @@ class Caller:
 
     def __init__(self, packets: Sequence[bytes], *, offset: int = 0, loss: float = 0.0) -> None:
         self.mouth = Mouth(packets, offset)
-        self.arrivals: list[tuple[float, int]] = []
-        """When each packet came, and its RTP timestamp."""
+        self.arrivals: list[tuple[float, int, bytes]] = []
+        """When each packet came, its RTP timestamp and payload."""
         self.connected = self.first_packet = 0.0
         """Seconds from the offer."""
         self._loss = loss
+        self._leave: Callable[[], None] | None = None
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         transceiver = self._pc.addTransceiver(self.mouth.track, direction="sendrecv")
         self._short: Any = ShortPath(transceiver, self.mouth, lambda samples: None)  # type: ignore[arg-type]  # a speaker's shape
+        # As real callers do; FastRTC hears nothing before.
+        self._pc.createDataChannel("control")
         self._is_up = asyncio.Event()
 
     async def call(self, session: aiohttp.ClientSession, url: str, pacer: Pacer) -> None:
@@ -75,7 +86,10 @@ class Caller:
         begun = time.monotonic()
         self._pc.on("connectionstatechange", self._look)
         await self._pc.setLocalDescription(await self._pc.createOffer())
-        async with session.post(url, json={"sdp": self._pc.localDescription.sdp}) as response:
+        offer = {"sdp": self._pc.localDescription.sdp}
+        async with session.post(url, json=offer) as response:
+            if response.status != 200:
+                raise NotTaken(f"HTTP {response.status} to the offer")
             answer = (await response.json())["sdp"]
         await self._pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         await self._is_up.wait()
@@ -87,7 +101,7 @@ class Caller:
         self._short.reception.tick = lambda now: None
 
         def note(packet: RtpPacket, now: float) -> None:
-            self.arrivals.append((time.monotonic(), packet.timestamp))
+            self.arrivals.append((time.monotonic(), packet.timestamp, packet.payload))
             first.set()
 
         self._short.reception.arrive = note
@@ -98,12 +112,13 @@ class Caller:
         self.first_packet = time.monotonic() - begun
 
     async def close(self) -> None:
-        self._leave()
+        if self._leave is not None:
+            self._leave()
         await self._pc.close()
 
     def lateness(self, since: float) -> list[float]:
         """Seconds by which each packet that came after `since` was later than the earliest."""
-        late = np.array([(at - stamp / 48_000) for at, stamp in self.arrivals if at > since])
+        late = np.array([at - stamp / 48_000 for at, stamp, _ in self.arrivals if at > since])
         return list(late - late.min()) if len(late) else []
 
     def _lose(self, outward: Any) -> None:
@@ -136,7 +151,11 @@ async def callers(
     async with aiohttp.ClientSession() as session:
         try:
             for caller in made:
-                await caller.call(session, f"{url}/offer", pacer)
+                try:
+                    async with asyncio.timeout(_PATIENCE):
+                        await caller.call(session, f"{url}/offer", pacer)
+                except TimeoutError:
+                    raise NotTaken(f"a call was not heard within {_PATIENCE} s") from None
             yield made
         finally:
             for caller in made:

@@ -5,6 +5,8 @@
 `short` and `stock` are this project's line on its two ways; `aiortc` is what a program does that
 only uses aiortc: frames of 48 kHz stereo out, frames in, a resampler. Each call's chunks go through
 the speech detector, and the agent talks the same recorded speech without end. There is no engine.
+With `--reply 0.5` the agent is quiet until the caller is: 0.2 s after the last speech it says so
+many seconds, as if its engines took no time.
 
     POST /offer {sdp} -> {sdp}      GET /usage -> {cpu, wall, rss, onsets, ...}   (then reset)
 """
@@ -44,6 +46,8 @@ from media.track import Ticks
 from media.voice import VoiceModel, VoiceSettings, load_voice_model
 
 _LOUD = 4_000
+_WAIT = 0.2
+"""Seconds of silence that end the caller's turn; the least of what the others wait."""
 
 
 class Talking(MediaStreamTrack):
@@ -69,11 +73,30 @@ class Talking(MediaStreamTrack):
         return frame
 
 
+class Answering:
+    """An agent whose engines take no time: speaks as soon as the caller's turn is over."""
+
+    def __init__(self, speaker: Speaker, seconds: float) -> None:
+        self._speaker = speaker
+        self._reply = AudioChunk(speech(22_050)[11_025 : 11_025 + int(seconds * 22_050)], 22_050)
+        self._spoken = self._silent = 0.0
+
+    async def feed(self, probability: float, seconds: float) -> None:
+        if probability >= 0.5:
+            self._spoken, self._silent = self._spoken + seconds, 0.0
+            return
+        self._silent += seconds
+        if self._spoken > 0.1 and self._silent >= _WAIT:
+            self._spoken = 0.0
+            await self._speaker.play(self._reply)
+
+
 class Server:
     """Calls without engines."""
 
-    def __init__(self, path: str, *, detect: bool) -> None:
+    def __init__(self, path: str, *, detect: bool, reply: float) -> None:
         self._path = path
+        self._reply = reply
         self._model: VoiceModel | None = load_voice_model(VoiceSettings()) if detect else None
         self._lateness: list[float] = []
         self._pacer = Pacer(self._lateness.append)
@@ -94,6 +117,7 @@ class Server:
         transceiver = pc.getTransceivers()[0]
         transceiver.direction = "sendrecv"
         microphone = Microphone()
+        speaker: Speaker | None = None
         if self._path == "aiortc":
             transceiver.sender.replaceTrack(Talking())
             carry: Callable[[], Coroutine[Any, Any, None]] = lambda: listen(  # noqa: E731 - a closure
@@ -109,13 +133,13 @@ class Server:
                 pacer=self._pacer,
                 settings=LineSettings(path="short" if self._path == "short" else "stock"),
             )
-            carry, tasks = line.run, [self._talk(speaker)]
+            carry, tasks = line.run, [] if self._reply else [self._talk(speaker)]
         await pc.setLocalDescription(await pc.createAnswer())
 
         @pc.on("connectionstatechange")
         async def changed() -> None:
             if pc.connectionState == "connected":
-                for work in (carry(), self._hear(microphone), *tasks):
+                for work in (carry(), self._hear(microphone, speaker), *tasks):
                     self._start(work)
             elif pc.connectionState in ("failed", "closed"):
                 self._peers.discard(pc)
@@ -138,13 +162,16 @@ class Server:
         except SpeakerClosed:
             return
 
-    async def _hear(self, microphone: Microphone) -> None:
+    async def _hear(self, microphone: Microphone, speaker: Speaker | None) -> None:
         detector = self._model.detector() if self._model else None
+        answering = Answering(speaker, self._reply) if speaker and self._reply else None
         quiet = 0
         async for chunk in microphone:
             self._chunks += 1
             if detector is not None:
-                detector.probability(chunk)
+                probability = detector.probability(chunk)
+                if answering is not None:
+                    await answering.feed(probability, chunk.seconds)
             if np.abs(chunk.samples).max(initial=0) > _LOUD:
                 if quiet > 10:
                     self._onsets.append(time.monotonic())
@@ -200,13 +227,14 @@ def main() -> None:
     parser.add_argument("--core", type=int)
     parser.add_argument("--no-detector", action="store_true")
     parser.add_argument("--disturb", action="store_true")
+    parser.add_argument("--reply", type=float, default=0.0, help="answer, in so many seconds")
     arguments = parser.parse_args()
     if arguments.core is not None:
         os.sched_setaffinity(0, {arguments.core})
     if arguments.disturb:
         threading.Thread(target=_disturb, daemon=True).start()
     loop = uvloop.new_event_loop()
-    server = Server(arguments.path, detect=not arguments.no_detector)
+    server = Server(arguments.path, detect=not arguments.no_detector, reply=arguments.reply)
     app = web.Application()
     app.add_routes(server.routes())
     web.run_app(
