@@ -16,7 +16,7 @@ import llama_cpp
 import numpy as np
 
 from agent.engines.llama.runtime import SYSTEM_PROMPTS, DecodeFailed, Entry
-from agent.engines.llama.settings import LlamaSettings, physical_cores
+from agent.engines.llama.settings import LlamaSettings, spare_cores
 from agent.errors import EngineMissing
 
 log = logging.getLogger(__name__)
@@ -200,7 +200,7 @@ def _make_context(runtime: LlamaCpp, model: Any, settings: LlamaSettings) -> Any
     params.kv_unified = True  # sequences share cells, so that a common beginning is held once
     params.swa_full = True  # a sliding window could not be rolled back
     params.n_batch = params.n_ubatch = runtime.batch
-    params.n_threads = params.n_threads_batch = settings.threads or physical_cores()
+    params.n_threads = params.n_threads_batch = settings.threads or spare_cores()
     kind = llama_cpp.GGML_TYPE_Q8_0 if settings.kv_type == "q8_0" else llama_cpp.GGML_TYPE_F16
     params.type_k = params.type_v = kind
     context = llama_cpp.llama_init_from_model(model, params)

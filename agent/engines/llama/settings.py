@@ -17,7 +17,8 @@ class LlamaSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     n_gpu_layers: int = Field(default=-1, ge=-1)
     """Layers of the model that go to the GPU; -1: all of them. Without a GPU: none."""
     threads: int = Field(default=0, ge=0, le=256)
-    """Threads of the CPU; 0: one for each physical core that this process may use."""
+    """Threads of the CPU; 0: one for each physical core that this process may use, but for one.
+    They wait for each other many times a token: one that gets no core stops them all."""
     context: int = Field(default=2048, ge=64, le=1_048_576)
     """Tokens of one conversation at most, its reply included; a longer one loses its oldest turns.
     A model that was trained for fewer has fewer."""
@@ -41,6 +42,11 @@ class LlamaSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """How much lower the priority of the model's threads is than that of the audio."""
     mmap: bool = True
     """Map the file instead of reading it: it loads at once, and processes share its memory."""
+
+
+def spare_cores() -> int:
+    """Physical cores but for the one that recognisers, voices and the event loop live on."""
+    return max(1, physical_cores() - 1)
 
 
 def physical_cores() -> int:

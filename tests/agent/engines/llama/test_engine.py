@@ -15,7 +15,7 @@ import pytest
 
 from agent.engines.llama import Llama, LlamaSettings
 from agent.engines.llama.scheduler import Scheduler
-from agent.engines.llama.settings import physical_cores
+from agent.engines.llama.settings import physical_cores, spare_cores
 from agent.engines.protocols import LanguageModel, Priority, ReplyRequest
 from agent.errors import EngineFailed, EngineMissing
 from bench.random_llama import TINY, write_llama
@@ -248,6 +248,10 @@ async def test_a_bug_in_the_thread_ends_its_replies_instead_of_hanging_them(
 
 def test_threads_are_as_many_as_cores_that_may_be_used() -> None:
     assert 1 <= physical_cores() <= (os.cpu_count() or 1)
+
+
+def test_a_core_is_left_to_the_rest_of_the_server() -> None:
+    assert spare_cores() == max(1, physical_cores() - 1)
 
 
 async def test_no_thread_is_left_after_the_close(random_model: Path) -> None:
