@@ -31,12 +31,11 @@ from agent.events import (
     ReplyDucked,
     SpeechStarted,
     SpeechStopped,
-    StageFailed,
     TurnDropped,
 )
 from agent.hearing import Hearing, Listener
 from agent.persona import Persona
-from agent.remark import Remark
+from agent.remark import Remark, report
 from agent.settings import TurnSettings
 from agent.turn import Answer, Dropped
 from media.audio import AudioChunk, level_db
@@ -98,7 +97,10 @@ class Call:
                 listening = tasks.create_task(self._listen())
                 if context.persona.greeting:
                     self._answering.remark(context.persona.greeting, turn=0)
-                await self._over.wait()
+                try:
+                    await self._over.wait()
+                finally:
+                    self._over.set()
                 listening.cancel()
                 if self._judging is not None:
                     self._judging.cancel()
@@ -120,6 +122,9 @@ class Call:
             return
         self._reason = reason
         self._leaving = True
+        await self._answering.abandon()
+        if self._over.is_set():  # hung up meanwhile: nobody listens
+            return
         await self._answering.last_words(self._context.persona.goodbye)
         self._over.set()
 
@@ -318,15 +323,7 @@ class Call:
         try:
             self._listener.open(turn=self._next_turn(), onset=self._loop_time(onset))
         except EngineError as error:
-            self._emit(
-                StageFailed(
-                    at=self._context.now(),
-                    turn=self._turn,
-                    stage=error.stage,
-                    message=str(error),
-                    recovered=False,
-                )
-            )
+            report(self._context, self._turn, error, recovered=False)
             self._answering.remark(self._context.persona.cannot_hear, turn=self._turn)
             return
         self._answering.new_turn()
