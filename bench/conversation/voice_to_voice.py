@@ -117,6 +117,7 @@ def _part(found: dict[str, list[Answered]], lost: dict[str, int]) -> Part:
         for share in (50, 95):
             rows.append(_row(name, answers, share))
     rest = percentile([each.rest for each in found["on"]], 50)
+    after = percentile([each.after for each in found["on"]], 50)
     return Part(
         name="voice_to_voice",
         title="Voice to voice: from the caller's last voiced sample to the agent's first sound",
@@ -125,7 +126,10 @@ def _part(found: dict[str, list[Answered]], lost: dict[str, int]) -> Part:
         "end of the turn.",
         columns=("speculation", "", "voice to voice", "wait", "rest", "ear", "after"),
         rows=rows,
-        targets=(Target("rest at the median, speculation on", rest, REST, "s"),),
+        targets=(
+            Target("after the end of the turn, at the median, speculation on", after, REST, "s"),
+            Target("the same with the ear", rest, REST, "s"),
+        ),
         pictures=[_picture(name, each) for name in found for each in found[name][:6]],
         data={name: [asdict(each) for each in answers] for name, answers in found.items()},
     )
