@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 
 import pytest
 
@@ -25,15 +26,29 @@ async def test_a_member_is_called_every_20_ms() -> None:
     assert [now for _, now in steps] == pytest.approx([tick * 0.02 for tick in range(51)])
 
 
-@virtual
-async def test_calls_are_spread_over_the_20_ms() -> None:
+async def first_moments(members: int) -> list[int]:
+    """The milliseconds of each member's first step, sorted."""
     pacer, clock = Pacer(), stopwatch()
     firsts: dict[int, float] = {}
-    for member in range(8):
-        pacer.join(lambda tick, now, member=member: firsts.setdefault(member, clock()), ignore)
+
+    def step(member: int, tick: int, now: float) -> None:
+        firsts.setdefault(member, clock())
+
+    for member in range(members):
+        pacer.join(partial(step, member), ignore)
     await asyncio.sleep(0.05)
-    moments = sorted(round(now * 1000) for now in firsts.values())
-    assert moments == [0, 0, 5, 5, 10, 10, 15, 15]
+    return sorted(round(now * 1000) for now in firsts.values())
+
+
+@virtual
+async def test_many_calls_are_spread_over_the_20_ms() -> None:
+    assert await first_moments(64) == [0] * 16 + [5] * 16 + [10] * 16 + [15] * 16
+
+
+@virtual
+async def test_a_few_calls_share_a_moment() -> None:
+    assert await first_moments(8) == [0] * 8
+    assert await first_moments(10) == [0] * 8 + [5] * 2
 
 
 @virtual
