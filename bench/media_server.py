@@ -44,6 +44,7 @@ from media.pacer import Pacer
 from media.speaker import Speaker, SpeakerClosed
 from media.track import Ticks
 from media.voice import VoiceModel, VoiceSettings, load_voice_model
+from server.tuning import tune
 
 _LOUD = 4_000
 _WAIT = 0.2
@@ -172,7 +173,7 @@ class Server:
                 probability = detector.probability(chunk)
                 if answering is not None:
                     await answering.feed(probability, chunk.seconds)
-            if np.abs(chunk.samples).max(initial=0) > _LOUD:
+            if chunk.samples.max(initial=0) > _LOUD:
                 if quiet > 10:
                     self._onsets.append(time.monotonic())
                 quiet = 0
@@ -237,6 +238,8 @@ def main() -> None:
     server = Server(arguments.path, detect=not arguments.no_detector, reply=arguments.reply)
     app = web.Application()
     app.add_routes(server.routes())
+    if arguments.path != "aiortc":
+        tune()
     web.run_app(
         app, host="127.0.0.1", port=arguments.port, loop=loop, print=None, handle_signals=True
     )
