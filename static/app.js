@@ -59,6 +59,7 @@ function main() {
   void learnAboutServer();
   session.addEventListener("state", showState);
   session.addEventListener("muted", showMute);
+  session.addEventListener("network", () => showPhase(document.body.dataset.phase ?? ""));
   session.addEventListener("microphone", (event) => meter("you", detailOf(event)));
   session.addEventListener("sound", (event) => void play(detailOf(event)));
   session.addEventListener("fact", (event) => take(detailOf(event)));
@@ -180,7 +181,7 @@ function beat() {
 /** @param {string} phase of a call, or the state of the page without one */
 function showPhase(phase) {
   document.body.dataset.phase = phase;
-  words.write(find("phase"), `phase-${phase}`);
+  words.write(find("phase"), `phase-${session.isSteady ? phase : "reconnecting"}`);
   buttons.interrupt.disabled = phase !== "speaking";
 }
 

@@ -81,7 +81,7 @@ export function read(text) {
   }
 }
 
-/** Emits `fact` (a CustomEvent whose detail is a Fact) and `close`. */
+/** Emits `message` for each that comes, `fact` (its detail is a Fact) when it is one, `close`. */
 export class Control extends EventTarget {
   #channel;
 
@@ -104,6 +104,7 @@ export class Control extends EventTarget {
 
   /** @param {unknown} data */
   #take(data) {
+    this.dispatchEvent(new Event("message"));
     const fact = typeof data === "string" ? read(data) : null;
     if (fact) this.dispatchEvent(new CustomEvent("fact", { detail: fact }));
   }

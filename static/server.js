@@ -22,6 +22,15 @@
  * @property {RTCIceServer[]} ice_servers
  */
 
+/**
+ * @typedef {object} Answer
+ * @property {"answer"} type
+ * @property {string} sdp
+ * @property {string} call_id
+ * @property {string} [resume_token]
+ * @property {number} [resume_within] seconds that the call is kept when its connection broke
+ */
+
 /** Seconds until an unanswered request counts as an unreachable server. */
 const PATIENCE = 20;
 
@@ -51,12 +60,30 @@ export async function info() {
 /**
  * Posts an offer; the answer carries the call's id.
  * @param {{sdp: string, language: string}} offer
- * @returns {Promise<{type: "answer", sdp: string, call_id: string}>}
+ * @returns {Promise<Answer>}
  */
 export async function answer({ sdp, language }) {
-  const body = JSON.stringify({ type: "offer", sdp, ...(language ? { language } : {}) });
+  return offer({ sdp, ...(language ? { language } : {}) }, PATIENCE * 1000);
+}
+
+/**
+ * Posts an offer that goes on in a call; `received` is how many of its control messages have come.
+ * @param {{sdp: string, callId: string, token: string, received: number}} offered
+ * @param {number} milliseconds that the server may take
+ * @returns {Promise<Answer>}
+ */
+export async function resume({ sdp, callId, token, received }, milliseconds) {
+  return offer({ sdp, call_id: callId, resume_token: token, received }, milliseconds);
+}
+
+/**
+ * @param {object} fields
+ * @param {number} milliseconds
+ */
+async function offer(fields, milliseconds) {
+  const body = JSON.stringify({ type: "offer", ...fields });
   const headers = { "Content-Type": "application/json" };
-  return (await ask("offer", { method: "POST", headers, body })).json();
+  return (await ask("offer", { method: "POST", headers, body }, milliseconds)).json();
 }
 
 /**
@@ -72,11 +99,12 @@ export async function free(callId) {
 /**
  * @param {string} address
  * @param {RequestInit} request
+ * @param {number} [milliseconds]
  */
-async function ask(address, request) {
+async function ask(address, request, milliseconds = PATIENCE * 1000) {
   let response;
   try {
-    response = await fetch(address, { ...request, signal: AbortSignal.timeout(PATIENCE * 1000) });
+    response = await fetch(address, { ...request, signal: AbortSignal.timeout(milliseconds) });
   } catch (cause) {
     throw new ServerError("unreachable", String(cause));
   }

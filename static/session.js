@@ -3,7 +3,7 @@
  * between, each told in plain words.
  *
  * Emits `state` (see State), `microphone` (a MediaStream, whenever it changes), and, of a call,
- * `fact`, `sound` and `muted`.
+ * `fact`, `sound`, `muted` and `network` (see isSteady).
  */
 
 import { Call } from "./call.js";
@@ -23,6 +23,8 @@ export class Session extends EventTarget {
   /** @type {State} */
   state = "idle";
   isMuted = false;
+  /** Whether the call's connection stands; it may be on its way over another network. */
+  isSteady = true;
   language = "";
   deviceId = "";
   /** @type {RTCIceServer[]} */
@@ -149,9 +151,13 @@ export class Session extends EventTarget {
     };
     call.addEventListener("connected", connected);
     call.addEventListener("unsteady", () => {
-      this.#notices.show(navigator.onLine ? "unsteady" : "offline");
+      this.#notices.show(navigator.onLine ? "reconnecting" : "offline");
+      this.#steady(false);
     });
-    call.addEventListener("steady", () => this.#notices.clear("unsteady", "offline"));
+    call.addEventListener("steady", () => {
+      this.#notices.clear("reconnecting", "offline");
+      this.#steady(true);
+    });
     call.addEventListener("sound", (event) => this.#pass(event));
     call.addEventListener("fact", (event) => {
       const fact = /** @type {CustomEvent<Fact>} */ (event).detail;
@@ -219,8 +225,15 @@ export class Session extends EventTarget {
     this.dispatchEvent(new Event("muted"));
   }
 
+  /** @param {boolean} isSteady */
+  #steady(isSteady) {
+    this.isSteady = isSteady;
+    this.dispatchEvent(new Event("network"));
+  }
+
   /** @param {State} state */
   #enter(state) {
+    this.isSteady = true;
     this.state = state;
     this.dispatchEvent(new Event("state"));
   }

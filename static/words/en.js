@@ -45,6 +45,7 @@ export const en = {
   "phase-hearing": "Hearing you",
   "phase-thinking": "Thinking",
   "phase-speaking": "Speaking",
+  "phase-reconnecting": "Reconnecting",
   "phase-ended": "The call is over",
 
   "said-you": "You: {text}",
@@ -97,8 +98,8 @@ export const en = {
   "notice-no-path-why": "The server answered, but no audio connection came about. A firewall may be closing UDP; a TURN server would help.",
   "notice-lost": "The connection was lost",
   "notice-lost-why": "The network or the server went away in the middle of the call.",
-  "notice-unsteady": "The connection is unsteady",
-  "notice-unsteady-why": "We hold the line for a moment.",
+  "notice-reconnecting": "Reconnecting…",
+  "notice-reconnecting-why": "Your network changed or stumbled. The conversation waits, and goes on where it was.",
   "notice-offline": "Your network is down",
   "notice-offline-why": "The call goes on if it comes back soon.",
   "notice-microphone-gone": "Your microphone is gone",

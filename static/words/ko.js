@@ -45,6 +45,7 @@ export const ko = {
   "phase-hearing": "듣는 중",
   "phase-thinking": "생각하는 중",
   "phase-speaking": "말하는 중",
+  "phase-reconnecting": "다시 연결하는 중",
   "phase-ended": "통화가 끝났어요",
 
   "said-you": "나: {text}",
@@ -97,8 +98,8 @@ export const ko = {
   "notice-no-path-why": "서버는 답했지만 음성 연결이 이루어지지 않았어요. 방화벽이 UDP를 막고 있을 수 있어요. TURN 서버가 있으면 돼요.",
   "notice-lost": "연결이 끊겼어요",
   "notice-lost-why": "통화 중에 네트워크나 서버가 사라졌어요.",
-  "notice-unsteady": "연결이 불안정해요",
-  "notice-unsteady-why": "잠시 회선을 붙잡고 있어요.",
+  "notice-reconnecting": "다시 연결하고 있어요…",
+  "notice-reconnecting-why": "네트워크가 바뀌었거나 잠깐 끊겼어요. 대화는 기다렸다가 하던 데서 이어져요.",
   "notice-offline": "네트워크가 끊겼어요",
   "notice-offline-why": "곧 돌아오면 통화가 이어져요.",
   "notice-microphone-gone": "마이크가 사라졌어요",

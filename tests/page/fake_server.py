@@ -179,6 +179,9 @@ class FakeServer:
                 headers=headers,
                 content_type="application/json",
             )
+        if "resume_token" in offer:
+            unknown = refusal(404, "unknown_call", "there is no such call")
+            return web.Response(status=404, text=unknown.text, content_type="application/json")
         call_id = str(len(self.offers))
         peer = RTCPeerConnection()
         self.calls[call_id] = peer
@@ -187,7 +190,8 @@ class FakeServer:
         await peer.setRemoteDescription(RTCSessionDescription(sdp=offer["sdp"], type="offer"))
         await peer.setLocalDescription(await peer.createAnswer())
         sdp = peer.localDescription.sdp
-        return web.json_response({"sdp": sdp, "type": "answer", "call_id": call_id})
+        resume = {"resume_token": "a token", "resume_within": 20.0}
+        return web.json_response({"sdp": sdp, "type": "answer", "call_id": call_id, **resume})
 
     def _open(self, channel: RTCDataChannel) -> None:
         channel.on("message", lambda text: self.received.append(json.loads(text)))
