@@ -26,11 +26,13 @@ from media.track import Packet, SpeakerTrack
 
 
 class NotTaken(Exception):
-    """The server did not take the call, or sent nothing."""
+    """The server did not take the call."""
 
 
 _PATIENCE = 20.0
-"""Seconds that a call may take to be connected and heard."""
+"""Seconds that a call may take to be connected."""
+_FIRST = 3.0
+"""Seconds that the first packet of a call is waited for."""
 
 
 def encoded(samples: Samples) -> list[bytes]:
@@ -71,7 +73,7 @@ class Caller:
         self.arrivals: list[tuple[float, int, bytes]] = []
         """When each packet came, its RTP timestamp and payload."""
         self.connected = self.first_packet = 0.0
-        """Seconds from the offer."""
+        """Seconds from the offer; no first packet comes from who has nothing to say."""
         self._loss = loss
         self._leave: Callable[[], None] | None = None
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -108,8 +110,12 @@ class Caller:
         if self._loss:
             self._lose(self._short._outward)
         self._leave = pacer.join(self._short.step, self._fail)
-        await first.wait()
-        self.first_packet = time.monotonic() - begun
+        try:
+            async with asyncio.timeout(_FIRST):
+                await first.wait()
+            self.first_packet = time.monotonic() - begun
+        except TimeoutError:
+            self.first_packet = float("nan")
 
     async def close(self) -> None:
         if self._leave is not None:
@@ -155,7 +161,7 @@ async def callers(
                     async with asyncio.timeout(_PATIENCE):
                         await caller.call(session, f"{url}/offer", pacer)
                 except TimeoutError:
-                    raise NotTaken(f"a call was not heard within {_PATIENCE} s") from None
+                    raise NotTaken(f"a call was not connected within {_PATIENCE} s") from None
             yield made
         finally:
             for caller in made:

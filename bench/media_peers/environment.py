@@ -22,6 +22,10 @@ PEERS: dict[str, tuple[str, ...]] = {
 }
 """Module and flags of each; `-eager` is with the most aggressive settings it has."""
 
+CLOCK_STANDS = ("fastrtc", "fastrtc-eager")
+"""Those whose RTP timestamps stand still while they say nothing: how late their packets are can't
+be told from them."""
+
 
 class NoPeers(Exception):
     """The environment could not be made; says what pip said."""
