@@ -368,7 +368,9 @@ class Call:
     # -- a silent caller ------------------------------------------------------------------------
 
     async def _mind_silence(self) -> None:
-        if self._is_held or self._hearing is not None or not self._answering.idle or self._leaving:
+        if self._is_held or not self._context.settings.silence.enabled:
+            return
+        if self._hearing is not None or not self._answering.idle or self._leaving:
             return
         persona = self._context.persona
         match self._silence.feed(self._context.now() - self._quiet_since):

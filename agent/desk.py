@@ -75,7 +75,8 @@ class Desk:
             history.say(text)
 
     def adjust(self, settings: TurnSettings) -> None:
-        """Hold the conversation by other settings: of the endpoint, the hearing and the reply.
+        """Hold the conversation by other settings: of the endpoint, the hearing and the reply,
+        and whether a silent caller is asked.
 
         Those of the endpoint need `Call.speak_language` after it."""
         self._context.settings = settings

@@ -158,7 +158,11 @@ class SessionConfig(BaseModel, frozen=True, extra="forbid"):
 
     def turn(self, base: TurnSettings) -> TurnSettings:
         """The conversation's settings, with what the client has set of them."""
-        changes: dict[str, Any] = {"endpoint": _endpoint(base.endpoint, self._detection)}
+        changes: dict[str, Any] = {
+            "endpoint": _endpoint(base.endpoint, self._detection),
+            # A client of the protocol may be silent for as long as it likes.
+            "silence": base.silence.model_copy(update={"enabled": False}),
+        }
         detection = self._detection
         if isinstance(detection, ServerVad) and detection.prefix_padding_ms is not None:
             margin = {"margin": detection.prefix_padding_ms / 1000}

@@ -89,3 +89,14 @@ def test_other_settings_are_in_effect_at_once(silence: float, sooner: bool) -> N
             assert (waited < 1.5) is sooner
 
     conversation()
+
+
+@virtual
+async def test_a_silent_caller_is_left_alone_when_that_is_wanted() -> None:
+    async with line() as it:
+        await it.wait_for(CallStarted)
+        base = TurnSettings()
+        quiet = base.silence.model_copy(update={"enabled": False})
+        it.call.desk.adjust(base.model_copy(update={"silence": quiet}))
+        await asyncio.sleep(60)
+        assert it.said == [] and it.phase == "listening"

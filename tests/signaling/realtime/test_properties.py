@@ -263,3 +263,4 @@ def test_an_update_reaches_the_conversation() -> None:
     assert command.persona.instructions == "Speak like a pirate."
     assert command.persona.voice == korean().voice
     assert command.turn.endpoint.waits().complete == 0.9
+    assert not command.turn.silence.enabled

@@ -1,0 +1,102 @@
+"""A real conversation in virtual time, and a client that does what it likes meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent.events import CallStarted
+from signaling.realtime.obedience import obey
+from signaling.realtime.session import Hear, Session
+from tests.agent.conversation import Line, line
+from tests.fakes import FakeModel
+from tests.signaling.realtime.rules import Referee
+from tests.signaling.realtime.test_properties import session
+from tests.virtual_time import virtual
+
+STORY = "Well, it is a long story. It begins with a king. He had three sons and one horse."
+
+SAID = st.sampled_from(["What time is it?", "Uh-huh.", "I would like to", "Stop, wait a moment!"])
+TYPED = {
+    "type": "conversation.item.create",
+    "item": {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hm?"}]},
+}
+ASKED = st.sampled_from(
+    [
+        TYPED,
+        {"type": "response.create"},
+        {"type": "response.cancel"},
+        {"type": "output_audio_buffer.clear"},
+        {"type": "session.update", "session": {"instructions": "Be long."}},
+        {"type": "conversation.item.truncate"},
+    ]
+)
+SCRIPTS = st.lists(st.tuples(st.floats(0.05, 1.5), SAID | ASKED), min_size=1, max_size=8)
+
+
+class Client:
+    """A session beside a call: tells it on, obeys it."""
+
+    def __init__(self, it: Line, session: Session) -> None:
+        self.it = it
+        self.session = session
+        self.referee = Referee()
+        self._told = 0
+
+    async def follow(self) -> None:
+        """Tell what happened since; do what follows from it."""
+        while self._told < len(self.it.events):
+            event = self.it.events[self._told]
+            self._told += 1
+            await self.act(self.session.tell(event))
+
+    async def act(self, step: Any) -> None:
+        for told in step.events:
+            self.referee.see(told)
+        for command in step.commands:
+            assert not isinstance(command, Hear)
+            await obey(command, self.it.call)
+
+    async def ask(self, event: dict[str, Any]) -> None:
+        if event["type"] == "conversation.item.truncate":
+            spoken = self.referee.of("response.output_item.added")
+            item_id = spoken[-1]["item"]["id"] if spoken else "none"
+            event = {**event, "item_id": item_id, "content_index": 0, "audio_end_ms": 100}
+        await self.follow()
+        await self.act(self.session.take(json.dumps(event)))
+
+    async def watch(self) -> None:
+        while True:
+            await self.follow()
+            await asyncio.sleep(0.01)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(SCRIPTS)
+def test_the_rules_hold_in_a_real_conversation(script: list[tuple[float, Any]]) -> None:
+    @virtual
+    async def conversation() -> None:
+        async with line(model=FakeModel(STORY, "Yes.", "All right then.")) as it:
+            await it.wait_for(CallStarted)
+            client = Client(it, session("webrtc"))
+            await client.act(client.session.hello())
+            watching = asyncio.create_task(client.watch())
+            for pause, happening in script:
+                await asyncio.sleep(pause)
+                if isinstance(happening, str):
+                    it.ear.say(happening)
+                else:
+                    await client.ask(happening)
+            await asyncio.sleep(3.0)
+            watching.cancel()
+        await client.follow()
+        client.referee.close()
+        answers = client.referee.of("conversation.item.input_audio_transcription.completed")
+        committed = {e["item_id"] for e in client.referee.of("input_audio_buffer.committed")}
+        assert {e["item_id"] for e in answers} <= committed
+
+    conversation()

@@ -1,0 +1,77 @@
+"""What comes to the doors and should not."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import aiohttp
+import pytest
+
+from server.app import SOCKETS
+from tests.signaling.realtime.test_websocket import home
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["", "null", "[]", "{", '{"type": 1}', '{"type": "x"}', "[" * 5000, '{"type":"session.update"}',
+     '{"type":"input_audio_buffer.append","audio":"\\u0000"}',
+     '{"type":"session.update","session":{"audio":7}}'],
+)  # fmt: skip
+async def test_nonsense_is_answered_by_an_error_and_the_call_goes_on(message: str) -> None:
+    async with home("x") as (url, _), aiohttp.ClientSession() as http:
+        async with http.ws_connect(f"{url}/v1/realtime") as socket:
+            assert (await socket.receive_json(timeout=10))["type"] == "session.created"
+            for _ in range(3):
+                await socket.send_str(message)
+                told = await socket.receive_json(timeout=10)
+                assert told["type"] == "error" and told["error"]["message"]
+            await socket.send_bytes(b'{"type": "input_audio_buffer.clear"}')
+            assert (await socket.receive_json(timeout=10))["type"] == "input_audio_buffer.cleared"
+
+
+async def test_a_message_without_end_closes_the_socket_alone() -> None:
+    async with home("x") as (url, app), aiohttp.ClientSession() as http:
+        async with http.ws_connect(f"{url}/v1/realtime") as bad:
+            async with http.ws_connect(f"{url}/v1/realtime") as good:
+                await bad.receive_json(timeout=10)
+                await good.receive_json(timeout=10)
+                with suppress(ConnectionError):
+                    await bad.send_str(" " * (5 << 20))
+                assert (await bad.receive(timeout=10)).type in (
+                    aiohttp.WSMsgType.CLOSE,
+                    aiohttp.WSMsgType.CLOSED,
+                    aiohttp.WSMsgType.ERROR,
+                )
+                await good.send_str('{"type": "input_audio_buffer.clear"}')
+                told = await good.receive_json(timeout=10)
+                assert told["type"] == "input_audio_buffer.cleared"
+                assert len(app[SOCKETS]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("client_secrets", "[", 400),
+        ("client_secrets", "[1]", 400),
+        ("client_secrets", '{"expires_after": {"seconds": 1}}', 400),
+        ("client_secrets", '{"session": {"type": "realtime", "nonsense": 1}}', 400),
+        ("client_secrets", "", 200),
+        ("sessions", '{"voice": "echo", "temperature": 1}', 200),
+        ("calls", "v=0", 415),
+        ("calls/nobody/hangup", "", 404),
+    ],
+)
+async def test_http_is_answered_in_one_form(path: str, body: str, status: int) -> None:
+    async with home("x") as (url, _), aiohttp.ClientSession() as http:
+        headers = {"Content-Type": "application/json"}
+        async with http.post(f"{url}/v1/realtime/{path}", data=body, headers=headers) as reply:
+            assert reply.status == status
+            told = await reply.json()
+            assert status == 200 or told["error"]["message"]
+
+
+async def test_a_page_of_another_site_gets_nothing() -> None:
+    async with home("x") as (url, _), aiohttp.ClientSession() as http:
+        headers = {"Origin": "https://evil.example"}
+        async with http.post(f"{url}/v1/realtime/client_secrets", headers=headers) as reply:
+            assert reply.status == 403
