@@ -35,6 +35,9 @@ MAX_SYLLABLES_PER_SECOND = 11.0
 """Faster than this nobody speaks (fast English and Korean are at 7 to 8)."""
 KNOWN_SYLLABLES_PER_SECOND = 9.0
 """A phrase known to be hallucinated needs the voice of somebody who says it, be it in haste."""
+SPARSE_SYLLABLES_PER_SECOND = 1.3
+"""Slower than this nobody speaks while there is voice: murmurs of a room, of which a word or two
+were made. Counts from two seconds of voice, when the recogniser doubts what it understood."""
 UNSURE_CONFIDENCE = 0.4
 """Under this confidence a known phrase needs 2.5 times the voice, and a lone letter is rubbish."""
 MAX_REPEATS = 4
@@ -58,6 +61,8 @@ def is_hallucination(
     if _repeats(said, speech_seconds):
         return True
     unsure = confidence < UNSURE_CONFIDENCE
+    if unsure and speech_seconds >= 2 and syllables < SPARSE_SYLLABLES_PER_SECOND * speech_seconds:
+        return True
     if len(said) == 1 and len(said[0]) == 1 and said[0].isascii() and said[0].isalpha():
         return speech_seconds < (0.3 if unsure else 0.12)
     if _known(" ".join(said), language):

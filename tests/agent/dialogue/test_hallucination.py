@@ -62,3 +62,14 @@ def test_a_hallucination_is_known_by_the_voice_that_is_missing(
     language: str, text: str, confidence: float, voiced: float, is_one: bool
 ) -> None:
     assert is_hallucination(text, language, confidence, voiced) is is_one
+
+
+def test_a_few_doubtful_words_of_a_long_murmur_were_not_said() -> None:
+    assert is_hallucination("what what", "en", confidence=0.04, speech_seconds=3.9)
+    assert is_hallucination("to i've had what", "en", confidence=0.3, speech_seconds=3.6)
+
+
+def test_slow_words_that_are_understood_well_or_fill_their_voice_were_said() -> None:
+    assert not is_hallucination("what what", "en", confidence=0.9, speech_seconds=3.9)
+    assert not is_hallucination("stop", "en", confidence=0.2, speech_seconds=0.32)
+    assert not is_hallucination("the archive see", "en", confidence=0.1, speech_seconds=1.5)
