@@ -15,7 +15,7 @@ from signaling.client import Caller
 DELAYS = (0.5, 1.0, 2.0, 4.0)
 QUESTIONS = (
     "whatstheweatherlike", "what-time-it-is.flac", "who-would-you-like-to-call",
-    "please-hang-up-and-try-again", "nobody-but-chickens", "someone-you-trust1",
+    "please-hang-up-and-try-again",
 )  # fmt: skip
 REPLY = "Well, it will be warm and sunny today. There may be some rain tomorrow."
 
