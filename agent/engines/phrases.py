@@ -32,8 +32,8 @@ class PhraseSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docst
     """Whether phrases are kept at all."""
     capacity: int = Field(default=32_000_000, ge=0)
     """Bytes of audio that are kept; the least recently used phrase goes first."""
-    lifetime: float = Field(default=3600.0, gt=0)
-    """Seconds that a phrase is kept."""
+    lifetime: float = Field(default=7 * 86_400.0, gt=0)
+    """Seconds that a phrase is kept after it was last said."""
     longest: int = Field(default=160, ge=1)
     """Characters of the longest text that is kept: long ones are rarely said twice."""
     patience: float = Field(default=0.1, ge=0)
@@ -75,7 +75,10 @@ class PhrasesInMemory:
         return self._phrases.currsize
 
     async def get(self, key: PhraseKey) -> Phrase | None:
-        return self._phrases.get(key)
+        phrase = self._phrases.get(key)
+        if phrase is not None:
+            self._phrases[key] = phrase  # said again: its time begins anew
+        return phrase
 
     async def put(self, key: PhraseKey, phrase: Phrase) -> None:
         if _bytes(phrase) <= self._phrases.maxsize:

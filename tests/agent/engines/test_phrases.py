@@ -179,6 +179,20 @@ def test_phrases_are_forgotten_by_size_and_age() -> None:
     run_virtual(main())
 
 
+def test_a_phrase_that_is_said_now_and_then_is_kept() -> None:
+    """A greeting that was made at the start is still there on a busy day's evening."""
+
+    async def main() -> None:
+        inner = Voice()
+        voice = cached(inner, lifetime=100)
+        for _ in range(5):
+            await spoken(voice, "hello")
+            await asyncio.sleep(60)
+        assert inner.begun == ["hello"]
+
+    run_virtual(main())
+
+
 def test_what_does_not_fit_is_not_kept() -> None:
     async def main() -> None:
         inner = Voice()
