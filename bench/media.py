@@ -22,19 +22,18 @@ import socket
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
 
-import aiohttp
 import numpy as np
 import pylibsrtp
 
 from bench.media_load import NotTaken, callers, encoded
-from bench.media_peers.environment import CLOCK_STANDS, PEERS, NoPeers, python
+from bench.media_peers.environment import CLOCK_STANDS, PEERS
+from bench.media_process import DidNotStart, Options, server, usage
 from bench.media_sound import bursts, speech
 from bench.media_turns import REPLY, voice_to_voice
 from media.opus import FRAME, Decoder, Encoder
@@ -68,14 +67,6 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    seconds: float
-    disturb: bool
-    detector: bool
-    core: int
-
-
-@dataclass(frozen=True, slots=True)
 class Wait:
     """Voice to voice of one path, milliseconds."""
 
@@ -84,83 +75,19 @@ class Wait:
     lossy: float
 
 
-class DidNotStart(Exception):
-    """A server that never answered, or can't be had."""
-
-
-def _command(path: str, options: Options, reply: float) -> list[str]:
-    """How the server of this path is started; its agent answers so many seconds, or as it does.
-
-    Raises DidNotStart."""
-    replying = ["--reply", str(reply)] if reply else []
-    if path in PEERS:
-        try:
-            return [str(python()), "-W", "ignore", "-m", *PEERS[path], *replying]
-        except NoPeers as error:
-            raise DidNotStart(str(error)) from error
-    flags = ["--disturb"] * options.disturb + ["--no-detector"] * (not options.detector)
-    module = [sys.executable, "-W", "ignore", "-m", "bench.media_server", "--path", path]
-    return [*module, *flags, *replying]
-
-
-@asynccontextmanager
-async def server(path: str, options: Options, *, reply: float = 0.0) -> AsyncIterator[str]:
-    """A server process on a free port; its address. Raises DidNotStart."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        *_command(path, options, reply), "--port", str(port), "--core", str(options.core),
-        env={**os.environ, "LOGURU_LEVEL": "CRITICAL"},  # Pipecat tells much
-    )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    try:
-        try:
-            async with asyncio.timeout(60):
-                while not await _answers(url):
-                    if process.returncode is not None:
-                        raise DidNotStart(f"{path} ended with {process.returncode}")
-                    await asyncio.sleep(0.1)
-        except TimeoutError:
-            raise DidNotStart(f"{path} does not answer") from None
-        yield url
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        try:
-            async with asyncio.timeout(10):
-                await process.wait()
-        except TimeoutError:  # aiortc's threads keep it
-            process.kill()
-            await process.wait()
-
-
-async def _answers(url: str) -> bool:
-    try:
-        await _usage(url)
-    except aiohttp.ClientError:
-        return False
-    return True
-
-
-async def _usage(url: str) -> dict[str, Any]:
-    async with aiohttp.ClientSession() as session, session.get(f"{url}/usage") as response:
-        return dict(await response.json())
-
-
 async def measure(path: str, count: int, options: Options) -> Row:
     """One run: `count` calls of speech both ways, then one call of bursts, clean and lossy."""
     async with server(path, options) as url:
         async with callers(1, url, encoded(speech(48_000))):
             await asyncio.sleep(_SETTLE)  # what is loaded once is no call's memory
         await asyncio.sleep(1.0)
-        before = await _usage(url)
+        before = await usage(url)
         async with callers(count, url, encoded(speech(48_000))) as calls:
             await asyncio.sleep(_SETTLE)
-            idle = await _usage(url)
+            idle = await usage(url)
             since = time.monotonic()
             await asyncio.sleep(options.seconds)
-            used = await _usage(url)
+            used = await usage(url)
             noted = [] if path in CLOCK_STANDS else calls
             late = np.array([late for call in noted for late in call.lateness(since)] or [np.nan])
         to_detector = await _to_detector(url, options.seconds, loss=0.0)
@@ -192,9 +119,9 @@ async def _to_detector(url: str, seconds: float, *, loss: float) -> float:
     """Milliseconds from the burst's first packet to its chunk, median of all bursts."""
     async with callers(1, url, encoded(bursts(48_000, 1)), loss=loss) as (call,):
         await asyncio.sleep(1.0)
-        await _usage(url)
+        await usage(url)
         await asyncio.sleep(max(seconds, 5.0))
-        heard = (await _usage(url))["onsets"]
+        heard = (await usage(url))["onsets"]
         ways = [
             min(onset - begun for onset in heard if onset >= begun)
             for begun in call.mouth.begun
@@ -212,8 +139,8 @@ async def slope(path: str, cycles: int, options: Options) -> dict[str, float]:
             async with callers(10, url, packets):
                 await asyncio.sleep(0.05)
             await asyncio.sleep(0.1)
-            sizes.append((cycle + 10, (await _usage(url))["rss"]))
-        left = await _usage(url)
+            sizes.append((cycle + 10, (await usage(url))["rss"]))
+        left = await usage(url)
     warm = np.array(sizes[len(sizes) // 3 :], float)
     (gradient, _), covariance = np.polyfit(warm[:, 0], warm[:, 1], 1, cov=True)
     return {
