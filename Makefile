@@ -1,7 +1,7 @@
 # make run     install what is needed, then serve http://localhost:8080 (ARGS="--port 8081")
 # make test    install what the tests need, then run them all (ARGS="tests/server -k config")
 # make check   ruff, mypy --strict, import-linter
-# make bench   hold conversations over WebRTC and measure them (ARGS="--quick")
+# make bench   time each turn over WebRTC, then hold conversations (ARGS="--quick")
 # make clean   remove the virtual environment and every cache; models stay
 #
 # PYTHON=python3.12 chooses the interpreter, CUDA=1 builds llama.cpp for an NVIDIA GPU.
@@ -40,6 +40,7 @@ check: install-dev
 	$(BIN)/lint-imports
 
 bench: install-dev
+	@$(BIN)/python -m bench.turns
 	@$(BIN)/python -m bench.conversation $(ARGS)
 
 clean:
