@@ -16,7 +16,7 @@ from agent.settings import TurnSettings
 from signaling.realtime.session import Configure, House, Interrupt, Session, Transport
 from tests.signaling.realtime.rules import Referee
 
-TURNS = st.integers(0, 3)
+TURNS = st.integers(1, 2)
 TEXTS = st.sampled_from(["", "what time is it", "what time", "It is noon.", "안녕하세요"])
 
 
@@ -264,3 +264,52 @@ def test_an_update_reaches_the_conversation() -> None:
     assert command.persona.voice == korean().voice
     assert command.turn.endpoint.waits().complete == 0.9
     assert not command.turn.silence.enabled
+
+
+def test_a_barge_in_is_told_before_the_turn_that_it_began() -> None:
+    it, referee = session("webrtc"), Referee()
+    facts = [
+        events.CallStarted(at=1.0, language="en"),
+        events.ReplySpoken(at=2.0, turn=0, text="Once upon a time.", seconds=2.0),
+        events.SpeechStarted(at=2.5, turn=1, onset=2.3),
+        events.SpeechStopped(at=4.0, turn=1, speech_end=3.6),
+    ]
+    told = [each for fact in facts for each in it.tell(fact).events]
+    for each in told:
+        referee.see(each)
+    kinds = [each["type"] for each in told]
+    assert kinds.index("input_audio_buffer.speech_started") < kinds.index("response.done")
+    assert kinds.index("output_audio_buffer.cleared") < kinds.index("input_audio_buffer.committed")
+    assert referee.of("input_audio_buffer.speech_started")[0]["audio_start_ms"] == 1300
+
+
+def test_an_uh_huh_is_not_told() -> None:
+    it = session()
+    it.tell(events.ReplySpoken(at=2.0, turn=0, text="Once upon a time.", seconds=2.0))
+    assert not it.tell(events.SpeechStarted(at=2.5, turn=1, onset=2.3)).events
+    assert not it.tell(events.TurnDropped(at=3.0, turn=1, reason="backchannel")).events
+
+
+def test_a_turn_taken_back_leaves_no_trace() -> None:
+    it, referee = session(), Referee()
+    facts = [
+        events.SpeechStarted(at=2.0, turn=1, onset=1.8),
+        events.SpeechStopped(at=3.0, turn=1, speech_end=2.8),
+        events.FinalTranscript(at=3.0, turn=1, text="what time", language="en", confidence=1.0),
+        events.SpeechStarted(at=3.2, turn=1, onset=3.1),
+        events.SpeechStopped(at=4.0, turn=1, speech_end=3.8),
+        events.FinalTranscript(
+            at=4.0, turn=1, text="what time is it", language="en", confidence=1.0
+        ),
+    ]
+    for fact in facts:
+        for each in it.tell(fact).events:
+            referee.see(each)
+    first, second = (each["item_id"] for each in referee.of("input_audio_buffer.committed"))
+    assert [each["item_id"] for each in referee.of("conversation.item.deleted")] == [first]
+    transcripts = referee.of("conversation.item.input_audio_transcription.completed")
+    assert [(each["item_id"], each["transcript"]) for each in transcripts] == [
+        (first, "what time"),
+        (second, "what time is it"),
+    ]
+    assert referee.of("response.done")[0]["response"]["status"] == "cancelled"
