@@ -70,6 +70,11 @@ class Reorder(Generic[PacketT]):
     def put(self, packet: PacketT, now: float) -> None:
         """A packet arrived."""
         number = packet.sequence_number
+        if number == self._expected and not self._waiting:
+            self._stray = None  # in order, as nearly all are
+            self._wait *= _FORGET
+            self._waiting[number] = (packet, now)
+            return
         if self._expected is None:
             self._expected = number
         distance = ahead(number, self._expected, 16)
