@@ -17,6 +17,7 @@ import argparse
 import asyncio
 import os
 import resource
+import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -47,6 +48,8 @@ from media.voice import VoiceModel, VoiceSettings, load_voice_model
 from server.tuning import tune
 
 _LOUD = 4_000
+_NICENESS = 5
+"""As the engines' threads have by default."""
 _WAIT = 0.2
 """Seconds of silence that end the caller's turn; the least of what the others wait."""
 
@@ -213,7 +216,10 @@ def _resident() -> int:
 
 
 def _disturb() -> None:
-    """An engine: native work that leaves the GIL free, and a little Python between."""
+    """An engine: native work that leaves the GIL free, and a little Python between. Like the
+    engines' threads it stands behind the loop's."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
     matrix = np.random.default_rng(1).standard_normal((400, 400))
     while True:
         matrix = matrix @ matrix
