@@ -15,11 +15,11 @@ from agent.context import Context, Detector, Ear, Engines, Mouth
 from agent.desk import Desk
 from agent.dialogue.backchannel import is_backchannel
 from agent.dialogue.barge_in import BargeIn, Verdict
-from agent.dialogue.echo import EchoGate
 from agent.dialogue.endpointer import Ended, Endpointer, Paused, Resumed, Started
 from agent.dialogue.hallucination import is_hallucination
 from agent.dialogue.phase import Phase
 from agent.dialogue.silence import Patience, Silence
+from agent.ear import CallersVoice
 from agent.engines.protocols import Priority, ReplyRequest, TurnJudge
 from agent.errors import EngineError
 from agent.events import (
@@ -38,11 +38,8 @@ from agent.persona import Persona
 from agent.remark import Remark, report
 from agent.settings import TurnSettings
 from agent.turn import Answer, Dropped
-from media.audio import AudioChunk, level_db
+from media.audio import AudioChunk
 from media.speaker import SpeakerClosed
-
-ECHO_PROBABILITY = 0.1
-"""What is left of the probability of speech when the sound is the agent's own."""
 
 
 class Call:
@@ -63,7 +60,7 @@ class Call:
         self._context = Context(call_id, persona, engines, speaker, settings, emit)
         self._answering = Answering(self._context, on_done=self._act_is_over)
         self.desk = Desk(self._context, self._answering, self._next_turn)
-        self._detector = detector
+        self._voice = CallersVoice(detector, speaker, settings.echo)
         self._microphone = microphone
         self._over = asyncio.Event()
         self._reason = "hangup"
@@ -71,13 +68,12 @@ class Call:
         self._listener = Listener(self._context, on_partial=self._on_partial)
         self._silence = Silence(settings.silence)
         self._quiet_since = 0.0
-        self._echo = EchoGate(settings.echo)
-        self._echoing = 0.0
-        """Seconds for which the agent's last sound may still come back."""
         self._leaving = False
         self._is_held = False
         self._overlap = False
         """The utterance in the ear began while the agent was audible, and is no turn yet."""
+        self._deaf = False
+        """The recogniser refused the utterance: nothing here knows its language."""
         self._verdict: Verdict | None = None
         self._judging: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup
@@ -157,7 +153,7 @@ class Call:
 
     async def _hear(self, chunk: AudioChunk) -> None:
         position = self._endpointer.position
-        probability = self._voice_in(chunk)
+        probability = self._voice.probability(chunk)
         self._listener.take(chunk, position)
         signal = self._endpointer.feed(probability, chunk.seconds)
         match signal:
@@ -174,20 +170,6 @@ class Call:
             await self._weigh(verdict or self._barge_in.feed(probability, chunk.seconds))
         elif signal is None:
             await self._mind_silence()
-
-    def _voice_in(self, chunk: AudioChunk) -> float:
-        """The probability that the caller speaks: the agent's own voice coming back is not theirs.
-
-        Loudness is asked for only while there is something to come back."""
-        probability = self._detector.probability(chunk)
-        sent = self._context.mouth.level
-        if sent is not None or self._echoing:
-            self._echoing = 0.5 if sent is not None else max(0.0, self._echoing - chunk.seconds)
-            level = level_db(chunk.samples)
-            self._echo.feed(level, sent, chunk.seconds)
-            if probability > ECHO_PROBABILITY and self._echo.is_echo(level, sent):
-                return ECHO_PROBABILITY
-        return probability
 
     # -- what it means --------------------------------------------------------------------------
 
@@ -244,6 +226,7 @@ class Call:
         self._listener.pause()
         hearing = self._hearing
         if hearing is None:
+            self._say_what_is_missing()
             return
         hearing.voiced = signal.speech
         settings = self._context.settings.hearing
@@ -258,6 +241,12 @@ class Call:
                 SpeechStopped(at=self._context.now(), turn=hearing.turn, speech_end=speech_end)
             )
             await self._answering.commit(hearing, speech_end=speech_end)
+
+    def _say_what_is_missing(self) -> None:
+        """A caller whom nothing here understands is told so, each time, when they have finished."""
+        if self._deaf:
+            self._silence.reset()
+            self._answering.remark(self._context.persona.cannot_hear, turn=self._turn)
 
     async def _is_turn(self, hearing: Hearing) -> bool:
         """Words that began over the agent's: are they meant for it, or only company?"""
@@ -324,8 +313,9 @@ class Call:
             self._listener.open(turn=self._next_turn(), onset=self._loop_time(onset))
         except EngineError as error:
             report(self._context, self._turn, error, recovered=False)
-            self._answering.remark(self._context.persona.cannot_hear, turn=self._turn)
+            self._deaf = True
             return
+        self._deaf = False
         self._answering.new_turn()
 
     async def _on_partial(self, text: str, stable: str) -> None:

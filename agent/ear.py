@@ -1,0 +1,37 @@
+"""Whether the caller speaks: what the detector says, less the agent's own voice coming back."""
+
+from __future__ import annotations
+
+from agent.context import Detector, Mouth
+from agent.dialogue.echo import EchoGate, EchoSettings
+from media.audio import AudioChunk, level_db
+
+ECHO_PROBABILITY = 0.1
+"""What is left of the probability of speech when the sound is the agent's own."""
+TAIL = 0.5
+"""Seconds for which the agent's last sound may still come back."""
+
+
+class CallersVoice:
+    """One call's detector behind its echo gate."""
+
+    def __init__(self, detector: Detector, mouth: Mouth, settings: EchoSettings) -> None:
+        self._detector = detector
+        self._mouth = mouth
+        self._echo = EchoGate(settings)
+        self._coming_back = 0.0
+
+    def probability(self, chunk: AudioChunk) -> float:
+        """The probability that the caller speaks in this chunk (16 kHz).
+
+        Loudness is asked for only while there is something to come back."""
+        probability = self._detector.probability(chunk)
+        sent = self._mouth.level
+        if sent is None and not self._coming_back:
+            return probability
+        self._coming_back = TAIL if sent is not None else max(0, self._coming_back - chunk.seconds)
+        level = level_db(chunk.samples)
+        self._echo.feed(level, sent, chunk.seconds)
+        if probability > ECHO_PROBABILITY and self._echo.is_echo(level, sent):
+            return ECHO_PROBABILITY
+        return probability
