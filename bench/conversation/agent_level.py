@@ -26,8 +26,8 @@ class Levels:
     db: Sequence[float]
 
     def usual(self, before: float) -> float:
-        """How loud its voice was in the second before."""
-        there = [db for at, db in zip(self.at, self.db, strict=True) if before - 1 <= at < before]
+        """How loud its voice was in the seconds before."""
+        there = [db for at, db in zip(self.at, self.db, strict=True) if before - 4 <= at < before]
         voiced = [db for db in there if db > AUDIBLE]
         return float(np.percentile(voiced, 80)) if voiced else -30.0
 
