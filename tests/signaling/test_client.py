@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from agent.events import CallStarted
-from media.audio import AudioChunk, silence
+from media.audio import AudioChunk, level_db, silence
+from media.opus import Decoder
 from server.settings import ServerSettings
 from signaling.client import Caller, CallFailed
 from signaling.recording import HeardFrame, Recording
@@ -22,18 +23,23 @@ def heard(at: float, samples: np.ndarray) -> HeardFrame:
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 24_000, 44_100, 48_000])
 async def test_audio_of_any_rate_takes_the_time_it_takes(rate: int) -> None:
+    """In audio that was sent exactly; by the clock never less. A busy machine may take longer."""
     track = VoiceTrack()
+    decoder, sounding = Decoder(), 0
 
     async def send() -> None:
+        nonlocal sounding
         while True:
-            await track.recv()
+            samples = decoder.decode(bytes(await track.recv()))
+            sounding += level_db(samples) > -40
 
     async with asyncio.TaskGroup() as tasks:
         sending = tasks.create_task(send())
         said = await track.say(tone(0.2, rate))
         sending.cancel()
     assert said.begin < said.voice_end <= said.end
-    assert said.end - said.begin == pytest.approx(0.2, abs=0.15)
+    assert said.end - said.begin > 0.15
+    assert sounding == pytest.approx(10, abs=1), "frames of 20 ms"
 
 
 async def test_the_end_of_the_voice_is_not_that_of_the_silence_after_it() -> None:
