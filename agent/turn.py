@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from agent.context import Context
@@ -50,16 +50,7 @@ class Marks:
     end: float | None = None
 
     def timeline(self) -> Timeline:
-        return Timeline(
-            speech_end=self.speech_end,
-            endpoint=self.endpoint,
-            transcript=self.transcript,
-            first_token=self.first_token,
-            first_sound=self.first_sound,
-            audible=self.audible,
-            filler=self.filler,
-            end=self.end,
-        )
+        return Timeline(**asdict(self))
 
 
 class Answer:
@@ -219,7 +210,7 @@ class Answer:
             pass
 
     async def _fill(self, phrase: str) -> None:
-        context = self._context
+        context, said = self._context, False
         async with self._mouth_taken:
             speech = context.engines.synthesizer.speak(
                 phrase, language=context.persona.language, voice=context.persona.voice
@@ -229,9 +220,10 @@ class Answer:
                 async with aclosing(speech):
                     async for piece in speech:
                         await context.mouth.play(piece.audio)
+                        said = True
                         if self.marks.filler is None:
                             self.marks.filler = context.now()
-            if self.marks.filler is None:
+            if not said:
                 return
             context.emit(FillerSpoken(at=context.now(), turn=self.turn, text=phrase))
             await pause(context, context.fillers.settings.breath)
@@ -261,7 +253,11 @@ class Answer:
         if begun:
             await self._context.mouth.drained()
         elif error.stage != "tts":
-            await self._say(self._context.persona.apology)
+            try:
+                await self._say(self._context.persona.apology)
+            except* EngineError as failures:
+                # The voice fails as well: there is nothing left to say it with, but the call lives.
+                report(self._context, self.turn, first_of(failures), recovered=False)
 
     async def _say(self, text: str) -> None:
         if not text:

@@ -352,3 +352,28 @@ async def test_a_language_that_nobody_understands_is_told_so() -> None:
     told = [text for text in it.said if text.startswith("Sorry, I can't understand this language")]
     assert len(told) == 2
     assert not it.of(BargedIn)
+
+
+@virtual
+async def test_an_apology_that_cannot_be_spoken_does_not_end_the_call() -> None:
+    model = FakeModel("All right.", error=EngineFailed("llm", "it broke"))
+    voice = FakeVoice(error=EngineFailed("tts", "no voice"))
+    async with line(model=model, voice=voice) as it:
+        await it.say(QUESTION)
+        await it.wait_for(TurnFinished)
+        model.error = voice.error = None
+        await it.say(QUESTION)
+        turn = await it.wait_for(TurnFinished)
+    assert {event.stage for event in it.of(StageFailed)} == {"llm", "tts"}
+    assert turn.reply == "All right."
+
+
+@virtual
+async def test_a_second_filler_that_could_not_be_made_is_not_told_as_spoken() -> None:
+    voice = FakeVoice()
+    async with line(model=FakeModel("Here it is.", first_token=6.0), voice=voice) as it:
+        await it.say(QUESTION)
+        await it.wait_for(FillerSpoken)
+        voice.error = EngineFailed("tts", "no voice")
+        await it.wait_for(StageFailed)
+    assert len(it.of(FillerSpoken)) == 1
