@@ -176,27 +176,8 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = whole.add_subparsers(dest="command", metavar="COMMAND")
 
-    serve = commands.add_parser("serve", parents=[common], help="answer calls (the default)")
-    serve.add_argument("--host", help="address to listen on (server.host)")
-    serve.add_argument("--port", type=int, help="port to listen on (server.port)")
-    serve.add_argument(
-        "--require-models",
-        action="store_const",
-        const=True,
-        help="an engine that needs no model is an error where a model was to be had",
-    )
-    serve.add_argument(
-        "--show-config", action="store_true", help="print the settings in effect as TOML, and end"
-    )
-
-    talk = commands.add_parser("talk", parents=[common], help="call it with recordings")
-    talk.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE.wav", help="one thing the caller says each"
-    )
-    talk.add_argument("--language", default="", help="the call's language, such as ko")
-    talk.add_argument(
-        "--output", type=Path, default=Path("agent.wav"), help="where the agent's audio is written"
-    )
+    _serve(commands.add_parser("serve", parents=[common], help="answer calls (the default)"))
+    _talk(commands.add_parser("talk", parents=[common], help="call it with recordings"))
 
     store = commands.add_parser("models", help="list, download and find models")
     actions = store.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -206,3 +187,27 @@ def parser() -> argparse.ArgumentParser:
 
     commands.add_parser("check", parents=[common], help="say what is there and what would be used")
     return whole
+
+
+def _serve(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--host", help="address to listen on (server.host)")
+    command.add_argument("--port", type=int, help="port to listen on (server.port)")
+    command.add_argument(
+        "--require-models",
+        action="store_const",
+        const=True,
+        help="an engine that needs no model is an error where a model was to be had",
+    )
+    command.add_argument(
+        "--show-config", action="store_true", help="print the settings in effect as TOML, and end"
+    )
+
+
+def _talk(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE.wav", help="one thing the caller says each"
+    )
+    command.add_argument("--language", default="", help="the call's language, such as ko")
+    command.add_argument(
+        "--output", type=Path, default=Path("agent.wav"), help="where the agent's audio is written"
+    )
