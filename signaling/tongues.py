@@ -13,11 +13,12 @@ from typing import Protocol
 from agent.events import Event
 from signaling import control
 from signaling.errors import BadMessage
+from signaling.realtime import commands
 from signaling.realtime import session as realtime
 from signaling.realtime.narration import failure
 from signaling.realtime.refusal import Refused
 
-Command = control.Command | realtime.Command
+Command = control.Command | commands.Command
 
 FAILED = "the call failed inside the server"
 
@@ -105,5 +106,5 @@ class Realtime:
         return _said(self.session.note(failure("internal", FAILED)))
 
 
-def _said(step: realtime.Step) -> Said:
+def _said(step: commands.Step) -> Said:
     return Said([realtime.write(event) for event in step.events], list(step.commands))

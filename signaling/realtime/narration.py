@@ -13,33 +13,17 @@ says becomes responses, one at a time. Three things differ from a plain translat
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import singledispatchmethod
-from typing import Any
 
 from agent import events
 from agent.events import Event
+from signaling.realtime.commands import Fields
 from signaling.realtime.config import SessionConfig
+from signaling.realtime.input_buffer import InputBuffer, Utterance
 from signaling.realtime.items import Item, Items
 from signaling.realtime.response import Ending, Response
 
-Fields = dict[str, Any]
 COMPLETED = Ending("completed")
-
-
-@dataclass(slots=True)
-class _Utterance:
-    """The caller's turn in the making."""
-
-    turn: int
-    item_id: str
-    onset: float
-    is_told: bool = False
-    """`speech_started` went out."""
-    committed: Item | None = None
-    transcript: str = ""
-    """The part of the transcript that was told."""
-    seconds: float = 0.0
 
 
 class Narration:
@@ -62,10 +46,7 @@ class Narration:
         self._config = config
         self._new_id = new_id
         self._buffered = buffered
-        self._began = 0.0
-        self._position = 0
-        """Milliseconds up to which the input was told."""
-        self._utterance: _Utterance | None = None
+        self._input = InputBuffer(items, transcribes=lambda: self._transcribes, new_id=new_id)
         self._unanswered: int | None = None
         """The turn whose answer is being made or spoken."""
         self._cancelled_by_client = False
@@ -77,7 +58,7 @@ class Narration:
     @property
     def is_hearing(self) -> bool:
         """The caller speaks, and their turn is not committed yet."""
-        return self._utterance is not None and self._utterance.committed is None
+        return self._input.is_hearing
 
     def cancel(self) -> None:
         """The client has asked for the end of the response; it comes from the conversation."""
@@ -103,73 +84,48 @@ class Narration:
 
     @_tell.register
     def _(self, event: events.CallStarted) -> list[Fields]:
-        self._began = event.at
+        self._input.began = event.at
         return []
 
     @_tell.register
     def _(self, event: events.SpeechStarted) -> list[Fields]:
-        told: list[Fields] = []
-        before = self._utterance
-        if before is not None and before.turn == event.turn:
-            told += self._take_back(before)
-        self._utterance = _Utterance(event.turn, self._new_id("item"), event.onset)
+        before = self._input.of(event.turn)
+        told = self._take_back(before) if before is not None else []
+        self._input.open(event.turn, event.onset)
         if self.response is None or not self.response.has_content:
-            told += self._started()
+            told += self._input.started()
         return told
 
     @_tell.register
     def _(self, event: events.SpeechStopped) -> list[Fields]:
-        utterance = self._utterance
-        if utterance is None or utterance.turn != event.turn or utterance.committed:
+        utterance = self._input.of(event.turn)
+        if utterance is None or utterance.committed:
             return []
-        told = self._started()
+        told = self._input.started()
         # A barge-in cancels before the new item is committed.
         told += self._finish(Ending("cancelled", "turn_detected"))
-        told += self._stopped(event.speech_end)
-        utterance.seconds = max(0.0, event.speech_end - utterance.onset)
-        utterance.committed = item = self._items.add(Item(utterance.item_id, "user", "input_audio"))
+        told += self._input.stopped(utterance, event.speech_end)
         self._unanswered = event.turn
-        place = {"previous_item_id": item.previous}
-        return [
-            *told,
-            {"type": "input_audio_buffer.committed", "item_id": item.id, **place},
-            {"type": "conversation.item.added", "item": item.render(), **place},
-            {"type": "conversation.item.done", "item": item.render(), **place},
-        ]
+        return told + self._input.commit(utterance, event.speech_end)
 
     @_tell.register
     def _(self, event: events.PartialTranscript) -> list[Fields]:
-        utterance = self._utterance
-        if utterance is None or utterance.turn != event.turn or not utterance.is_told:
-            return []
-        if not event.stable.startswith(utterance.transcript) or not self._transcribes:
-            return []
-        delta = event.stable[len(utterance.transcript) :]
-        utterance.transcript = event.stable
-        return [self._delta(utterance.item_id, delta)] if delta else []
+        return self._input.partly_transcribed(event.turn, event.stable)
 
     @_tell.register
     def _(self, event: events.FinalTranscript) -> list[Fields]:
-        told = self._transcribed(event.turn, event.text)
+        told = self._input.transcribed(event.turn, event.text)
         self._unanswered = event.turn
         return told + self._open()
 
     @_tell.register
     def _(self, event: events.TurnDropped) -> list[Fields]:
-        utterance = self._utterance
         told: list[Fields] = []
         if self._unanswered == event.turn:
             self._unanswered = None
             told += self._finish(COMPLETED)
-        if utterance is None or utterance.turn != event.turn:
-            return told
-        self._utterance = None
-        if utterance.committed is not None:
-            return told + self._transcript_of(utterance, utterance.committed, "")
-        if utterance.is_told:
-            told += self._stopped_of(utterance, event.at)
-            told.append({"type": "input_audio_buffer.cleared"})
-        return told
+        utterance = self._input.of(event.turn)
+        return told + (self._input.drop(utterance, event.at) if utterance is not None else [])
 
     # -- the agent ------------------------------------------------------------------------------
 
@@ -186,7 +142,7 @@ class Narration:
     @_tell.register
     def _(self, event: events.BargedIn) -> list[Fields]:
         by_client = self._cancelled_by_client and self.response is not None
-        told = [] if by_client else self._started()
+        told = [] if by_client else self._input.started()
         told += self._finish(
             Ending("cancelled", "client_cancelled" if by_client else "turn_detected")
         )
@@ -215,12 +171,11 @@ class Narration:
     @_tell.register
     def _(self, event: events.StageFailed) -> list[Fields]:
         told = [failure("stage_failed", event.message)]
-        utterance = self._utterance
         if event.recovered:
             return told
         self._failure = event.message
-        if event.stage == "stt" and utterance is not None and utterance.turn == event.turn:
-            told += self._not_transcribed(utterance.item_id, event.message)
+        if event.stage == "stt":
+            told += self._input.not_transcribed(event.turn, event.message)
         return told
 
     @_tell.register
@@ -228,100 +183,15 @@ class Narration:
         self._is_over = True
         return self._finish(Ending("cancelled"))
 
-    # -- the input buffer -----------------------------------------------------------------------
-
-    def _started(self) -> list[Fields]:
-        """The utterance in the ear is told, unless it was."""
-        utterance = self._utterance
-        if utterance is None or utterance.is_told:
-            return []
-        utterance.is_told = True
-        return [
-            {
-                "type": "input_audio_buffer.speech_started",
-                "item_id": utterance.item_id,
-                "audio_start_ms": self._moment(utterance.onset),
-            }
-        ]
-
-    def _stopped(self, at: float) -> list[Fields]:
-        assert self._utterance is not None
-        return self._stopped_of(self._utterance, at)
-
-    def _stopped_of(self, utterance: _Utterance, at: float) -> list[Fields]:
-        return [
-            {
-                "type": "input_audio_buffer.speech_stopped",
-                "item_id": utterance.item_id,
-                "audio_end_ms": self._moment(at),
-            }
-        ]
-
-    def _moment(self, at: float) -> int:
-        """Milliseconds since the call began; never earlier than one that was told."""
-        self._position = max(self._position, round((at - self._began) * 1000))
-        return self._position
-
-    def _take_back(self, utterance: _Utterance) -> list[Fields]:
+    def _take_back(self, utterance: Utterance) -> list[Fields]:
         """The turn goes on: what was committed of it, and the answer to that, are no more."""
         told = self._finish(Ending("cancelled", "turn_detected"))
         self._unanswered = None
-        if utterance.committed is not None:
-            self._items.remove(utterance.item_id)
-            told.append({"type": "conversation.item.deleted", "item_id": utterance.item_id})
-        return told
-
-    # -- transcripts ----------------------------------------------------------------------------
+        return told + self._input.take_back(utterance)
 
     @property
     def _transcribes(self) -> bool:
         return self._config().audio.input.transcription is not None
-
-    def _transcribed(self, turn: int, text: str) -> list[Fields]:
-        utterance = self._utterance
-        if utterance is None or utterance.turn != turn or utterance.committed is None:
-            return []  # Typed, not spoken.
-        told: list[Fields] = []
-        rest = text.removeprefix(utterance.transcript)
-        if rest != text or not utterance.transcript:
-            told = [self._delta(utterance.item_id, rest)] if rest and self._transcribes else []
-        utterance.transcript = text
-        return told + self._transcript_of(utterance, utterance.committed, text)
-
-    def _delta(self, item_id: str, delta: str) -> Fields:
-        return {
-            "type": "conversation.item.input_audio_transcription.delta",
-            "item_id": item_id,
-            "content_index": 0,
-            "delta": delta,
-        }
-
-    def _transcript_of(self, utterance: _Utterance, item: Item, text: str) -> list[Fields]:
-        item.text = text
-        if not self._transcribes:
-            return []
-        return [
-            {
-                "type": "conversation.item.input_audio_transcription.completed",
-                "item_id": item.id,
-                "content_index": 0,
-                "transcript": text,
-                "usage": {"type": "duration", "seconds": round(utterance.seconds, 3)},
-            }
-        ]
-
-    def _not_transcribed(self, item_id: str, why: str) -> list[Fields]:
-        if not self._transcribes:
-            return []
-        error = {"type": "server_error", "code": "stage_failed", "message": why, "param": None}
-        return [
-            {
-                "type": "conversation.item.input_audio_transcription.failed",
-                "item_id": item_id,
-                "content_index": 0,
-                "error": error,
-            }
-        ]
 
     # -- responses ------------------------------------------------------------------------------
 

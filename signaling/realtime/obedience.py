@@ -6,7 +6,7 @@ from typing import Protocol
 
 from agent.desk import Desk
 from agent.persona import Persona
-from signaling.realtime.session import Ask, Command, Configure, Hear, Interrupt, Remember, Say
+from signaling.realtime.commands import Ask, Command, Configure, Hear, Interrupt, Remember, Say
 
 
 class Obedient(Protocol):

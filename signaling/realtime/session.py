@@ -11,7 +11,7 @@ import binascii
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import singledispatchmethod
 from typing import Any, Literal
 
@@ -19,66 +19,24 @@ from agent.events import Event, SpeechStarted
 from agent.persona import Persona
 from agent.settings import TurnSettings
 from signaling.realtime import client
+from signaling.realtime.commands import (
+    Ask,
+    Command,
+    Configure,
+    Fields,
+    Hear,
+    Interrupt,
+    Remember,
+    Say,
+    Step,
+)
 from signaling.realtime.config import SessionConfig
-from signaling.realtime.items import Item, Items
+from signaling.realtime.conversation import Conversation
+from signaling.realtime.items import Items
 from signaling.realtime.narration import Narration, failure
 from signaling.realtime.refusal import Refused, unsupported
 
-Fields = dict[str, Any]
 Transport = Literal["websocket", "webrtc"]
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupt:
-    """Stop what is being said."""
-
-
-@dataclass(frozen=True, slots=True)
-class Configure:
-    """Go on as this persona, with these settings."""
-
-    persona: Persona
-    turn: TurnSettings
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Answer this, which the client typed."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """Say this: the persona's greeting."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Remember:
-    """This was said, though not in this call's audio."""
-
-    role: Literal["user", "assistant"]
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Hear:
-    """The caller's audio, in the session's input format."""
-
-    payload: bytes
-
-
-Command = Interrupt | Configure | Ask | Say | Remember | Hear
-
-
-@dataclass(slots=True)
-class Step:
-    """What follows from something: `events` for the client, `commands` for the call."""
-
-    events: list[Fields] = field(default_factory=list)
-    commands: list[Command] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +58,10 @@ class Session:
         self._house = house
         self._id = house.new_id("sess")
         self._persona = house.personas[house.language]
-        self._system = ""
         self.config = config or default_config(self._persona)
         self._persona = self._adopted(self.config)
         self._items = Items()
+        self._conversation = Conversation(self._items, house.new_id)
         self._narration = Narration(
             self._items,
             config=lambda: self.config,
@@ -114,7 +72,7 @@ class Session:
     @property
     def persona(self) -> Persona:
         """Who answers, as the client has configured it. It does not greet unasked."""
-        instructions = f"{self._persona.instructions}\n{self._system}".strip()
+        instructions = f"{self._persona.instructions}\n{self._conversation.system}".strip()
         return self._persona.model_copy(update={"instructions": instructions, "greeting": ""})
 
     @property
@@ -132,7 +90,7 @@ class Session:
         commands: list[Command] = []
         if isinstance(event, SpeechStarted):
             # What was typed before is part of what will be answered.
-            commands = [Remember("user", item.text) for item in self._take_pending()]
+            commands = [Remember("user", item.text) for item in self._conversation.take_pending()]
         return self._step(self._narration.tell(event), commands)
 
     def sound(self, payload: bytes, *, fresh: bool) -> Step:
@@ -214,53 +172,23 @@ class Session:
 
     @_obey.register
     def _(self, event: client.CreateItem) -> Step:
-        item = self._typed(event.item)
-        self._items.add(item)
-        told = item.render()
-        place = {"previous_item_id": item.previous}
-        commands: list[Command] = []
-        if item.role == "assistant":
-            commands = [Remember("assistant", item.text)]
-        elif item.role == "system":
-            self._system = f"{self._system}\n{item.text}".strip()
-            commands = [Configure(self.persona, self.turn)]
-        return Step(
-            [
-                {"type": "conversation.item.added", "item": told, **place},
-                {"type": "conversation.item.done", "item": told, **place},
-            ],
-            commands,
-        )
+        before = self.persona
+        step = self._conversation.create(event)
+        if self.persona != before:
+            step.commands.append(Configure(self.persona, self.turn))
+        return step
 
     @_obey.register
     def _(self, event: client.RetrieveItem) -> Step:
-        item = self._items.get(event.item_id)
-        return Step([{"type": "conversation.item.retrieved", "item": item.render()}])
+        return self._conversation.retrieve(event)
 
     @_obey.register
     def _(self, event: client.TruncateItem) -> Step:
-        item = self._items.get(event.item_id)
-        if item.part != "output_audio" or event.content_index != 0:
-            raise Refused(
-                "invalid_value", "only the audio the agent said can be truncated", param="item_id"
-            )
-        told = {
-            "type": "conversation.item.truncated",
-            "item_id": item.id,
-            "content_index": 0,
-            "audio_end_ms": event.audio_end_ms,
-        }
-        # What the caller did not hear is dropped with the interruption, exact to the word.
-        going_on = self._is_speaking and item.status == "in_progress"
-        return Step([told], [Interrupt()] if going_on else [])
+        return self._conversation.truncate(event, is_speaking=self._is_speaking)
 
     @_obey.register
     def _(self, event: client.DeleteItem) -> Step:
-        item = self._items.get(event.item_id)
-        if not item.is_pending:
-            raise unsupported("forgetting what was already said", "item_id")
-        self._items.remove(item.id)
-        return Step([{"type": "conversation.item.deleted", "item_id": item.id}])
+        return self._conversation.delete(event)
 
     @_obey.register
     def _(self, event: client.CreateResponse) -> Step:
@@ -273,7 +201,7 @@ class Session:
             )
         if self._narration.is_hearing:
             raise Refused("speech_in_progress", "the caller is speaking: they will be answered")
-        pending = self._take_pending()
+        pending = self._conversation.take_pending()
         command: Command = Ask("\n".join(item.text for item in pending))
         if not pending:
             command = self._first_words()
@@ -303,30 +231,6 @@ class Session:
     def _is_speaking(self) -> bool:
         response = self._narration.response
         return response is not None and response.has_content
-
-    def _typed(self, new: client.NewItem) -> Item:
-        if new.type != "message":
-            raise unsupported("calling functions", "item.type")
-        if new.role is None or not new.content:
-            raise Refused("missing_required_parameter", "a message needs a role and content")
-        part: Literal["output_text", "input_text"] = (
-            "output_text" if new.role == "assistant" else "input_text"
-        )
-        if any(each.type not in (part, "text") for each in new.content):
-            raise unsupported("content other than text in a created item", "item.content")
-        text = " ".join(each.text or "" for each in new.content).strip()
-        if not text:
-            raise Refused("invalid_value", "the item's text is empty", param="item.content")
-        item_id = new.id or self._house.new_id("item")
-        if item_id in self._items:
-            raise Refused("duplicate_item_id", f"there is an item {item_id!r}", param="item.id")
-        return Item(item_id, new.role, part, text, is_pending=new.role == "user")
-
-    def _take_pending(self) -> list[Item]:
-        pending = [item for item in self._items if item.is_pending]
-        for item in pending:
-            item.is_pending = False
-        return pending
 
     def _first_words(self) -> Command:
         if self._items.last is not None:

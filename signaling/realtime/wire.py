@@ -17,9 +17,10 @@ from agent.events import Event
 from media.microphone import Intake
 from media.pacer import Pacer
 from media.speaker import Speaker
+from signaling.realtime.commands import Command, Fields, Hear, Step
 from signaling.realtime.incoming import CODECS, Incoming
 from signaling.realtime.refusal import Refused
-from signaling.realtime.session import Command, Fields, Hear, Session, Step, write
+from signaling.realtime.session import Session, write
 
 log = logging.getLogger(__name__)
 

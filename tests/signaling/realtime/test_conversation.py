@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.events import CallStarted
+from signaling.realtime.commands import Hear
 from signaling.realtime.obedience import obey
-from signaling.realtime.session import Hear, Session
+from signaling.realtime.session import Session
 from tests.agent.conversation import Line, line
 from tests.fakes import FakeModel
 from tests.signaling.realtime.rules import Referee

@@ -13,7 +13,8 @@ from agent import events
 from agent.events import Event, Timeline
 from agent.persona import english, korean
 from agent.settings import TurnSettings
-from signaling.realtime.session import Configure, House, Interrupt, Session, Transport
+from signaling.realtime.commands import Configure, Interrupt
+from signaling.realtime.session import House, Session, Transport
 from tests.signaling.realtime.rules import Referee
 
 TURNS = st.integers(1, 2)
