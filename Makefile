@@ -24,13 +24,13 @@ hash = $(shell (cat $(1); $(PYTHON) --version; echo $(CURDIR) $(CUDA)) 2>&1 | ck
 RUN_STAMP := $(VENV)/.run-$(call hash,requirements.txt)
 DEV_STAMP := $(VENV)/.dev-$(call hash,requirements.txt requirements-dev.txt)
 
-.PHONY: run test check bench clean install install-dev browser
+.PHONY: run test check bench clean install install-dev browser javascript
 .DELETE_ON_ERROR:
 
 run: install
 	@exec $(BIN)/python run.py serve $(ARGS)
 
-test: install-dev browser
+test: install-dev browser javascript
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: install-dev
@@ -45,12 +45,17 @@ bench: install-dev
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build
+	rm -rf tests/javascript/node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 install: $(RUN_STAMP)
 install-dev: $(DEV_STAMP)
 
-# A missing browser skips the page's tests, and nothing else.
+# What is missing skips the tests that need it, and nothing else.
+javascript:
+	@command -v npm >/dev/null || scripts/packages nodejs npm \
+	    || echo "No npm: JavaScript's clients will not be tested."
+
 browser:
 	@command -v chromium chromium-browser google-chrome >/dev/null || scripts/packages chromium \
 	    || echo "No browser: the page's tests will be skipped."
