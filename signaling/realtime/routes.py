@@ -7,6 +7,7 @@ no page that happens to be open may make calls on its reader's machine.
 from __future__ import annotations
 
 import json
+import re
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeVar
@@ -22,6 +23,13 @@ from signaling.realtime.refusal import Refused, invalid
 from signaling.realtime.secrets import PREFIX, ClientSecrets
 from signaling.realtime.session import House, Session, default_config
 from signaling.routes import Answer
+
+RESUME_TOKEN = "Chuimsae-Resume-Token"
+RESUME_WITHIN = "Chuimsae-Resume-Within"
+"""What an answer brings for the day on which the caller's network changes: the key to the call, and
+for how many seconds it is kept."""
+READABLE = ", ".join((hdrs.LOCATION, hdrs.RETRY_AFTER, RESUME_TOKEN, RESUME_WITHIN))
+"""Headers that a page of another site may read."""
 
 PROTOCOL = "realtime"
 KEY_PROTOCOL = "openai-insecure-api-key."
@@ -55,11 +63,12 @@ class SocketBoard(Protocol):
 
 
 class Switchboard(Protocol):
-    """What holds calls over WebRTC. Both raise SignalingError."""
+    """What holds calls over WebRTC. All raise SignalingError."""
 
     async def answer(
         self, sdp: str, language: str | None, session: Session | None = None
     ) -> Answer: ...
+    async def resume(self, sdp: str, call_id: str, token: str, received: int | None) -> Answer: ...
     async def hang_up(self, call_id: str) -> None: ...
 
 
@@ -99,6 +108,7 @@ class RealtimeDoors:
             web.get("/v1/realtime", self.socket),
             web.post("/v1/realtime", self.call),
             web.post("/v1/realtime/calls", self.call),
+            web.post("/v1/realtime/calls/{call_id}/resume", self.resume),
             web.post("/v1/realtime/calls/{call_id}/hangup", self.hang_up),
             web.delete("/v1/realtime/calls/{call_id}", self.hang_up),
             web.post("/v1/realtime/sessions", self.legacy_session),
@@ -121,14 +131,19 @@ class RealtimeDoors:
         config = self._configuration(request)
         sdp, changes = await _read_offer(request)
         session = Session(self._house, config.updated(changes) if changes else config)
-        answer = await self._calls.answer(sdp, None, session)
-        location = f"/v1/realtime/calls/{answer.call_id}"
-        return web.Response(
-            status=201,
-            text=answer.sdp,
-            content_type="application/sdp",
-            headers={hdrs.LOCATION: location, "Access-Control-Expose-Headers": hdrs.LOCATION},
-        )
+        return _answered(await self._calls.answer(sdp, None, session), status=201)
+
+    async def resume(self, request: web.Request) -> web.Response:
+        """Goes on in a call by another offer → 200 and the answer. `Authorization: Bearer` is the
+        resume token; `?received=` counts the events that have come: those after are sent again."""
+        _check_origin(request)
+        received = request.query.get("received")
+        if received is not None and not _COUNT.fullmatch(received):
+            raise Refused("invalid_value", "received is a count of events", param="received")
+        sdp, _ = await _read_offer(request)
+        count = None if received is None else int(received)
+        call_id = request.match_info["call_id"]
+        return _answered(await self._calls.resume(sdp, call_id, _key(request), count), status=200)
 
     async def hang_up(self, request: web.Request) -> web.Response:
         """Ends a call over WebRTC or a socket; 200 when it is over."""
@@ -178,6 +193,21 @@ class RealtimeDoors:
     def _default(self) -> SessionConfig:
         house = self._sockets.house
         return default_config(house.personas[house.language])
+
+
+_COUNT = re.compile("[0-9]{1,9}")
+
+
+def _answered(answer: Answer, *, status: int) -> web.Response:
+    headers = {
+        hdrs.LOCATION: f"/v1/realtime/calls/{answer.call_id}",
+        RESUME_TOKEN: answer.resume_token,
+        RESUME_WITHIN: f"{answer.resume_within:g}",
+        hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: READABLE,
+    }
+    return web.Response(
+        status=status, text=answer.sdp, content_type="application/sdp", headers=headers
+    )
 
 
 def _check_origin(request: web.Request) -> None:
