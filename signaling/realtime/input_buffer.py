@@ -141,7 +141,7 @@ class InputBuffer:
         utterance = self.of(turn)
         if utterance is None or not self._transcribes():
             return []
-        error = {"type": "server_error", "code": "stage_failed", "message": why, "param": None}
+        error = {"type": "server_error", "code": "stage_failed", "message": why}
         return [
             {
                 "type": "conversation.item.input_audio_transcription.failed",
