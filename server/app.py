@@ -71,7 +71,9 @@ def create_app(
         stages=reports,
         observers=observers,
     )
-    sockets = Sockets(calls, settings, begin=begin, pacer=pacer, observers=observers)
+    sockets = Sockets(
+        calls, settings, begin=begin, pacer=pacer, stages=reports, observers=observers
+    )
     doors = Doors(calls, info=lambda: info(settings, reports, calls), static=STATIC)
     app = web.Application(
         middlewares=[errors_as_json, _counting(metrics)], client_max_size=MAX_BODY

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from aiohttp import web
 
@@ -43,9 +44,11 @@ class Sockets:
         *,
         begin: Begin,
         pacer: Pacer,
+        stages: Sequence[Mapping[str, Any]] = (),
         observers: Sequence[CallObserver] = (),
     ) -> None:
-        """`calls`: those over WebRTC, which share the places and the end of the server."""
+        """`calls`: those over WebRTC, which share the places and the end of the server; `stages`:
+        what serves each."""
         self._calls = calls
         calls.others = self.__len__
         self._begin = begin
@@ -59,6 +62,7 @@ class Sockets:
             language=settings.language,
             turn=settings.turn,
             transport="websocket",
+            stages=stages,
         )
 
     def __len__(self) -> int:

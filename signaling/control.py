@@ -126,11 +126,8 @@ class About:
 
 def render(event: Event, about: About) -> str | None:
     """The message that tells a client of an event; None when it is not the client's business."""
-    fields = _fields(event, about)
-    if fields is None:
-        return None
-    kind = fields.pop("type")
-    return _json({"type": kind, "at": round(event.at - about.began, 3), **fields})
+    told = fields(event, about)
+    return None if told is None else _json(told)
 
 
 def error(code: str, message: str, *, at: float, fatal: bool = False) -> str:
@@ -147,6 +144,15 @@ def pong(*, at: float) -> str:
 
 def _json(fields: Fields) -> str:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+
+
+def fields(event: Event, about: About) -> Fields | None:
+    """What `render` tells, before it is text."""
+    told = _fields(event, about)
+    if told is None:
+        return None
+    kind = told.pop("type")
+    return {"type": kind, "at": round(event.at - about.began, 3), **told}
 
 
 @singledispatch

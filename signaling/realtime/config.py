@@ -13,12 +13,13 @@ from pydantic import BaseModel, Field, ValidationError
 
 from agent.dialogue.endpointer import EndpointSettings, Preset
 from agent.settings import TurnSettings
+from signaling.realtime.extension import Wishes
 from signaling.realtime.refusal import Refused, invalid, unsupported
 
 NULLABLE = {"noise_reduction", "transcription", "turn_detection", "tracing", "prompt", "reasoning"}
 """Fields of a session that a client sets to null to turn them off; elsewhere null changes nothing.
 """
-NESTED = {"audio", "input", "output"}
+NESTED = {"audio", "input", "output", "chuimsae"}
 """Objects that are merged field by field; others are replaced."""
 
 
@@ -123,6 +124,7 @@ class SessionConfig(BaseModel, frozen=True, extra="forbid"):
     reasoning: dict[str, Any] | None = None
     tracing: str | dict[str, Any] | None = None
     truncation: str | dict[str, Any] = "auto"
+    chuimsae: Wishes = Wishes()
 
     def updated(self, changes: dict[str, Any]) -> SessionConfig:
         """This configuration with a client's changes. Raises Refused; then nothing changed."""
@@ -160,9 +162,10 @@ class SessionConfig(BaseModel, frozen=True, extra="forbid"):
         """The conversation's settings, with what the client has set of them."""
         changes: dict[str, Any] = {
             "endpoint": _endpoint(base.endpoint, self._detection),
-            # A client of the protocol may be silent for as long as it likes.
-            "silence": base.silence.model_copy(update={"enabled": False}),
         }
+        if not self.chuimsae.silence:
+            # A client of the protocol may be silent for as long as it likes.
+            changes["silence"] = base.silence.model_copy(update={"enabled": False})
         detection = self._detection
         if isinstance(detection, ServerVad) and detection.prefix_padding_ms is not None:
             margin = {"margin": detection.prefix_padding_ms / 1000}

@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatchmethod
 from typing import Any, Literal
@@ -32,6 +32,7 @@ from signaling.realtime.commands import (
 )
 from signaling.realtime.config import SessionConfig
 from signaling.realtime.conversation import Conversation
+from signaling.realtime.extension import Extension, Wishes
 from signaling.realtime.items import Items
 from signaling.realtime.narration import Narration, failure
 from signaling.realtime.refusal import Refused, unsupported
@@ -47,6 +48,8 @@ class House:
     language: str
     turn: TurnSettings
     transport: Transport
+    stages: Sequence[Mapping[str, Any]] = ()
+    """What serves each stage, as `GET /info` tells it."""
     new_id: Callable[[str], str] = lambda kind: f"{kind}_{secrets.token_urlsafe(12)}"
 
 
@@ -68,6 +71,7 @@ class Session:
             new_id=house.new_id,
             buffered=house.transport == "webrtc",
         )
+        self._extension = Extension(house.stages)
 
     @property
     def persona(self) -> Persona:
@@ -91,7 +95,9 @@ class Session:
         if isinstance(event, SpeechStarted):
             # What was typed before is part of what will be answered.
             commands = [Remember("user", item.text) for item in self._conversation.take_pending()]
-        return self._step(self._narration.tell(event), commands)
+        told = self._narration.tell(event)
+        ours = self._extension.tell(event, self._persona.name)
+        return self._step(told + ours if self.config.chuimsae.events else told, commands)
 
     def sound(self, payload: bytes, *, fresh: bool) -> Step:
         """Audio that leaves now, in the output format; `fresh`: words, not a fading end."""
@@ -259,11 +265,12 @@ class Session:
         return base.model_copy(update=changes)
 
     def render(self) -> Fields:
-        """The session as its client sees it."""
+        """The session as its client sees it: our own part only where it was asked for."""
+        ours = {"chuimsae"} if self.config.chuimsae == Wishes() else set()
         return {
             "id": self._id,
             "object": "realtime.session",
-            **self.config.model_dump(mode="json"),
+            **self.config.model_dump(mode="json", exclude=ours),
             "instructions": self._persona.instructions,
         }
 
