@@ -3,17 +3,46 @@ phrases.
 
 A cache of phrases hands out the same `AudioChunk` each time; the second time it is said it becomes
 a `Clip`, which is resampled and encoded once, frame by frame as it is needed. A clip lives as long
-as its chunk does.
+as its chunk does. What another server encoded comes as `EncodedAudio`, with its packets.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 
 from media.audio import AudioChunk, Resampler, Samples
-from media.opus import FRAME, WIRE_RATE, Encoder, OpusSettings
+from media.opus import FRAME, WIRE_RATE, BadPacket, Decoder, Encoder, OpusSettings
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class EncodedAudio(AudioChunk):
+    """Audio at 48 kHz that comes with its Opus packets, 20 ms each."""
+
+    packets: tuple[bytes, ...] = ()
+
+    @classmethod
+    def decoded(cls, packets: tuple[bytes, ...], length: int) -> EncodedAudio:
+        """The first `length` samples of the packets. Raises BadPacket."""
+        decoder = Decoder(WIRE_RATE)
+        frames = [decoder.decode(packet) for packet in packets]
+        if any(len(frame) != FRAME for frame in frames) or length > FRAME * len(frames):
+            raise BadPacket("packets of 20 ms that hold all of the audio are needed")
+        samples = np.concatenate(frames)[:length] if frames else np.zeros(0, np.int16)
+        samples.setflags(write=False)
+        return cls(samples, WIRE_RATE, packets)
+
+
+def encoded(audio: AudioChunk, settings: OpusSettings) -> EncodedAudio:
+    """The audio at 48 kHz with its packets; what has some already is given back."""
+    if isinstance(audio, EncodedAudio):
+        return audio
+    clip = Clip(audio, settings)
+    packets = tuple(clip.packet(index) for index in range(len(clip.samples) // FRAME))
+    length = round(len(audio) * WIRE_RATE / audio.rate)
+    return EncodedAudio(clip.samples[:length], WIRE_RATE, packets)
 
 
 class Clip:
@@ -25,7 +54,7 @@ class Clip:
         self.samples: Samples = np.pad(sound, (0, -len(sound) % FRAME))
         """Of shape (n · 960,)."""
         self._encoder = Encoder(settings)
-        self._packets: list[bytes] = []
+        self._packets = list(audio.packets) if isinstance(audio, EncodedAudio) else []
 
     def packet(self, index: int) -> bytes:
         """The packet of a frame. It can be decoded after any other at the clip's beginning, and
@@ -48,9 +77,9 @@ class Clips:
         return len(self._clips)
 
     def find(self, audio: AudioChunk) -> Clip | None:
-        """The clip of a chunk that was said before; None the first time."""
+        """The clip of a chunk that was said before, or that comes encoded; None the first time."""
         clip = self._clips.get(audio)
-        if clip is None and audio in self._met:
+        if clip is None and (audio in self._met or isinstance(audio, EncodedAudio)):
             clip = self._clips[audio] = Clip(audio, self._settings)
         self._met.add(audio)
         return clip

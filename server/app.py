@@ -24,6 +24,7 @@ from agent.call import Call
 from media.pacer import Pacer
 from media.voice import VoiceModel, load_voice_model
 from server import journal
+from server.caches import CacheFigures
 from server.calls import Calls
 from server.config import Settings
 from server.conversation import Begin, CallObserver, Conversation, Seat
@@ -55,6 +56,8 @@ def create_app(
 ) -> web.Application:
     """The server as an aiohttp application. `begin` makes conversations (default: real calls)."""
     metrics = Metrics()
+    if stages.caches is not None:
+        metrics.registry.register(CacheFigures(stages.caches))
     reports = [asdict(report) for report in stages.reports]
     begin = begin or conversations(settings, stages)
     pacer = Pacer(metrics.lateness.observe)

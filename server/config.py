@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from agent.engines.caches import CacheSettings, ReplyCacheSettings
 from agent.engines.espeak import EspeakSettings
 from agent.engines.llama import LlamaSettings
 from agent.engines.openai import OpenAISettings
@@ -64,6 +65,7 @@ class LlmSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
     llama: LlamaSettings = LlamaSettings()
     openai: OpenAISettings = OpenAISettings()
     scripted: ScriptedSettings = ScriptedSettings()
+    replies: ReplyCacheSettings = ReplyCacheSettings()
     guard: GuardSettings = GuardSettings()
 
 
@@ -101,6 +103,7 @@ class Settings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=
     stt: SttSettings = SttSettings()
     llm: LlmSettings = LlmSettings()
     tts: TtsSettings = TtsSettings()
+    cache: CacheSettings = CacheSettings()
     turn: TurnSettings = TurnSettings()
 
     @field_validator("personas", mode="before")

@@ -20,7 +20,6 @@ from agent.engines.catalog import ANY_LANGUAGE, Hardware
 from agent.engines.espeak import Espeak
 from agent.engines.llama import Llama
 from agent.engines.openai import OpenAI
-from agent.engines.phrases import CachedVoice
 from agent.engines.piper import Piper
 from agent.engines.pocketsphinx import PocketSphinx
 from agent.engines.protocols import LanguageModel, Synthesizer, Transcriber
@@ -39,6 +38,7 @@ from agent.engines.smart_turn import SmartTurn
 from agent.engines.whisper import Whisper
 from agent.errors import EngineError, Stage
 from agent.warm import warm
+from server.caches import Caches
 from server.config import Settings
 from server.models import ModelStore
 from server.plan import Choice, Lack, StageUnavailable, plan
@@ -68,11 +68,14 @@ class Stages:
 
     engines: Engines
     reports: tuple[StageReport, ...]
+    caches: Caches | None = None
 
     async def aclose(self) -> None:
         """Free the engines."""
         engines = self.engines
         async with AsyncExitStack() as stack:  # each is closed, even if another's closing fails
+            if self.caches is not None:
+                stack.push_async_callback(self.caches.aclose)
             for engine in (
                 engines.transcriber,
                 engines.model,
@@ -109,12 +112,15 @@ async def choose(
     if settings.server.require_models:
         _insist((stt, llm, tts))
     async with AsyncExitStack() as started:
+        caches = await Caches.open(settings, started)
         waiting_for(f"loading {_named(stt)}")
         transcriber, stt = await _stand_up(stt, lambda c: _transcriber(c, settings), started)
         waiting_for(f"loading {_named(llm)}")
-        model, llm = await _stand_up(llm, lambda c: _model(c, settings), started)
+        model, llm = await _stand_up(llm, lambda c: _model(c, settings, caches), started)
         waiting_for(f"loading {_named(tts)}")
-        synthesizer, tts = await _stand_up(tts, lambda c: _synthesizer(c, settings), started)
+        synthesizer, tts = await _stand_up(
+            tts, lambda c: _synthesizer(c, settings, caches), started
+        )
         judge = await _judge(settings, store, started)
         if settings.server.require_models:
             _insist((stt, llm, tts))
@@ -126,7 +132,7 @@ async def choose(
             )
         started.pop_all()
     engines = Engines(transcriber, model, synthesizer, judge)
-    return Stages(engines, tuple(report(choice) for choice in (stt, llm, tts)))
+    return Stages(engines, tuple(report(choice) for choice in (stt, llm, tts)), caches)
 
 
 def _named(choice: Choice) -> str:
@@ -233,30 +239,37 @@ def _transcriber(choice: Choice, settings: Settings) -> Transcriber:
     return TranscriberByLanguage({"en": english, ANY_LANGUAGE: whisper})
 
 
-def _model(choice: Choice, settings: Settings) -> LanguageModel:
+def _model(choice: Choice, settings: Settings, caches: Caches) -> LanguageModel:
     llm = settings.llm
     match choice.engine:
         case "scripted":
             return Scripted(llm.scripted)
         case "openai":
-            return GuardedModel(OpenAI(llm.openai), llm.guard)
+            mark = f"openai {llm.openai.base_url} {llm.openai.model}"
+            return caches.over_model(GuardedModel(OpenAI(llm.openai), llm.guard), mark)
         case _:
             llama = GuardedModel(Llama(llm.llama, choice.models[ANY_LANGUAGE]), llm.guard)
+            # Within what stands in for it: a stopgap's words are not remembered as the model's.
+            remembering = caches.over_model(llama, f"llama {choice.model}")
             stand_in = Scripted(llm.scripted, stands_in=True)
-            return llama if choice.forced else FallbackModel(llama, stand_in, _tell)
+            return remembering if choice.forced else FallbackModel(remembering, stand_in, _tell)
 
 
-def _synthesizer(choice: Choice, settings: Settings) -> Synthesizer:
+def _synthesizer(choice: Choice, settings: Settings, caches: Caches) -> Synthesizer:
     tts = settings.tts
-    espeak = GuardedSynthesizer(Espeak(tts.espeak), tts.guard)
+    # Each remembers its own: what stood in for a voice is not remembered as that voice.
+    espeak = caches.over_voice(
+        GuardedSynthesizer(Espeak(tts.espeak), tts.guard), f"espeak {tts.espeak.model_dump_json()}"
+    )
     if choice.engine == "espeak":
-        return CachedVoice(espeak, tts.phrases)
-    piper = GuardedSynthesizer(Piper(tts.piper, choice.models), tts.guard)
+        return espeak
+    piper = caches.over_voice(
+        GuardedSynthesizer(Piper(tts.piper, choice.models), tts.guard),
+        f"piper {choice.model} {tts.piper.model_dump_json()}",
+    )
     voice = piper if choice.forced else FallbackSynthesizer(piper, espeak, _tell)
     voices = {language: voice for language in choice.models}
-    by_language = SynthesizerByLanguage({**voices, ANY_LANGUAGE: espeak})
-    mark = f"{choice.model} {tts.piper.model_dump_json()}"
-    return CachedVoice(by_language, tts.phrases, mark=mark)
+    return SynthesizerByLanguage({**voices, ANY_LANGUAGE: espeak})
 
 
 def _tell(error: EngineError) -> None:

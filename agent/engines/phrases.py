@@ -69,6 +69,10 @@ class PhrasesInMemory:
             settings.capacity, settings.lifetime, timer=_now, getsizeof=_bytes
         )
 
+    def __len__(self) -> int:
+        """Phrases that are held."""
+        return len(self._phrases)
+
     @property
     def bytes(self) -> float:
         """Bytes of audio that are held."""

@@ -1,0 +1,226 @@
+"""A store that several servers share: Redis or Memcached, by aiocache.
+
+A store that is down or slow costs a miss, and `patience` seconds at most, never an answer. After
+an error, or three answers in a row that came too late, nobody asks it any more until it has
+answered a probe that runs beside the calls. Writing happens behind everyone's back; what cannot
+be written is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Literal, Protocol, TypeVar
+from urllib.parse import urlparse
+
+from aiocache import Cache
+from aiocache.serializers import NullSerializer
+from pydantic import BaseModel, Field, field_validator
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Kind = Literal["phrase", "reply"]
+
+SCHEMES = ("redis", "memcached")
+_UNHURRIED = 1.0
+"""Seconds that a probe or a write may take: nobody waits for it."""
+_LATE = 3
+"""Answers in a row that come too late before the store counts as down."""
+_UNWRITTEN = 64
+"""Values that may wait to be written; more are dropped."""
+
+
+class CacheSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Section `cache`: what is kept between servers."""
+
+    url: str = ""
+    """`redis://[:password@]host:6379/0` or `memcached://host:11211`; empty: each server keeps its
+    own, in memory."""
+    patience: float = Field(default=0.02, gt=0, le=1)
+    """Seconds that a call waits for the store at most."""
+    retry: float = Field(default=2.0, gt=0)
+    """Seconds from one probe of a store that is down to the next."""
+    lifetime: int = Field(default=7 * 86_400, ge=1, le=30 * 86_400)
+    """Seconds that the store keeps a value; Memcached takes no more than 30 days."""
+    largest: int = Field(default=900_000, ge=1_000)
+    """Bytes of the largest value that is written; Memcached takes 1 MB by default."""
+    prefix: str = Field(default="chuimsae", pattern=r"^[\w.-]{1,64}$")
+    """First part of every key, for a store that others use too."""
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, url: str) -> str:
+        if not url:
+            return url
+        parsed = urlparse(url)
+        if parsed.scheme not in SCHEMES or not parsed.hostname:
+            raise ValueError("a store's url is redis://host:port/0 or memcached://host:port")
+        return url
+
+
+class SharedStore(Protocol):
+    """Bytes by key, for every server that knows the same store. Neither raises."""
+
+    async def get(self, kind: Kind, key: str) -> bytes | None: ...
+
+    def put(self, kind: Kind, key: str, value: bytes) -> None: ...
+
+
+class Shared:
+    """A `SharedStore` over Redis or Memcached."""
+
+    def __init__(self, settings: CacheSettings) -> None:
+        self._settings = settings
+        self._client = self._connected()
+        self._late = 0
+        self._unwritten: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(_UNWRITTEN)
+        self._writer: asyncio.Task[None] | None = None
+        self._prober: asyncio.Task[None] | None = None
+        self.is_up = False
+        """Whether it answered lately; before `start` it has not."""
+        self.hits = 0
+        self.misses = 0
+        self.failures = 0
+        """Lookups that were given up, or failed."""
+        self.dropped = 0
+        """Values that were not written."""
+
+    async def start(self) -> None:
+        """Connect; a store that does not answer now is asked again and again."""
+        self._writer = asyncio.create_task(self._write())
+        if not await self._answers():
+            self._down("it did not answer at start")
+
+    async def get(self, kind: Kind, key: str) -> bytes | None:
+        """What is kept under `key`, within `patience` seconds; None for everything else."""
+        if not self.is_up:
+            self.misses += 1
+            return None
+        full = self._key(kind, key)
+        try:
+            async with asyncio.timeout(self._settings.patience):
+                value = await self._client.get(full)
+        except TimeoutError:
+            self._too_late()
+            return None
+        except Exception as error:  # every driver has its own, and some raise plain ones
+            self.failures += 1
+            self._down(str(error) or type(error).__name__)
+            return None
+        self._late = 0
+        kept = _opened(full, value)
+        self.hits += kept is not None
+        self.misses += kept is None
+        return kept
+
+    def put(self, kind: Kind, key: str, value: bytes) -> None:
+        """Have `value` written, some time; never blocks."""
+        if not self.is_up or len(value) > self._settings.largest:
+            self.dropped += 1
+            return
+        try:
+            self._unwritten.put_nowait((self._key(kind, key), value))
+        except asyncio.QueueFull:
+            self.dropped += 1
+
+    async def written(self) -> None:
+        """Wait until everything that was put before has been written, or was given up."""
+        await self._unwritten.join()
+
+    async def aclose(self) -> None:
+        """Idempotent. What was not written yet is given `_UNHURRIED` seconds."""
+        if self._writer is not None and self.is_up:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_UNHURRIED):
+                    await self.written()
+        tasks = [task for task in (self._writer, self._prober) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._writer = self._prober = None
+        await self._hang_up()
+
+    def _connected(self) -> Cache:
+        client = Cache.from_url(self._settings.url)
+        client.serializer = NullSerializer(encoding=None)
+        client.timeout = None  # each wait here has its own
+        return client
+
+    def _key(self, kind: Kind, key: str) -> str:
+        """Within what Memcached takes: 250 bytes, no spaces."""
+        return f"{self._settings.prefix}:{kind}:{hashlib.sha256(key.encode()).hexdigest()}"
+
+    async def _write(self) -> None:
+        while True:
+            key, value = await self._unwritten.get()
+            if not self.is_up or not await self._unhurried(
+                self._client.set(key, _sealed(key, value), ttl=self._settings.lifetime)
+            ):
+                self.dropped += 1
+            self._unwritten.task_done()
+
+    async def _answers(self) -> bool:
+        """Whether the store can be written and read; marks it as up when it can."""
+        key = self._key("phrase", "probe")
+        if not await self._unhurried(self._client.set(key, _sealed(key, b"up"), ttl=60)):
+            return False
+        if not await self._unhurried(self._client.get(key)):
+            return False
+        self._late, self.is_up = 0, True
+        return True
+
+    async def _unhurried(self, asked: Awaitable[T]) -> bool:
+        """Whether it went well."""
+        try:
+            async with asyncio.timeout(_UNHURRIED):
+                await asked
+        except Exception as error:  # as in `get`
+            self._down(str(error) or type(error).__name__)
+            return False
+        return True
+
+    def _too_late(self) -> None:
+        self.failures += 1
+        self._late += 1
+        if self._late >= _LATE:
+            self._down(f"{_LATE} answers in a row came too late")
+
+    def _down(self, why: str) -> None:
+        if self.is_up:
+            log.warning("The shared cache is out", extra={"cause": why})
+        self.is_up = False
+        if self._prober is None or self._prober.done():
+            self._prober = asyncio.create_task(self._probe())
+
+    async def _probe(self) -> None:
+        """Ask again with a new connection, until it answers."""
+        while True:
+            await asyncio.sleep(self._settings.retry)
+            await self._hang_up()
+            self._client = self._connected()
+            if await self._answers():
+                log.warning("The shared cache is back")
+                return
+
+    async def _hang_up(self) -> None:
+        try:
+            async with asyncio.timeout(_UNHURRIED):
+                await self._client.close()
+        except Exception as error:  # as in `get`
+            log.debug("The shared cache's connection did not close", extra={"cause": str(error)})
+
+
+def _sealed(key: str, value: bytes) -> bytes:
+    """With the key in front: an answer that belongs to another question is recognised."""
+    return key.encode() + b"\n" + value
+
+
+def _opened(key: str, value: object) -> bytes | None:
+    head = key.encode() + b"\n"
+    if not isinstance(value, bytes) or not value.startswith(head):
+        return None
+    return value[len(head) :]
