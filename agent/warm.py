@@ -1,7 +1,8 @@
-"""What is surely going to be said is synthesized before anybody calls.
+"""What is surely going to be said is made before anybody asks for it.
 
 Fillers, greetings, questions into the silence and apologies are known at start. With a voice that
 remembers its phrases they cost nothing in a call, and an apology is there when an engine is not.
+Frequent questions can be rehearsed too: with a model that remembers its replies, and their sound.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import aclosing
 
+from agent.context import Engines
 from agent.dialogue.filler import Fillers
 from agent.dialogue.sentences import SentenceSplitter
 from agent.dialogue.spoken import to_speech
-from agent.engines.protocols import Priority, Synthesizer
+from agent.engines.protocols import Priority, ReplyRequest, Synthesizer
 from agent.errors import EngineError
+from agent.messages import Message
 from agent.persona import Persona
 from agent.settings import TurnSettings
+
+_CONVERSATION = "rehearsal"
 
 
 async def warm(
@@ -34,6 +39,29 @@ async def warm(
     return failed
 
 
+async def rehearse(
+    engines: Engines, persona: Persona, settings: TurnSettings, question: str
+) -> str:
+    """Answer `question` as the first one of a call, and speak the answer, for nobody.
+
+    Returns the reply. Raises EngineError."""
+    messages = [Message("system", persona.instructions)] if persona.instructions else []
+    request = ReplyRequest(
+        conversation=_CONVERSATION,
+        messages=(*messages, Message("user", question)),
+        max_tokens=settings.reply.max_tokens,
+        priority=Priority.PARTIAL,
+    )
+    try:
+        async with aclosing(engines.model.reply(request)) as pieces:
+            reply = "".join([piece async for piece in pieces]).strip()
+    finally:
+        engines.model.forget(_CONVERSATION)
+    for sentence in _sentences(reply, persona, settings):
+        await _speak(engines.synthesizer, sentence, persona)
+    return reply
+
+
 def phrases_of(persona: Persona, settings: TurnSettings) -> Iterator[str]:
     """Every phrase that needs no model, sentence by sentence, as the voice is given it."""
     fixed = (
@@ -46,10 +74,15 @@ def phrases_of(persona: Persona, settings: TurnSettings) -> Iterator[str]:
         persona.goodbye,
     )
     for text in fixed:
-        splitter = SentenceSplitter(persona.language, settings.sentences)
-        for sentence in [*splitter.feed(text), *splitter.flush()]:
-            yield to_speech(sentence.strip(), persona.language, settings.pronunciations).text
+        yield from _sentences(text, persona, settings)
     yield from Fillers(settings.fillers, persona.language).phrases()
+
+
+def _sentences(text: str, persona: Persona, settings: TurnSettings) -> Iterator[str]:
+    """A text that is known as a whole, as the voice is given it in a call."""
+    splitter = SentenceSplitter(persona.language, settings.sentences)
+    for sentence in [*splitter.feed(text), *splitter.flush()]:
+        yield to_speech(sentence.strip(), persona.language, settings.pronunciations).text
 
 
 async def _speak(synthesizer: Synthesizer, phrase: str, persona: Persona) -> None:

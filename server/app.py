@@ -30,6 +30,7 @@ from server.config import Settings
 from server.conversation import Begin, CallObserver, Conversation, Seat
 from server.health import Health
 from server.metrics import LagProbe, Metrics
+from server.rehearsal import Rehearsal
 from server.settings import ServerSettings
 from server.sockets import Sockets
 from server.stages import Stages
@@ -87,6 +88,7 @@ def create_app(
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_end_calls)
     app.cleanup_ctx.append(_lag)
+    app.cleanup_ctx.append(Rehearsal(settings, stages).beside)
     return app
 
 

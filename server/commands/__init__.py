@@ -25,7 +25,7 @@ from server.commands.waiting import Waiting
 if TYPE_CHECKING:
     from server.config import Settings
 
-COMMANDS = ("serve", "talk", "models", "check")
+COMMANDS = ("serve", "talk", "warm", "models", "check")
 OPUS = "Type: make run, or as root: apt-get install libopus0"
 ACTIONS = {
     "list": "which models are known: size, licence, languages, and whether they are here",
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     elif not given[0].startswith("-") and given[0] not in COMMANDS:
         grammar.error(_unknown(given[0]))
     options = grammar.parse_args(given)
-    waiting = Waiting(sys.stderr, shown=options.command in ("serve", "talk"))
+    waiting = Waiting(sys.stderr, shown=options.command in ("serve", "talk", "warm"))
     try:
         return _carry_out(options, waiting)
     except KeyboardInterrupt:
@@ -112,6 +112,10 @@ async def _perform(options: argparse.Namespace, settings: Settings, waiting: Wai
             from server.commands.talking import talk
 
             return await talk(settings, options.files, options.language, options.output, waiting)
+        case "warm":
+            from server.commands.warming import warm
+
+            return await warm(settings, options.file, options.language, waiting)
         case "models":
             from server.commands.models import perform
 
@@ -179,6 +183,8 @@ def parser() -> argparse.ArgumentParser:
     _serve(commands.add_parser("serve", parents=[common], help="answer calls (the default)"))
     _talk(commands.add_parser("talk", parents=[common], help="call it with recordings"))
 
+    _warm(commands.add_parser("warm", parents=[common], help="answer frequent questions ahead"))
+
     store = commands.add_parser("models", help="list, download and find models")
     actions = store.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, text in ACTIONS.items():
@@ -211,3 +217,8 @@ def _talk(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--output", type=Path, default=Path("agent.wav"), help="where the agent's audio is written"
     )
+
+
+def _warm(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", type=Path, metavar="FILE", help="a question a line")
+    command.add_argument("--language", default="", help="the lines' language, such as ko")

@@ -18,7 +18,7 @@ from urllib.parse import urlparse
 
 from aiocache import Cache
 from aiocache.serializers import NullSerializer
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +38,10 @@ class CacheSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """Section `cache`: what is kept between servers."""
 
     url: str = ""
-    """`redis://[:password@]host:6379/0` or `memcached://host:11211`; empty: each server keeps its
-    own, in memory."""
+    """`redis://host:6379/0` or `memcached://host:11211`; empty: each server keeps its own, in
+    memory."""
+    password: SecretStr = SecretStr("")
+    """Redis' password."""
     patience: float = Field(default=0.02, gt=0, le=1)
     """Seconds that a call waits for the store at most."""
     retry: float = Field(default=2.0, gt=0)
@@ -48,6 +50,9 @@ class CacheSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """Seconds that the store keeps a value; Memcached takes no more than 30 days."""
     largest: int = Field(default=900_000, ge=1_000)
     """Bytes of the largest value that is written; Memcached takes 1 MB by default."""
+    questions: str = ""
+    """Path of a list of frequent questions, one a line (`ko:` in front names the language): the
+    server answers them for itself, once it serves, so that callers needn't wait."""
     prefix: str = Field(default="chuimsae", pattern=r"^[\w.-]{1,64}$")
     """First part of every key, for a store that others use too."""
 
@@ -57,8 +62,11 @@ class CacheSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
         if not url:
             return url
         parsed = urlparse(url)
-        if parsed.scheme not in SCHEMES or not parsed.hostname:
+        database = parsed.path.strip("/")
+        if parsed.scheme not in SCHEMES or not parsed.hostname or not f"{database}0".isdecimal():
             raise ValueError("a store's url is redis://host:port/0 or memcached://host:port")
+        if parsed.password:
+            raise ValueError("a password does not belong into the url: set cache.password")
         return url
 
 
@@ -80,6 +88,7 @@ class Shared:
         self._unwritten: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(_UNWRITTEN)
         self._writer: asyncio.Task[None] | None = None
         self._prober: asyncio.Task[None] | None = None
+        self._asking: set[asyncio.Task[object]] = set()
         self.is_up = False
         """Whether it answered lately; before `start` it has not."""
         self.hits = 0
@@ -100,22 +109,19 @@ class Shared:
         if not self.is_up:
             self.misses += 1
             return None
-        full = self._key(kind, key)
-        try:
-            async with asyncio.timeout(self._settings.patience):
-                value = await self._client.get(full)
-        except TimeoutError:
+        asking = asyncio.create_task(self._client.get(self._key(kind, key)))
+        self._asking.add(asking)
+        asking.add_done_callback(self._answered)
+        # It is left to read its answer, also when nobody waits any more: memcached's driver would
+        # otherwise take each answer on that connection for the one to the next question.
+        done, _ = await asyncio.wait({asking}, timeout=self._settings.patience)
+        if not done:
             self._too_late()
             return None
-        except Exception as error:  # every driver has its own, and some raise plain ones
-            self.failures += 1
-            self._down(str(error) or type(error).__name__)
-            return None
-        self._late = 0
-        kept = _opened(full, value)
-        self.hits += kept is not None
-        self.misses += kept is None
-        return kept
+        value = None if asking.cancelled() or asking.exception() else asking.result()
+        self.hits += value is not None
+        self.misses += value is None
+        return value if isinstance(value, bytes) else None
 
     def put(self, kind: Kind, key: str, value: bytes) -> None:
         """Have `value` written, some time; never blocks."""
@@ -145,10 +151,18 @@ class Shared:
         await self._hang_up()
 
     def _connected(self) -> Cache:
-        client = Cache.from_url(self._settings.url)
-        client.serializer = NullSerializer(encoding=None)
-        client.timeout = None  # each wait here has its own
-        return client
+        place = urlparse(self._settings.url)
+        more: dict[str, object] = {"port": place.port} if place.port else {}
+        if place.scheme == "redis":
+            more["db"] = int(place.path.strip("/") or 0)
+            more["password"] = self._settings.password.get_secret_value() or None
+        return Cache(
+            Cache.get_scheme_class(place.scheme),
+            endpoint=place.hostname,
+            serializer=NullSerializer(encoding=None),
+            timeout=None,  # each wait here has its own
+            **more,
+        )
 
     def _key(self, kind: Kind, key: str) -> str:
         """Within what Memcached takes: 250 bytes, no spaces."""
@@ -158,7 +172,7 @@ class Shared:
         while True:
             key, value = await self._unwritten.get()
             if not self.is_up or not await self._unhurried(
-                self._client.set(key, _sealed(key, value), ttl=self._settings.lifetime)
+                self._client.set(key, value, ttl=self._settings.lifetime)
             ):
                 self.dropped += 1
             self._unwritten.task_done()
@@ -166,7 +180,7 @@ class Shared:
     async def _answers(self) -> bool:
         """Whether the store can be written and read; marks it as up when it can."""
         key = self._key("phrase", "probe")
-        if not await self._unhurried(self._client.set(key, _sealed(key, b"up"), ttl=60)):
+        if not await self._unhurried(self._client.set(key, b"up", ttl=60)):
             return False
         if not await self._unhurried(self._client.get(key)):
             return False
@@ -182,6 +196,16 @@ class Shared:
             self._down(str(error) or type(error).__name__)
             return False
         return True
+
+    def _answered(self, asking: asyncio.Task[object]) -> None:
+        self._asking.discard(asking)
+        if asking.cancelled():
+            return
+        if (error := asking.exception()) is not None:
+            self.failures += 1
+            self._down(str(error) or type(error).__name__)
+        else:
+            self._late = 0
 
     def _too_late(self) -> None:
         self.failures += 1
@@ -207,20 +231,10 @@ class Shared:
                 return
 
     async def _hang_up(self) -> None:
+        for asking in self._asking:
+            asking.cancel()
         try:
             async with asyncio.timeout(_UNHURRIED):
                 await self._client.close()
         except Exception as error:  # as in `get`
             log.debug("The shared cache's connection did not close", extra={"cause": str(error)})
-
-
-def _sealed(key: str, value: bytes) -> bytes:
-    """With the key in front: an answer that belongs to another question is recognised."""
-    return key.encode() + b"\n" + value
-
-
-def _opened(key: str, value: object) -> bytes | None:
-    head = key.encode() + b"\n"
-    if not isinstance(value, bytes) or not value.startswith(head):
-        return None
-    return value[len(head) :]

@@ -24,6 +24,7 @@ class StoreServer:
     scheme: str
     folder: Path
     port: int
+    options: tuple[str, ...] = ()
     process: asyncio.subprocess.Process | None = field(default=None)
 
     @property
@@ -32,7 +33,10 @@ class StoreServer:
 
     async def start(self) -> None:
         self.process = await asyncio.create_subprocess_exec(
-            *_command(self.scheme, self.port, self.folder), stdout=DEVNULL, stderr=DEVNULL
+            *_command(self.scheme, self.port, self.folder),
+            *self.options,
+            stdout=DEVNULL,
+            stderr=DEVNULL,
         )
         async with asyncio.timeout(20):
             while True:
@@ -58,14 +62,16 @@ class StoreServer:
 
 
 @asynccontextmanager
-async def store_server(scheme: str, folder: Path) -> AsyncGenerator[StoreServer, None]:
+async def store_server(
+    scheme: str, folder: Path, *options: str
+) -> AsyncGenerator[StoreServer, None]:
     """A running store. Skips the test where it is not installed."""
     if shutil.which(PROGRAMS[scheme]) is None:
         pytest.skip(f"{PROGRAMS[scheme]} is not installed: apt-get install {PROGRAMS[scheme]}")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = StoreServer(scheme, folder, port)
+    server = StoreServer(scheme, folder, port, options)
     try:
         await server.start()
         yield server
