@@ -1,35 +1,32 @@
 """Is this speech? webrtcvad is the gate, Silero the judge.
 
-webrtcvad costs 3 µs a chunk and lets some noise through; Silero costs 400 µs a window and is right
-far more often. So Silero runs only while the gate is open: from webrtcvad's first hit until
+webrtcvad costs 3 µs a chunk and lets some noise through; Silero costs 50 to 100 µs a window and is
+right far more often. So Silero runs only while the gate is open: from webrtcvad's first hit until
 `gate_hold` after its last. While it is closed the probability is 0.
 
 Silero hears windows of 512 samples (32 ms), each with the 64 samples before it as context, and
 remembers what it heard. When the gate opens, the last windows are heard again in one run, so that
 it judges the onset with a warm memory and no delay.
 
-The network is the one that ships with faster-whisper (Silero VAD v6, MIT). Its session is shared by
-all calls; a `Detector` holds the state of one.
+The network is the one that ships with faster-whisper (Silero VAD v6, MIT), written again by
+`media/silero.py`. Its session is shared by all calls; a `Detector` holds the state of one.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections import deque
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 import webrtcvad
 from pydantic import BaseModel, Field
 
 from media.audio import CALLER_RATE, AudioChunk, Samples
+from media.silero import CONTEXT, STATE, WINDOW, Floats, UnknownNetwork, rewritten
 
-WINDOW = 512
-"""Samples that Silero judges at once at 16 kHz."""
-CONTEXT = 64
-"""Samples before them that it wants to see again."""
 _SPAN = CONTEXT + WINDOW
 _GATE_FRAME = 160
 _GATE_BYTES = 2 * _GATE_FRAME
@@ -37,9 +34,11 @@ _REMEMBERED = 8
 """Windows (a quarter of a second) heard again when the gate opens."""
 _PAST = _REMEMBERED * WINDOW + CONTEXT
 _SCALE = np.float32(1 / 32768)
-_STATE = (1, 1, 128)
+_STATE = (1, 1, STATE)
+_OUTPUTS = ["speech_probs", "hn", "cn"]
 
-Floats = npt.NDArray[np.float32]
+
+log = logging.getLogger(__name__)
 
 
 class VoiceSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -67,8 +66,17 @@ class VoiceModel:
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.enable_cpu_mem_arena = False
         options.log_severity_level = 3
+        network: str | bytes
+        try:
+            network = rewritten(path)
+        except UnknownNetwork as unknown:
+            log.warning(
+                "Silero's file is not the known one, it is run as it is",
+                extra={"why": str(unknown)},
+            )
+            network = str(path)
         self._session = onnxruntime.InferenceSession(
-            str(path), providers=["CPUExecutionProvider"], sess_options=options
+            network, providers=["CPUExecutionProvider"], sess_options=options
         )
 
     def detector(self) -> Detector:
@@ -77,8 +85,11 @@ class VoiceModel:
 
     def judge(self, windows: Floats, h: Floats, c: Floats) -> tuple[Floats, Floats, Floats]:
         """Probabilities of consecutive windows of shape (n, 576), and the state after them."""
-        probabilities, h, c = self._session.run(None, {"input": windows, "h": h, "c": c})
-        return probabilities.reshape(-1), h, c
+        probabilities = np.empty(len(windows), np.float32)
+        for index in range(len(windows)):
+            feed = {"input": windows[index : index + 1], "h": h, "c": c}
+            probabilities[index : index + 1], h, c = self._session.run(_OUTPUTS, feed)
+        return probabilities, h, c
 
 
 class Detector:
