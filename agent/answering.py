@@ -7,23 +7,35 @@ it back or cuts it off, and writes into the history what the caller heard of it.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 
 from agent.context import Context
+from agent.dialogue.backchannel import is_backchannel
 from agent.dialogue.echo import repeats
+from agent.dialogue.hallucination import is_hallucination
+from agent.dialogue.history import heard_key, said_key
 from agent.dialogue.phase import Phase, move
 from agent.dialogue.speculation import Outcome, Speculation
+from agent.engines.protocols import Priority
+from agent.errors import EngineError
 from agent.events import (
     BargedIn,
     HistoryChanged,
     PhaseChanged,
+    ReplyCounted,
+    ReplyTruncated,
     SpeculationEnded,
     TurnDropped,
     TurnFinished,
 )
 from agent.hearing import Hearing, Utterance
+from agent.manner import AS_SET, Manner
 from agent.remark import Remark
 from agent.turn import Answer, OnTranscript
+
+TRUNCATABLE = 16
+"""Acts that are kept for a client that says later what was heard of them."""
 
 
 class Answering:
@@ -38,6 +50,10 @@ class Answering:
         self._task: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup
         self._said_lately = ""
+        self._later: list[Callable[[], None]] = []
+        """Changes of the history that belong after what is being said."""
+        self._said: OrderedDict[int, tuple[Answer | Remark, str]] = OrderedDict()
+        """The last acts and what was heard of them, by turn: a client may know it better."""
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """The call has begun; acts run in its task group."""
@@ -55,6 +71,10 @@ class Answering:
         """A reply or a remark (not a mere filler) is being heard."""
         return self._act is not None and self._act.audible
 
+    def says(self, turn: int) -> bool:
+        """Whether what is being said, or prepared, is of this turn."""
+        return self._act is not None and self._act.turn == turn
+
     @property
     def is_soft(self) -> bool:
         """Whether a caller who goes on now continues their last turn."""
@@ -71,6 +91,26 @@ class Answering:
         """Whether `text` is only what the agent is saying, or just said, come back."""
         saying = self._act.text if self._act is not None else self._said_lately
         return bool(saying) and repeats(text, saying)
+
+    async def is_addressed(self, hearing: Hearing) -> bool:
+        """Words that began over the agent's: are they meant for it, or only company?"""
+        try:
+            transcript = await hearing.final(Priority.COMMITTED)
+        except EngineError:
+            return False
+        text, language = transcript.text, self._context.persona.language
+        if not text or is_backchannel(text, language) or self.echoes(text):
+            return False
+        return not is_hallucination(text, language, transcript.confidence, hearing.voiced)
+
+    def after(self, change: Callable[[], None]) -> None:
+        """Change the history now or, while something is said that does not know of it, when that
+        is written down."""
+        act = self._act
+        if act is None or (isinstance(act, Answer) and not (act.committed and act.has_read)):
+            change()
+        else:
+            self._later.append(change)
 
     # -- the turn of the phases -----------------------------------------------------------------
 
@@ -111,7 +151,9 @@ class Answering:
             await self._cancel()
             self._speculated(act, "discarded")
 
-    async def commit(self, hearing: Utterance, *, speech_end: float) -> None:
+    async def commit(
+        self, hearing: Utterance, *, speech_end: float, manner: Manner = AS_SET
+    ) -> None:
         """The caller's turn is over: answer it, with what was prepared if it still fits."""
         act = self._act
         if isinstance(act, Answer) and not act.committed and act.fits(hearing):
@@ -121,7 +163,7 @@ class Answering:
         else:
             await self.discard()
             await self.interrupt()
-            act = self._answer(hearing, speech_end=speech_end, read=_nothing)
+            act = self._answer(hearing, speech_end=speech_end, read=_nothing, manner=manner)
             act.commit()
             self._start(act)
         if not act.audible:
@@ -131,6 +173,7 @@ class Answering:
         """A soft end: the caller goes on with the turn that was being answered."""
         self._context.mouth.clear()
         await self._cancel()
+        self._catch_up()
 
     async def interrupt(self) -> None:
         """Stop what is being said; the history keeps what was heard of it."""
@@ -140,6 +183,7 @@ class Answering:
         heard = act.heard
         self._context.mouth.clear()
         await self._cancel()
+        self._tell_usage(act)
         self._context.emit(BargedIn(at=self._context.now(), turn=act.turn, heard=heard))
         self._record(act, heard, interrupted=True)
 
@@ -163,13 +207,32 @@ class Answering:
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _answer(self, hearing: Utterance, *, speech_end: float, read: OnTranscript) -> Answer:
+    def truncate(self, turn: int, seconds: float) -> None:
+        """Of what was said in `turn` no more than the first `seconds` were heard."""
+        heard: str | None = None
+        if turn in self._said:
+            act, before = self._said[turn]
+            cut = act.heard_until(seconds)
+            heard = cut if len(cut) < len(before) else before
+            self._said[turn] = act, heard
+            self._context.history.amend(said_key(turn), heard)
+        self._context.emit(ReplyTruncated(at=self._context.now(), turn=turn, heard=heard))
+
+    def _answer(
+        self,
+        hearing: Utterance,
+        *,
+        speech_end: float,
+        read: OnTranscript,
+        manner: Manner = AS_SET,
+    ) -> Answer:
         return Answer(
             self._context,
             hearing,
             speech_end=speech_end,
             on_transcript=read,
             on_audible=self._is_audible,
+            manner=manner,
         )
 
     def _start(self, act: Answer | Remark) -> asyncio.Task[None]:
@@ -184,8 +247,10 @@ class Answering:
             self._context.emit(
                 TurnDropped(at=self._context.now(), turn=act.turn, reason=act.dropped)
             )
+            self._catch_up()
             self._on_done(act)
         else:
+            self._tell_usage(act)
             self._record(act, act.text, interrupted=False)
 
     async def _cancel(self) -> None:
@@ -198,9 +263,7 @@ class Answering:
         """Write down what was said, by both sides, and close the turn."""
         history, now = self._context.history, self._context.now()
         self._said_lately = act.text
-        if isinstance(act, Answer) and act.transcript is not None and not act.dropped:
-            history.hear(act.transcript.text)
-        history.say(heard)
+        self._write_down(act, heard)
         self._context.emit(HistoryChanged(at=now, messages=history.messages()))
         if isinstance(act, Answer):
             act.marks.end = now
@@ -216,6 +279,31 @@ class Answering:
                 )
             )
         self._on_done(act)
+
+    def _write_down(self, act: Answer | Remark, heard: str) -> None:
+        """Both sides' words; those of an answer to something else leave no trace."""
+        history = self._context.history
+        if isinstance(act, Answer) and act.manner.messages is not None:
+            self._context.engines.model.forget(act.conversation)
+        else:
+            if isinstance(act, Answer) and act.transcript is not None and not act.dropped:
+                if not act.hearing.in_history:
+                    history.hear(act.transcript.text, heard_key(act.turn))
+            history.say(heard, said_key(act.turn))
+        self._said[act.turn] = act, heard
+        while len(self._said) > TRUNCATABLE:
+            self._said.popitem(last=False)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        later, self._later = self._later, []
+        for change in later:
+            change()
+
+    def _tell_usage(self, act: Answer | Remark) -> None:
+        if isinstance(act, Answer) and act.usage is not None:
+            now = self._context.now()
+            self._context.emit(ReplyCounted(at=now, turn=act.turn, usage=act.usage))
 
     def _is_audible(self) -> None:
         if self.phase in (Phase.LISTENING, Phase.THINKING):

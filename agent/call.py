@@ -13,14 +13,13 @@ from contextlib import suppress
 from agent.answering import Answering
 from agent.context import Context, Detector, Ear, Engines, Mouth
 from agent.desk import Desk
-from agent.dialogue.backchannel import is_backchannel
 from agent.dialogue.barge_in import BargeIn, Verdict
 from agent.dialogue.endpointer import Ended, Endpointer, Paused, Resumed, Started
-from agent.dialogue.hallucination import is_hallucination
 from agent.dialogue.phase import Phase
-from agent.dialogue.silence import Patience, Silence
+from agent.dictation import Dictation
+from agent.ducking import Ducking
 from agent.ear import CallersVoice
-from agent.engines.protocols import Priority, ReplyRequest, TurnJudge
+from agent.engines.protocols import TurnJudge
 from agent.errors import EngineError
 from agent.events import (
     CallEnded,
@@ -28,17 +27,18 @@ from agent.events import (
     Event,
     Observer,
     PartialTranscript,
-    ReplyDucked,
     SpeechStarted,
     SpeechStopped,
     TurnDropped,
 )
-from agent.hearing import Hearing, Listener
+from agent.hearing import Hearing, Listener, read_along
 from agent.persona import Persona
+from agent.quiet import Quiet
 from agent.remark import Remark, report
-from agent.settings import TurnSettings
+from agent.settings import FloorSettings, TurnSettings
 from agent.turn import Answer, Dropped
 from media.audio import AudioChunk
+from media.microphone import Mark
 from media.speaker import SpeakerClosed
 
 
@@ -59,17 +59,22 @@ class Call:
     ) -> None:
         self._context = Context(call_id, persona, engines, speaker, settings, emit)
         self._answering = Answering(self._context, on_done=self._act_is_over)
-        self.desk = Desk(self._context, self._answering, self._next_turn)
+        self._dictation = Dictation(self._context, self._answering)
+        self.desk = Desk(self._context, self._answering, self._dictation, self._next_turn)
         self._voice = CallersVoice(detector, speaker, settings.echo)
         self._microphone = microphone
         self._over = asyncio.Event()
         self._reason = "hangup"
         self._turn = 0
         self._listener = Listener(self._context, on_partial=self._on_partial)
-        self._silence = Silence(settings.silence)
-        self._quiet_since = 0.0
+        self._quiet = Quiet(
+            self._context,
+            self._answering,
+            self.desk,
+            next_turn=self._next_turn,
+            leave=lambda: self._tasks.create_task(self.farewell("silence")),
+        )
         self._leaving = False
-        self._is_held = False
         self._overlap = False
         """The utterance in the ear began while the agent was audible, and is no turn yet."""
         self._deaf = False
@@ -79,17 +84,20 @@ class Call:
         self._tasks: asyncio.TaskGroup
         self._endpointer = Endpointer(settings.endpoint, persona.language)
         self._barge_in = BargeIn(settings.barge_in, persona.language)
+        self._ducking = Ducking(self._context)
 
     async def run(self) -> None:
         """Converse until somebody ends it. Cancel it to hang up at once."""
         context = self._context
-        self._quiet_since = context.now()
+        self._quiet.begin()
         self._emit(CallStarted(at=context.now(), language=context.persona.language))
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 self._answering.begin(tasks)
                 self._listener.begin(tasks)
+                self._dictation.begin(tasks)
+                self.desk.asides.begin(tasks)
                 listening = tasks.create_task(self._listen())
                 if context.persona.greeting:
                     self._answering.remark(context.persona.greeting, turn=0)
@@ -101,6 +109,8 @@ class Call:
                 if self._judging is not None:
                     self._judging.cancel()
                 self._listener.pause()
+                self._dictation.stop()
+                self.desk.asides.stop()
                 await self._answering.abandon()
         except* SpeakerClosed:
             # The line was cut while something was being said: a hang-up like any other.
@@ -129,6 +139,7 @@ class Call:
         self._context.adopt(persona)
         self._endpointer.speak_language(persona.language)
         self._endpointer.adjust(self._context.settings.endpoint)
+        self._endpointer.is_by_hand = self._context.settings.floor.by_hand
         self._barge_in = BargeIn(self._context.settings.barge_in, persona.language)
 
     async def interrupt(self) -> None:
@@ -137,18 +148,20 @@ class Call:
 
     def hold(self) -> None:
         """The caller is away for a moment: nothing is said into the silence that they leave."""
-        self._is_held = True
+        self._quiet.hold()
 
     def release(self) -> None:
         """The caller is back: from now on their silence is theirs."""
-        self._is_held = False
-        self._quiet_since = self._context.now()
+        self._quiet.release()
 
     # -- the caller's audio ---------------------------------------------------------------------
 
     async def _listen(self) -> None:
-        async for chunk in self._microphone:
-            await self._hear(chunk)
+        async for each in self._microphone:
+            if isinstance(each, Mark):
+                await self._mark(each)
+            else:
+                await self._hear(each)
         self._over.set()
 
     async def _hear(self, chunk: AudioChunk) -> None:
@@ -165,31 +178,35 @@ class Call:
                 await self._resumed()
             case Ended():
                 await self._ended(signal)
-        if self._answering.audible:
+        if self._answering.audible and self._floor.interrupt and not self._floor.by_hand:
             verdict, self._verdict = self._verdict, None
             await self._weigh(verdict or self._barge_in.feed(probability, chunk.seconds))
-        elif signal is None:
-            await self._mind_silence()
+        elif signal is None and self._hearing is None and self._answering.idle:
+            if not self._leaving:
+                await self._quiet.mind(self._turn)
 
     # -- what it means --------------------------------------------------------------------------
 
     async def _started(self, signal: Started) -> None:
         if self._leaving:
             return
-        if self._hearing is not None and self._answering.is_soft:
+        may_withdraw = self._floor.interrupt or not self._answering.audible
+        if self._hearing is not None and self._answering.is_soft and may_withdraw:
             await self._answering.withdraw()
             self._endpointer.reopen()
         else:
-            self._overlap = self._answering.audible
+            self._overlap = self._answering.audible and not self._floor.by_hand
             self._open_hearing(signal.onset)
         if self._hearing is None:
             return
         self._listener.go_on(signal.onset)
-        onset = self._loop_time(signal.onset)
-        self._emit(SpeechStarted(at=self._context.now(), turn=self._hearing.turn, onset=onset))
+        now, onset = self._context.now(), self._loop_time(signal.onset)
+        by_hand = self._floor.by_hand
+        self._emit(SpeechStarted(at=now, turn=self._hearing.turn, onset=onset, by_hand=by_hand))
         if not self._overlap:
-            self._silence.reset()
-            self._answering.move(Phase.HEARING)
+            self._quiet.caller_spoke()
+            if self._answering.idle or not by_hand:
+                self._answering.move(Phase.HEARING)
 
     async def _paused(self, signal: Paused) -> None:
         if self._hearing is None or (self._overlap and not self._answering.idle):
@@ -201,6 +218,9 @@ class Call:
             self._judging = self._tasks.create_task(
                 self._judge(self._context.engines.judge, self._hearing)
             )
+        if self._floor.by_hand or not self._floor.answer:
+            self._dictation.prepare(self._hearing, self._read)
+            return
         self._answering.suspect(
             self._hearing, speech_end=self._loop_time(signal.speech_end), read=self._read
         )
@@ -220,6 +240,7 @@ class Call:
         if self._hearing is None:
             return
         await self._answering.discard()
+        self._dictation.discard()
         self._listener.go_on(self._endpointer.position)
 
     async def _ended(self, signal: Ended) -> None:
@@ -235,31 +256,55 @@ class Call:
         elif self._overlap and not await self._is_turn(hearing):
             await self._drop("backchannel")
         else:
-            self._overlap = False
-            speech_end = self._loop_time(signal.speech_end)
-            self._emit(
-                SpeechStopped(at=self._context.now(), turn=hearing.turn, speech_end=speech_end)
-            )
-            await self._answering.commit(hearing, speech_end=speech_end)
+            by_hand = self._floor.by_hand
+            await self._turn_over(hearing, self._loop_time(signal.speech_end), by_hand=by_hand)
+
+    async def _turn_over(self, hearing: Hearing, end: float, *, by_hand: bool) -> None:
+        """Answer what the caller said or, where that is not wanted, write it down."""
+        self._overlap = False
+        # Whoever may not be interrupted is not made to answer twice at once, either.
+        is_free = self._floor.interrupt or not self._answering.audible
+        answered = self._floor.answer and not by_hand and is_free
+        now, turn = self._context.now(), hearing.turn
+        self._emit(
+            SpeechStopped(at=now, turn=turn, speech_end=end, answered=answered, by_hand=by_hand)
+        )
+        if answered:
+            await self._answering.commit(hearing, speech_end=end)
+            return
+        await self._answering.discard()
+        self._listener.hand_over()
+        self._dictation.take(hearing)
+        self._quiet.begin()
+        if self._answering.idle:
+            self._answering.settle()
+
+    async def _mark(self, mark: Mark) -> None:
+        """The caller's client has said something of what was heard up to here."""
+        ended, hearing = self._endpointer.end(), self._hearing
+        if ended is not None and hearing is not None:
+            self._listener.pause()
+            hearing.voiced = ended.speech
+            if mark.kind == "commit":
+                await self._turn_over(hearing, self._loop_time(ended.speech_end), by_hand=True)
+            else:
+                self._dictation.discard()
+                await self._drop("cleared")
+        elif mark.kind == "commit":
+            self._dictation.nothing(self._next_turn())
+        mark.passed.set()
 
     def _say_what_is_missing(self) -> None:
         """A caller whom nothing here understands is told so, each time, when they have finished."""
         if self._deaf:
-            self._silence.reset()
+            self._quiet.caller_spoke()
             self._answering.remark(self._context.persona.cannot_hear, turn=self._turn)
 
     async def _is_turn(self, hearing: Hearing) -> bool:
         """Words that began over the agent's: are they meant for it, or only company?"""
-        try:
-            transcript = await hearing.final(Priority.COMMITTED)
-        except EngineError:
+        if not await self._answering.is_addressed(hearing):
             return False
-        text, language = transcript.text, self._context.persona.language
-        if not text or is_backchannel(text, language) or self._answering.echoes(text):
-            return False
-        if is_hallucination(text, language, transcript.confidence, hearing.voiced):
-            return False
-        if self._answering.audible:
+        if self._answering.audible and self._floor.interrupt:
             await self._interrupt()
         return True
 
@@ -268,42 +313,26 @@ class Call:
         if self._hearing is not None:
             self._emit(TurnDropped(at=self._context.now(), turn=self._hearing.turn, reason=reason))
         self._overlap = False
-        self._quiet_since = self._context.now()
+        self._quiet.begin()
         self._listener.close()
         self._answering.settle()
 
     # -- barge-in -------------------------------------------------------------------------------
 
     async def _weigh(self, verdict: Verdict | None) -> None:
-        mouth = self._context.mouth
-        match verdict:
-            case Verdict.DUCK if self._context.settings.barge_in.hold:
-                mouth.pause()
-            case Verdict.DUCK:
-                mouth.duck()
-            case Verdict.RESUME:
-                self._be_loud()
-            case Verdict.INTERRUPT:
-                await self._interrupt()
-                return
-            case None:
-                return
-        ducked = verdict is Verdict.DUCK
-        self._emit(ReplyDucked(at=self._context.now(), turn=self._turn, ducked=ducked))
+        if verdict is Verdict.INTERRUPT:
+            await self._interrupt()
+        elif verdict is not None:
+            self._ducking.follow(verdict, self._turn)
 
     async def _interrupt(self) -> None:
         self._overlap = False
         self._barge_in.reset()
         await self._answering.interrupt()
-        self._be_loud()
-        self._silence.reset()
+        self._ducking.end()
+        self._quiet.caller_spoke()
         if self._hearing is not None:
             self._answering.move(Phase.HEARING)
-
-    def _be_loud(self) -> None:
-        """Go on from where it was held, as loud as before."""
-        self._context.mouth.resume()
-        self._context.mouth.unduck()
 
     # -- the utterance in the ear ---------------------------------------------------------------
 
@@ -332,50 +361,27 @@ class Call:
             PartialTranscript(at=self._context.now(), turn=hearing.turn, text=text, stable=stable)
         )
         if stable and self._context.settings.hearing.read_along:
-            await self._read_along(stable)
-
-    async def _read_along(self, words: str) -> None:
-        """Let the model read what surely was said, so that only the rest is left at the end."""
-        context = self._context
-        request = ReplyRequest(
-            conversation=context.call_id,
-            messages=context.history.messages(pending=words),
-            max_tokens=context.settings.reply.max_tokens,
-            priority=Priority.PARTIAL,
-        )
-        await context.engines.model.prefill(request)
+            await read_along(self._context, stable)
 
     def _act_is_over(self, act: Answer | Remark) -> None:
         """Nobody speaks for the agent any more; the utterance it answered is closed."""
-        self._quiet_since = self._context.now()
-        self._be_loud()
+        self._quiet.agent_spoke()
+        self._ducking.end()
         self._barge_in.reset()
         if isinstance(act, Answer) and act.hearing is self._hearing:
             self._listener.close()
         if self._hearing is None and not self._leaving:
             self._answering.settle()
 
-    # -- a silent caller ------------------------------------------------------------------------
-
-    async def _mind_silence(self) -> None:
-        if self._is_held or not self._context.settings.silence.enabled:
-            return
-        if self._hearing is not None or not self._answering.idle or self._leaving:
-            return
-        persona = self._context.persona
-        match self._silence.feed(self._context.now() - self._quiet_since):
-            case Patience.ASK_FIRST:
-                self._answering.remark(persona.ask_first, turn=self._turn)
-            case Patience.ASK_SECOND:
-                self._answering.remark(persona.ask_second, turn=self._turn)
-            case Patience.END:
-                self._tasks.create_task(self.farewell("silence"))
-
     # -- small change ---------------------------------------------------------------------------
 
     def _next_turn(self) -> int:
         self._turn += 1
         return self._turn
+
+    @property
+    def _floor(self) -> FloorSettings:
+        return self._context.settings.floor
 
     @property
     def _hearing(self) -> Hearing | None:

@@ -15,6 +15,7 @@ from agent.events import Observer
 from agent.persona import Persona
 from agent.settings import TurnSettings
 from media.audio import AudioChunk
+from media.microphone import Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,9 @@ class Detector(Protocol):
 
 
 class Ear(Protocol):
-    """The caller's audio: chunks of 16 kHz, until the call ends."""
+    """The caller's audio: chunks of 16 kHz and the marks between them, until the call ends."""
 
-    def __aiter__(self) -> AsyncIterator[AudioChunk]: ...
+    def __aiter__(self) -> AsyncIterator[AudioChunk | Mark]: ...
 
 
 class Mouth(Protocol):

@@ -1,82 +1,93 @@
-"""What a call can be asked by another way than the caller's voice: by a client that types.
+"""What a call can be asked by another way than the caller's voice: by a client with a protocol.
 
-A typed turn is answered exactly as a spoken one; only its transcript is there from the start.
+An answer that is asked for is made as any other, from what was said so far.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from agent.answering import Answering
+from agent.aside import Asides
 from agent.context import Context
 from agent.dialogue.phase import Phase
-from agent.engines.protocols import Priority, Transcript
+from agent.dictation import Asked, Dictation
+from agent.events import AnswerBegun
+from agent.manner import AS_SET, Manner
 from agent.messages import Role
 from agent.settings import TurnSettings
-
-
-class Typed:
-    """An utterance that was written: stands where a `Hearing` does."""
-
-    def __init__(self, text: str, *, turn: int, language: str) -> None:
-        self.turn = turn
-        self.text = text
-        self.voiced = float(len(text))
-        """More than any voice takes for it: what was typed was never imagined."""
-        self._language = language
-
-    @property
-    def revision(self) -> int:
-        """It never changes."""
-        return 0
-
-    @property
-    def fed_until(self) -> float:
-        """It has no audio."""
-        return 0.0
-
-    async def final(self, priority: Priority = Priority.COMMITTED) -> Transcript:
-        """What was typed."""
-        return Transcript(self.text, self._language)
 
 
 class Desk:
     """One call's desk. `next_turn()` gives the number of the turn that begins."""
 
     def __init__(
-        self, context: Context, answering: Answering, next_turn: Callable[[], int]
+        self,
+        context: Context,
+        answering: Answering,
+        dictation: Dictation,
+        next_turn: Callable[[], int],
     ) -> None:
+        self.asides = Asides(context)
+        """What is asked beside the conversation."""
         self._context = context
         self._answering = answering
+        self._dictation = dictation
         self._next_turn = next_turn
 
-    async def ask(self, text: str) -> None:
-        """Answer `text` as if the caller had just said it; what is being said is cut off."""
-        context, answering = self._context, self._answering
+    async def answer(self, manner: Manner = AS_SET) -> None:
+        """Answer what was said so far; what is being said or prepared is cut off."""
         turn = self._next_turn()
-        await answering.discard()
-        await answering.interrupt()
+        await self._answering.discard()
+        await self._answering.interrupt()
+        await self.begin(turn, manner)
+
+    async def begin(self, turn: int, manner: Manner = AS_SET) -> None:
+        """Answer what was said so far, as turn `turn`. Nothing else may be going on."""
+        context, answering = self._context, self._answering
+        context.emit(AnswerBegun(at=context.now(), turn=turn))
         answering.move(Phase.HEARING)
         answering.new_turn()
-        typed = Typed(text, turn=turn, language=context.persona.language)
-        await answering.commit(typed, speech_end=context.now())
+        asked = Asked(turn, context, self._dictation)
+        await answering.commit(asked, speech_end=context.now(), manner=manner)
 
-    def say(self, text: str) -> bool:
-        """Say a fixed text of the agent's own; False when something else is being said."""
-        return self._answering.remark(text, turn=0) is not None
+    async def say(self, text: str) -> None:
+        """Say a fixed text of the agent's own; what is being said or prepared is cut off."""
+        await self._answering.discard()
+        await self._answering.interrupt()
+        self._answering.remark(text, turn=0)
 
-    def remember(self, role: Role, text: str) -> None:
+    def remember(
+        self, role: Role, text: str, key: str = "", *, after: Sequence[str] | None = None
+    ) -> None:
         """Something was said that this call did not hear: it belongs to what a reply is made
-        from. Nothing happens, so no event tells of it."""
+        from. Nothing happens, so no event tells of it.
+
+        `key`: a name for it. `after`: keys of what it follows, the nearest first; unset: it is the
+        last that was said."""
         history = self._context.history
-        if role == "user":
-            history.hear(text)
+        if after is not None:
+            places = tuple(after)
+            self._answering.after(lambda: history.insert(role, text, key, after=places))
+        elif role == "user":
+            self._answering.after(lambda: history.hear(text, key))
         else:
-            history.say(text)
+            self._answering.after(lambda: history.say(text, key))
+
+    def amend(self, key: str, text: str) -> None:
+        """What has this key in the history was really `text`; blank: it was never said."""
+        self._answering.after(lambda: self._context.history.amend(key, text))
+
+    async def truncate(self, turn: int, seconds: float) -> None:
+        """Of what the agent said in `turn`, fillers included, no more than the first `seconds`
+        were heard. What is being said in it stops."""
+        if self._answering.says(turn):
+            await self._answering.interrupt()
+        self._answering.truncate(turn, seconds)
 
     def adjust(self, settings: TurnSettings) -> None:
-        """Hold the conversation by other settings: of the endpoint, the hearing and the reply,
-        and whether a silent caller is asked.
+        """Hold the conversation by other settings: of the endpoint, the hearing, the floor and the
+        reply, and whether a silent caller is asked.
 
         Those of the endpoint need `Call.speak_language` after it."""
         self._context.settings = settings

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.errors import Stage
-from agent.messages import Message
+from agent.messages import Message, Usage
 
 PhaseName = Literal["listening", "hearing", "thinking", "speaking", "ended"]
 
@@ -54,18 +54,41 @@ class PhaseChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechStarted(Event):
-    """The caller's speech began at `onset` (loop time; earlier than `at`)."""
+    """The caller's speech began at `onset` (loop time; earlier than `at`).
+
+    `by_hand`: turns are committed by the caller's client, so nothing follows from it alone."""
 
     turn: int
     onset: float
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechStopped(Event):
-    """The caller's turn is over: their last speech was at `speech_end` (loop time)."""
+    """The caller's turn is over: their last speech was at `speech_end` (loop time).
+
+    `answered`: the agent answers it by itself. `by_hand`: the caller's client said so."""
 
     turn: int
     speech_end: float
+    answered: bool = True
+    by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerIdle(Event):
+    """The caller said nothing since `since` (loop time), for as long as is waited for it: the
+    agent speaks into the silence, as turn `turn`."""
+
+    turn: int
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerBegun(Event):
+    """An answer that was asked for by another way than the caller's voice is being made."""
+
+    turn: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +106,14 @@ class FinalTranscript(Event):
     text: str
     language: str
     confidence: float
+    answered: bool = True
+    """The agent answers it by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnDropped(Event):
-    """What was heard is no turn; `reason`: `noise`, `backchannel`, `echo`, `empty`."""
+    """What was heard is no turn; `reason`: `noise`, `backchannel`, `echo`, `empty`, or
+    `cleared` by the caller's client."""
 
     turn: int
     reason: str
@@ -100,6 +126,49 @@ class ReplySpoken(Event):
     turn: int
     text: str
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyWritten(Event):
+    """A piece of a reply that is text alone."""
+
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyCounted(Event):
+    """What a reply cost, in the language model's tokens; told before the end of its turn."""
+
+    turn: int
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyTruncated(Event):
+    """The caller's client says that less was heard of a reply: `heard`, exact to the word. None:
+    nothing is known of that reply any more."""
+
+    turn: int
+    heard: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsideWritten(Event):
+    """A piece of an answer that is made beside the conversation."""
+
+    aside: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsideEnded(Event):
+    """An answer beside the conversation is over; `error` is fit for a person, empty: none."""
+
+    aside: str
+    outcome: Literal["completed", "cancelled", "failed"]
+    error: str = ""
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from os.path import commonprefix
 from typing import Protocol
 
 from agent.context import Context
-from agent.engines.protocols import Priority, Recognition, Transcript
+from agent.engines.protocols import Priority, Recognition, ReplyRequest, Transcript
 from agent.errors import EngineError
 from media.audio import AudioChunk, join
 
@@ -36,6 +36,8 @@ class Utterance(Protocol):
     def revision(self) -> int: ...
     @property
     def fed_until(self) -> float: ...
+    @property
+    def in_history(self) -> bool: ...
     async def final(self, priority: Priority) -> Transcript: ...
 
 
@@ -87,6 +89,11 @@ class Hearing:
         self._news.set()
 
     @property
+    def in_history(self) -> bool:
+        """Its words are written down when they are answered."""
+        return False
+
+    @property
     def recent(self) -> AudioChunk:
         """Its last seconds, as sound: what a judge of pauses listens to."""
         return join(list(self._recent))
@@ -127,6 +134,17 @@ class Hearing:
     def close(self) -> None:
         """Nothing more will be asked of it."""
         self._recognition.close()
+
+
+async def read_along(context: Context, words: str) -> None:
+    """Let the model read what surely was said, so that only the rest is left at the end."""
+    request = ReplyRequest(
+        conversation=context.call_id,
+        messages=context.history.messages(pending=words),
+        max_tokens=context.settings.reply.max_tokens,
+        priority=Priority.PARTIAL,
+    )
+    await context.engines.model.prefill(request)
 
 
 class Listener:
@@ -185,6 +203,12 @@ class Listener:
         if self._following is not None:
             self._following.cancel()
             self._following = None
+
+    def hand_over(self) -> Hearing | None:
+        """The utterance is somebody else's now, who will close it."""
+        self.pause()
+        hearing, self.hearing = self.hearing, None
+        return hearing
 
     def close(self) -> None:
         """Forget the utterance. Idempotent."""

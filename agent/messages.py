@@ -14,3 +14,14 @@ class Message:
 
     role: Role
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a reply cost, in the model's tokens; `cached` are those of the prompt that were not read
+    again. `is_cut`: the reply is as long as it may be, and was not over."""
+
+    prompt: int
+    cached: int
+    generated: int
+    is_cut: bool = False

@@ -31,6 +31,11 @@ class Remark:
     def text(self) -> str:
         return self._speaking.text
 
+    def heard_until(self, seconds: float) -> str:
+        """The words of its first `seconds`."""
+        begins = self._speaking.begins
+        return "" if begins is None else self._speaking.heard_at(begins + seconds)
+
     async def run(self) -> None:
         """Say it; a voice that fails leaves it unsaid."""
         self._speaking.release()

@@ -32,11 +32,26 @@ class HearingSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docs
     """Seconds of voice below which an utterance is taken for noise."""
 
 
+class FloorSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Who takes the floor by itself. A client of the Realtime protocol sets these for its call."""
+
+    by_hand: bool = False
+    """Turns end when the caller's client says so (push to talk), not when the caller pauses."""
+    answer: bool = True
+    """Whether a turn is answered by itself; otherwise an answer has to be asked for."""
+    interrupt: bool = True
+    """Whether the caller's voice stops the agent."""
+    idle: float | None = Field(default=None, ge=0.5, le=300)
+    """Seconds of the caller's silence after which the agent speaks into it; unset: never."""
+
+
 class ReplySettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """How a reply is made and spoken."""
 
     max_tokens: int = Field(default=48, ge=8, le=1024)
     """Tokens of a reply at most."""
+    spoken: bool = True
+    """Whether replies are spoken; otherwise they are text alone, for clients that show it."""
     sentences_ahead: int = Field(default=2, ge=1, le=8)
     """Sentences whose sound is made while an earlier one is spoken."""
     sentence_gap: float = Field(default=0.0, ge=0, le=1)
@@ -58,6 +73,7 @@ class TurnSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
     endpoint: EndpointSettings = EndpointSettings()
     smart_turn: SmartTurnSettings = SmartTurnSettings()
     speculation: SpeculationSettings = SpeculationSettings()
+    floor: FloorSettings = FloorSettings()
     reply: ReplySettings = ReplySettings()
     sentences: SentenceSettings = SentenceSettings()
     barge_in: BargeInSettings = BargeInSettings()

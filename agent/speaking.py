@@ -80,6 +80,15 @@ class Speaking:
         """What has reached the caller, to the word."""
         return self._heard.text(self._context.mouth.heard)
 
+    @property
+    def begins(self) -> float | None:
+        """The mouth's position at which its first sound lies; None before there is any."""
+        return self._heard.begins
+
+    def heard_at(self, position: float) -> str:
+        """What had reached the caller when the mouth's content had, up to `position`."""
+        return self._heard.text(position)
+
     async def run(self, pieces: AsyncGenerator[str, None]) -> None:
         """Say everything; returns when the last of it has left. Cancelling it stops the engines,
         not the mouth."""

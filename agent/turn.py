@@ -21,11 +21,15 @@ from agent.events import (
     FillerSpoken,
     FinalTranscript,
     ReplySpoken,
+    ReplyWritten,
     Timeline,
 )
 from agent.hearing import Utterance
+from agent.manner import AS_SET, Manner
+from agent.messages import Message, Usage
 from agent.remark import first_of, one_piece, report
 from agent.speaking import Speaking, pause
+from agent.writing import Writing
 
 OnTranscript = Callable[[str, float], None]
 """Called with a final transcript, and the position of the caller's audio that it reaches up to."""
@@ -33,7 +37,7 @@ OnTranscript = Callable[[str, float], None]
 SURELY_SPOKEN = 0.6
 """Seconds of voice that were meant to be understood, even when no word was."""
 
-Dropped = Literal["noise", "backchannel", "echo", "empty"]
+Dropped = Literal["noise", "backchannel", "echo", "empty", "cleared"]
 
 
 @dataclass(slots=True)
@@ -64,7 +68,11 @@ class Answer:
         speech_end: float,
         on_transcript: OnTranscript,
         on_audible: Callable[[], None],
+        manner: Manner = AS_SET,
     ) -> None:
+        self.manner = manner
+        self.usage: Usage | None = None
+        """What the reply cost, once it is known."""
         self.marks = Marks(speech_end)
         self.hearing = hearing
         self.transcript: Transcript | None = None
@@ -74,11 +82,15 @@ class Answer:
         self.history_version = context.history.version
         self.speculated = True
         self._context = context
+        self._settings = context.settings
+        """As they are when it begins, whatever the client changes meanwhile."""
         self._on_transcript = on_transcript
         self._on_audible = on_audible
         self._began = context.now()
         self._committed = asyncio.Event()
         self._mouth_taken = asyncio.Lock()
+        self._sounds_from: float | None = None
+        """The mouth's position of the first filler."""
         self._speaking = self._new_speaking(Priority.SPECULATIVE)
 
     @property
@@ -104,12 +116,29 @@ class Answer:
         """The words of the reply, as far as it has been made."""
         return self._speaking.text
 
+    @property
+    def has_read(self) -> bool:
+        """What is added to the history now comes after it."""
+        return not self.hearing.in_history or self.transcript is not None
+
+    def heard_until(self, seconds: float) -> str:
+        """The words of the reply in the first `seconds` of its sound, fillers included."""
+        begins = self._speaking.begins if self._sounds_from is None else self._sounds_from
+        return self.heard if begins is None else self._speaking.heard_at(begins + seconds)
+
+    @property
+    def is_spoken(self) -> bool:
+        """Not text alone."""
+        wish = self.manner.is_spoken
+        return self._settings.reply.spoken if wish is None else wish
+
     def fits(self, hearing: Utterance) -> bool:
         """Whether it answers what was heard, all of it, after the same history."""
         return (
             hearing is self.hearing
             and self.revision == hearing.revision
             and self.history_version == self._context.history.version
+            and self._settings.reply == self._context.settings.reply
         )
 
     def commit(self) -> None:
@@ -148,6 +177,8 @@ class Answer:
         self.marks.transcript = self._context.now()
         self._context.forecast.observe("transcript", self.marks.transcript - started)
         self.transcript = transcript
+        if self.hearing.in_history:
+            return transcript
         if not transcript.text.strip():
             self.dropped = "empty"
         elif is_hallucination(
@@ -160,12 +191,7 @@ class Answer:
 
     async def _think(self, heard: str) -> AsyncGenerator[str, None]:
         context = self._context
-        request = ReplyRequest(
-            conversation=context.call_id,
-            messages=context.history.messages(pending=heard),
-            max_tokens=context.settings.reply.max_tokens,
-            priority=self._priority,
-        )
+        request = self._request(heard)
         started = context.now()
         async with aclosing(context.engines.model.reply(request)) as pieces:
             async for piece in pieces:
@@ -174,8 +200,35 @@ class Answer:
                     context.forecast.observe("first_token", self.marks.first_token - started)
                 yield piece
 
+    def _request(self, heard: str) -> ReplyRequest:
+        context, manner = self._context, self.manner
+        messages = manner.messages
+        if messages is None:
+            messages = context.history.messages(pending="" if self.hearing.in_history else heard)
+        if manner.instructions is not None:
+            said = [message for message in messages if message.role != "system"]
+            messages = (Message("system", manner.instructions), *said)
+        return ReplyRequest(
+            conversation=self.conversation,
+            messages=messages,
+            max_tokens=manner.max_tokens or self._settings.reply.max_tokens,
+            priority=self._priority,
+            count=self._count,
+        )
+
+    @property
+    def conversation(self) -> str:
+        """What the model's cache knows it by: the call, unless it is made from something else."""
+        call = self._context.call_id
+        return call if self.manner.messages is None else f"{call}/{self.turn}"
+
+    def _count(self, usage: Usage) -> None:
+        self.usage = usage
+
     async def _announce(self, transcript: Transcript) -> None:
         await self._committed.wait()
+        if self.hearing.in_history:
+            return
         self._context.emit(
             FinalTranscript(
                 at=self._context.now(),
@@ -189,6 +242,8 @@ class Answer:
     async def _cover_silence(self) -> None:
         """Say a filler when the wait for the first sound will be felt, and a longer one later."""
         await self._committed.wait()
+        if not self.is_spoken:
+            return
         fillers, spoken = self._context.fillers, 0
         while not self._speaking.sounding.is_set():
             await self._sound_within(fillers.settings.look_every)
@@ -219,8 +274,10 @@ class Answer:
             with suppress(EngineError):
                 async with aclosing(speech):
                     async for piece in speech:
-                        await context.mouth.play(piece.audio)
+                        position = await context.mouth.play(piece.audio)
                         said = True
+                        if self._sounds_from is None:
+                            self._sounds_from = position
                         if self.marks.filler is None:
                             self.marks.filler = context.now()
             if not said:
@@ -244,6 +301,13 @@ class Answer:
             self.marks.audible = context.now()
             self._on_audible()
         context.emit(ReplySpoken(at=context.now(), turn=self.turn, text=text, seconds=seconds))
+
+    def _written(self, text: str) -> None:
+        context = self._context
+        if self.marks.audible is None:
+            self.marks.audible = context.now()
+            self._on_audible()
+        context.emit(ReplyWritten(at=context.now(), turn=self.turn, text=text))
 
     async def _apologise(self, error: EngineError) -> None:
         """A stage failed for good: say so, unless the caller has heard a part of the reply."""
@@ -274,7 +338,9 @@ class Answer:
             return persona.not_understood
         return "" if self.dropped else persona.apology
 
-    def _new_speaking(self, priority: Priority) -> Speaking:
+    def _new_speaking(self, priority: Priority) -> Speaking | Writing:
+        if not self.is_spoken:
+            return Writing(self._context, on_written=self._written)
         return Speaking(
             self._context,
             on_audible=self._audible,

@@ -40,7 +40,7 @@ from bench.media_sound import speech
 from media.audio import AudioChunk
 from media.line import Line, LineSettings
 from media.listening import listen
-from media.microphone import Microphone
+from media.microphone import Mark, Microphone
 from media.pacer import Pacer
 from media.speaker import Speaker, SpeakerClosed
 from media.track import Ticks
@@ -171,6 +171,8 @@ class Server:
         answering = Answering(speaker, self._reply) if speaker and self._reply else None
         quiet = 0
         async for chunk in microphone:
+            if isinstance(chunk, Mark):
+                continue
             self._chunks += 1
             if detector is not None:
                 probability = detector.probability(chunk)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 import numpy as np
 from pydantic import BaseModel, Field
@@ -18,6 +19,17 @@ from media.audio import CALLER_RATE, AudioChunk, Samples
 CHUNK = 320
 """Samples of one chunk."""
 CHUNK_SECONDS = CHUNK / CALLER_RATE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mark:
+    """A moment of the caller's audio, named by their client: after all that came before it.
+
+    `commit`: their turn is over; `clear`: what they said since the last turn was nothing.
+    `passed` is set when the listener has come to it."""
+
+    kind: Literal["commit", "clear"]
+    passed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class MicrophoneSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -31,6 +43,7 @@ class Intake(Protocol):
     """Where a connection puts the caller's audio, until it closes."""
 
     def put(self, chunk: AudioChunk) -> None: ...
+    def mark(self, mark: Mark) -> None: ...
     def close(self) -> None: ...
 
 
@@ -39,7 +52,8 @@ class Microphone:
 
     def __init__(self, settings: MicrophoneSettings | None = None) -> None:
         settings = settings or MicrophoneSettings()
-        self._chunks: deque[AudioChunk] = deque(maxlen=round(settings.capacity / CHUNK_SECONDS))
+        self._chunks: deque[AudioChunk | Mark] = deque()
+        self._most = round(settings.capacity / CHUNK_SECONDS)
         self._arrival = asyncio.Event()
         self._is_closed = False
         self.dropped = 0
@@ -51,10 +65,16 @@ class Microphone:
             raise ValueError(f"a microphone takes {CALLER_RATE} Hz, got {chunk.rate} Hz")
         if self._is_closed:
             return
-        if len(self._chunks) == self._chunks.maxlen:
-            self.dropped += 1
         self._chunks.append(chunk)
+        if len(self._chunks) > self._most:
+            self._drop_one()
         self._arrival.set()
+
+    def mark(self, mark: Mark) -> None:
+        """Name this moment of the audio; ignored once closed."""
+        if not self._is_closed:
+            self._chunks.append(mark)
+            self._arrival.set()
 
     def close(self) -> None:
         """No more chunks will come; what is there can still be listened to. Idempotent."""
@@ -64,13 +84,21 @@ class Microphone:
     def __aiter__(self) -> Microphone:
         return self
 
-    async def __anext__(self) -> AudioChunk:
+    async def __anext__(self) -> AudioChunk | Mark:
         while not self._chunks:
             if self._is_closed:
                 raise StopAsyncIteration
             self._arrival.clear()
             await self._arrival.wait()
         return self._chunks.popleft()
+
+    def _drop_one(self) -> None:
+        """The oldest chunk; a mark is never lost."""
+        for place, each in enumerate(self._chunks):
+            if isinstance(each, AudioChunk):
+                del self._chunks[place]
+                self.dropped += 1
+                return
 
 
 class Inlet:
@@ -83,6 +111,11 @@ class Inlet:
         """Hand over the next chunk; ignored once closed."""
         if self._microphone is not None:
             self._microphone.put(chunk)
+
+    def mark(self, mark: Mark) -> None:
+        """Name this moment of the audio; ignored once closed."""
+        if self._microphone is not None:
+            self._microphone.mark(mark)
 
     def close(self) -> None:
         """This connection brings no more chunks; another may. Idempotent."""

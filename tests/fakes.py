@@ -16,6 +16,7 @@ import numpy as np
 from agent.engines.protocols import Priority, ReplyRequest, Speech, Transcript, Word
 from agent.errors import EngineError, LanguageUnsupported
 from media.audio import CALLER_RATE, AudioChunk, silence
+from media.microphone import Mark
 
 CHUNK = 0.02
 WORD_SECONDS = 0.24
@@ -64,6 +65,7 @@ class FakeEar:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
         self._pending = np.zeros(0, np.int16)
+        self._marks: list[tuple[int, Mark]] = []
         self._open = True
         self.last_speech = 0.0
 
@@ -80,13 +82,17 @@ class FakeEar:
             AudioChunk(np.full(round(seconds * CALLER_RATE), NOISE, np.int16), CALLER_RATE)
         )
 
+    def mark(self, mark: Mark) -> None:
+        """Name the moment after all that was said so far."""
+        self._marks.append((len(self._pending), mark))
+
     def hang_up(self) -> None:
         self._open = False
 
-    def __aiter__(self) -> AsyncIterator[AudioChunk]:
+    def __aiter__(self) -> AsyncIterator[AudioChunk | Mark]:
         return self._chunks()
 
-    async def _chunks(self) -> AsyncGenerator[AudioChunk, None]:
+    async def _chunks(self) -> AsyncGenerator[AudioChunk | Mark, None]:
         loop = asyncio.get_running_loop()
         size = round(CHUNK * CALLER_RATE)
         tick = loop.time()
@@ -97,6 +103,10 @@ class FakeEar:
             if np.any(head):
                 self.last_speech = loop.time()
             yield AudioChunk(np.concatenate([head, silence(CHUNK).samples[len(head) :]]))
+            for _, mark in (passed := [each for each in self._marks if each[0] <= size]):
+                yield mark
+            waiting = [each for each in self._marks if each not in passed]
+            self._marks = [(left - size, mark) for left, mark in waiting]
 
 
 @dataclass

@@ -19,6 +19,8 @@ from pydantic import BaseModel, Field
 from agent.dialogue.completeness import Completeness, Reading, classify
 from agent.dialogue.rhythm import Rhythm, RhythmSettings
 
+LONGEST_BY_HAND = 600.0
+"""Seconds after which an utterance is ended that its speaker was to end."""
 _SLACK = 1e-6
 """Seconds; sums of chunk lengths are compared with settings, and must not miss by rounding."""
 
@@ -148,6 +150,8 @@ class Endpointer:
         """Seconds of audio fed since the beginning of the call."""
         self.speaking = False
         """An utterance has started and not ended; pauses are part of it."""
+        self.is_by_hand = False
+        """No pause ends the utterance, however long: `end` does."""
         self._paused = False
         self._reopened = False
         self._onset = 0.0
@@ -172,7 +176,8 @@ class Endpointer:
             if self._paused:
                 self._paused = False
                 return Resumed()
-        if self.position - self._onset >= self._settings.longest - _SLACK:
+        longest = LONGEST_BY_HAND if self.is_by_hand else self._settings.longest
+        if self.position - self._onset >= longest - _SLACK:
             return self._end(waited=0.0)
         # While a stretch of voice is not certain yet, the end waits for the verdict on it.
         return None if self._voice.on else self._rest()
@@ -222,6 +227,15 @@ class Endpointer:
         """Seconds of silence that would end the turn now, by the evidence."""
         wait = self._rhythm.scale(self._by_evidence())
         return max(wait, self._settings.shortest)
+
+    def end(self) -> Ended | None:
+        """The utterance ends here, by the caller's own word; None when there is none."""
+        if not self.speaking:
+            return None
+        ended = self._end(waited=self.silence)
+        self._voice.on = False
+        self._last_end = None
+        return ended
 
     def reopen(self) -> None:
         """A soft end: the turn that just ended goes on.
@@ -282,7 +296,7 @@ class Endpointer:
 
     def _rest(self) -> Signal | None:
         silence = self.silence
-        if silence >= self.wait - _SLACK:
+        if silence >= self.wait - _SLACK and not self.is_by_hand:
             return self._end(waited=silence)
         if not self._paused and silence >= self._settings.speculate_after - _SLACK:
             self._paused = True

@@ -8,6 +8,7 @@ and the length is bounded.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
@@ -28,23 +29,31 @@ class HistorySettings(BaseModel, frozen=True, extra="forbid", use_attribute_docs
 
 
 @dataclass(slots=True)
-class _Turn:
-    heard: str
-    """The caller's words; empty for what the agent said unasked, as in a greeting."""
-    said: str
+class _Entry:
+    """Something that one side said. `key` names it for whoever wants to change it later."""
 
-    @property
-    def characters(self) -> int:
-        return len(self.heard) + len(self.said)
+    role: Role
+    text: str
+    key: str
+
+
+def heard_key(turn: int) -> str:
+    """The key of what the caller said in a turn."""
+    return f"heard {turn}"
+
+
+def said_key(turn: int) -> str:
+    """The key of what the agent said in a turn."""
+    return f"said {turn}"
 
 
 class History:
-    """The turns of one call."""
+    """What both sides of one call said, in order."""
 
     def __init__(self, system: str, settings: HistorySettings | None = None) -> None:
         self._system = system
         self._settings = settings or HistorySettings()
-        self._turns: list[_Turn] = []
+        self._entries: list[_Entry] = []
         self._version = 0
 
     @property
@@ -65,25 +74,15 @@ class History:
 
     @property
     def last_heard(self) -> str:
-        """The caller's words of the last turn; empty before the first."""
-        return self._turns[-1].heard if self._turns else ""
+        """The caller's last words; empty before the first."""
+        return next((entry.text for entry in reversed(self._entries) if entry.role == "user"), "")
 
-    def hear(self, text: str) -> None:
+    def hear(self, text: str, key: str = "") -> None:
         """The caller said `text`: a turn of theirs begins. Raises ValueError when blank."""
-        self._turns.append(_Turn(heard=_words(text), said=""))
+        self._entries.append(_Entry("user", _words(text), key))
         self._changed()
 
-    def replace_last_heard(self, text: str) -> None:
-        """The caller's last turn was really `text` (a soft end: its two parts are one).
-
-        Raises ValueError when blank, or when the caller has said nothing yet.
-        """
-        if not self.last_heard:
-            raise ValueError("there is no turn of the caller's to replace: call hear() first")
-        self._turns[-1].heard = _words(text)
-        self._changed()
-
-    def say(self, text: str) -> None:
+    def say(self, text: str, key: str = "") -> None:
         """The caller heard `text` of the reply to their last turn; blank: nothing of it.
 
         Said again within the same turn, it is added to what was heard before.
@@ -91,18 +90,32 @@ class History:
         text = text.strip()
         if not text:
             return
-        if not self._turns:
-            self._turns.append(_Turn(heard="", said=""))
-        turn = self._turns[-1]
-        turn.said = f"{turn.said} {text}" if turn.said else text
+        self._entries.append(_Entry("assistant", text, key))
+        self._changed()
+
+    def insert(self, role: Role, text: str, key: str, *, after: Sequence[str]) -> None:
+        """Put something said between what was said before: after the first of these keys that is
+        known, at the beginning when none is. Raises ValueError when blank."""
+        known = {entry.key: place for place, entry in enumerate(self._entries) if entry.key}
+        place = next((known[each] + 1 for each in after if each in known), 0)
+        self._entries.insert(place, _Entry(role, _words(text), key))
+        self._changed()
+
+    def amend(self, key: str, text: str) -> None:
+        """What has this key was really `text`; blank: it was never said. Unknown: nothing."""
+        before = [entry for entry in self._entries if key and entry.key == key]
+        if not before or " ".join(entry.text for entry in before) == text.strip():
+            return
+        before[0].text = text.strip()
+        gone = before[1:] if text.strip() else before
+        self._entries = [entry for entry in self._entries if not any(entry is x for x in gone)]
         self._changed()
 
     def messages(self, pending: str | None = None) -> tuple[Message, ...]:
         """System message and turns, oldest first; `pending` is what the caller is saying now."""
         spoken: list[Message] = []
-        for turn in self._turns:
-            _add(spoken, "user", turn.heard)
-            _add(spoken, "assistant", turn.said)
+        for entry in self._entries:
+            _add(spoken, entry.role, entry.text)
         _add(spoken, "user", (pending or "").strip())
         system = (Message("system", self._system),) if self._system else ()
         return system + tuple(spoken)
@@ -116,12 +129,18 @@ class History:
             max(1, int(limit * limits.keep_share))
             for limit in (limits.max_turns, limits.max_characters)
         )
-        while len(self._turns) > 1 and not self._fits(turns, characters):
-            del self._turns[0]
+        begins = [n for n in range(1, len(self._entries)) if self._entries[n].role == "user"]
+        whole = self._entries
+        for begin in begins:
+            self._entries = whole[begin:]
+            if self._fits(turns, characters):
+                break
 
     def _fits(self, turns: int, characters: int) -> bool:
-        long = sum(turn.characters for turn in self._turns)
-        return len(self._turns) <= turns and long <= characters
+        """A turn begins with each thing the caller says; what the agent says first is one."""
+        count = sum(entry.role == "user" for entry in self._entries)
+        count += bool(self._entries) and self._entries[0].role != "user"
+        return count <= turns and sum(len(entry.text) for entry in self._entries) <= characters
 
 
 def _words(text: str) -> str:

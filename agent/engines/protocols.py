@@ -7,12 +7,12 @@ Every method raises only `EngineError`s.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
-from agent.messages import Message
+from agent.messages import Message, Usage
 from media.audio import AudioChunk
 
 
@@ -61,14 +61,21 @@ class Transcriber(Protocol):
     async def aclose(self) -> None: ...
 
 
+def uncounted(usage: Usage) -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyRequest:
-    """A reply to be made. `conversation` names the call, so that its cache can be found again."""
+    """A reply to be made. `conversation` names the call, so that its cache can be found again.
+
+    `count` is told what the reply cost when it is over or was closed, by engines that know."""
 
     conversation: str
     messages: tuple[Message, ...]
     max_tokens: int
     priority: Priority = Priority.COMMITTED
+    count: Callable[[Usage], None] = field(default=uncounted, compare=False)
 
 
 class LanguageModel(Protocol):

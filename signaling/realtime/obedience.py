@@ -27,9 +27,10 @@ async def obey(command: Command, call: Obedient) -> None:
             call.desk.adjust(turn)
             call.speak_language(persona)
         case Ask(text):
-            await call.desk.ask(text)
+            call.desk.remember("user", text)
+            await call.desk.answer()
         case Say(text):
-            call.desk.say(text)
+            await call.desk.say(text)
         case Remember(role, text):
             call.desk.remember(role, text)
         case Hear():

@@ -1,4 +1,4 @@
-"""A call that is typed to, beside being spoken to."""
+"""What a call is asked for by a client, beside being spoken to."""
 
 from __future__ import annotations
 
@@ -6,46 +6,65 @@ import asyncio
 
 import pytest
 
-from agent.events import BargedIn, CallStarted, FinalTranscript, ReplySpoken, TurnFinished
+from agent.events import (
+    AnswerBegun,
+    AsideEnded,
+    AsideWritten,
+    BargedIn,
+    CallStarted,
+    ReplySpoken,
+    ReplyTruncated,
+    ReplyWritten,
+    TurnFinished,
+)
+from agent.manner import Manner
+from agent.messages import Message
 from agent.persona import Persona
 from agent.settings import TurnSettings
-from tests.agent.conversation import line
+from tests.agent.conversation import Line, line
 from tests.fakes import FakeModel
 from tests.virtual_time import virtual
+
+
+async def ask(it: Line, text: str) -> None:
+    it.call.desk.remember("user", text)
+    await it.call.desk.answer()
 
 
 @virtual
 async def test_what_is_typed_is_answered_by_voice() -> None:
     async with line(model=FakeModel("It is noon.")) as it:
         await it.wait_for(CallStarted)
-        await it.call.desk.ask("What time is it?")
+        await ask(it, "What time is it?")
         turn = await it.wait_for(TurnFinished)
         assert (turn.transcript, turn.reply) == ("What time is it?", "It is noon.")
         assert it.history == [("user", "What time is it?"), ("assistant", "It is noon.")]
-        assert it.of(FinalTranscript)[0].turn == turn.turn == 1
+        assert it.of(AnswerBegun)[0].turn == turn.turn == 1
         assert it.phase == "listening"
 
 
 @virtual
-async def test_a_typed_turn_cuts_off_what_is_being_said() -> None:
+async def test_an_answer_that_is_asked_for_cuts_off_what_is_being_said() -> None:
     model = FakeModel("This is a very long story, and it goes on for quite a while.")
     async with line(model=model) as it:
         await it.wait_for(CallStarted)
-        await it.call.desk.ask("Tell me a story.")
+        await ask(it, "Tell me a story.")
         await it.wait_for(ReplySpoken)
         await asyncio.sleep(0.5)
-        await it.call.desk.ask("Stop, another one.")
+        await ask(it, "Stop, another one.")
         cut = await it.wait_for(BargedIn)
         assert cut.turn == 1 and len(cut.heard.split()) < 13
         turns = [await it.wait_for(TurnFinished) for _ in range(2)]
         assert [turn.interrupted for turn in turns] == [True, False]
+        said = [role for role, _ in it.history]
+        assert said == ["user", "assistant", "user", "assistant"], "in the order it was said"
 
 
 @virtual
 async def test_one_can_speak_after_typing() -> None:
     async with line(model=FakeModel("Yes, of course.")) as it:
         await it.wait_for(CallStarted)
-        await it.call.desk.ask("May I ask something?")
+        await ask(it, "May I ask something?")
         await it.wait_for(TurnFinished)
         await it.say("What time is it?", then=0.5)
         spoken = await it.wait_for(TurnFinished)
@@ -56,21 +75,108 @@ async def test_one_can_speak_after_typing() -> None:
 async def test_what_is_remembered_is_read_by_the_model() -> None:
     async with line(model=FakeModel("I see.")) as it:
         await it.wait_for(CallStarted)
-        it.call.desk.remember("user", "My name is Kim.")
+        it.call.desk.remember("user", "My name is Lee.", "name")
         it.call.desk.remember("assistant", "Hello, Kim.")
-        await it.call.desk.ask("What is my name?")
+        it.call.desk.amend("name", "My name is Kim.")
+        it.call.desk.remember("assistant", "Welcome.", after=())
+        await ask(it, "What is my name?")
         await it.wait_for(TurnFinished)
-        assert it.history[:2] == [("user", "My name is Kim."), ("assistant", "Hello, Kim.")]
+        assert it.history[:3] == [
+            ("assistant", "Welcome."),
+            ("user", "My name is Kim."),
+            ("assistant", "Hello, Kim."),
+        ]
 
 
 @virtual
-async def test_a_fixed_text_is_said_unless_something_else_is() -> None:
+async def test_a_fixed_text_is_said_instead_of_another() -> None:
     async with line() as it:
         await it.wait_for(CallStarted)
-        assert it.call.desk.say("Good morning.")
-        assert not it.call.desk.say("Good evening.")
+        await it.call.desk.say("Good morning.")
+        await it.call.desk.say("Good evening.")
         await it.wait_for(ReplySpoken)
-        assert it.said == ["Good morning."]
+        assert it.said == ["Good evening."]
+
+
+@virtual
+async def test_an_answer_can_be_text_alone() -> None:
+    async with line(model=FakeModel("It is noon, my friend.")) as it:
+        await it.wait_for(CallStarted)
+        it.call.desk.remember("user", "What time is it?")
+        await it.call.desk.answer(Manner(is_spoken=False, instructions="Be kind.", max_tokens=9))
+        turn = await it.wait_for(TurnFinished)
+        assert turn.reply == "It is noon, my friend."
+        assert "".join(event.text for event in it.of(ReplyWritten)) == turn.reply
+        assert it.voice.spoken == [] and not it.heard_between(0, 2000)
+        request = it.model.requests[0]
+        assert (request.messages[0].text, request.max_tokens) == ("Be kind.", 9)
+
+
+@virtual
+async def test_a_spoken_turn_can_be_answered_by_text() -> None:
+    async with line(model=FakeModel("It is noon.")) as it:
+        base = TurnSettings()
+        text = base.reply.model_copy(update={"spoken": False})
+        it.call.desk.adjust(base.model_copy(update={"reply": text}))
+        await it.say("What time is it?")
+        turn = await it.wait_for(TurnFinished)
+        assert (turn.transcript, turn.reply) == ("What time is it?", "It is noon.")
+        assert it.voice.spoken == []
+
+
+@virtual
+async def test_an_answer_from_other_words_leaves_no_trace() -> None:
+    async with line(model=FakeModel("Bonjour.", "It is noon.")) as it:
+        await it.wait_for(CallStarted)
+        other = (Message("user", "Say hello in French."),)
+        await it.call.desk.answer(Manner(messages=other))
+        await it.wait_for(TurnFinished)
+        assert it.said == ["Bonjour."] and it.history == []
+        assert it.model.requests[0].conversation != "c1"
+        assert it.model.forgotten == [it.model.requests[0].conversation]
+        it.model.forgotten.clear()
+
+
+@virtual
+async def test_asides_are_answered_beside_the_conversation() -> None:
+    async with line(model=FakeModel("Yes.", per_token=0.1)) as it:
+        await it.wait_for(CallStarted)
+        for name in ("a", "b", "c"):
+            it.call.desk.asides.ask(name, (Message("user", name),), 5)
+        it.call.desk.asides.cancel("b")
+        await asyncio.sleep(0.01)
+        it.call.desk.asides.cancel("c")
+        await it.wait_for(AsideEnded)
+        await asyncio.sleep(1)
+        ended = {event.aside: event.outcome for event in it.of(AsideEnded)}
+        assert ended == {"a": "completed", "b": "cancelled", "c": "cancelled"}
+        assert [event.text for event in it.of(AsideWritten)] == ["Yes."]
+        assert it.history == [] and it.said == []
+        it.model.forgotten.clear()
+
+
+@virtual
+async def test_the_client_says_how_much_of_a_reply_was_heard() -> None:
+    async with line(model=FakeModel("one two three four five six")) as it:
+        await it.wait_for(CallStarted)
+        await ask(it, "Count.")
+        await it.wait_for(TurnFinished)
+        await it.call.desk.truncate(1, 0.95)
+        assert it.of(ReplyTruncated)[-1].heard == "one two three"
+        await it.call.desk.truncate(7, 0.95)
+        assert it.of(ReplyTruncated)[-1].heard is None
+        await ask(it, "Go on.")
+        await it.wait_for(ReplySpoken)
+        await asyncio.sleep(1.5)
+        await it.call.desk.truncate(2, 0.35)
+        assert it.of(BargedIn) and it.of(ReplyTruncated)[-1].heard == "one"
+        await it.call.desk.truncate(2, 0.95)
+        assert it.of(ReplyTruncated)[-1].heard == "one", "less is heard, never more"
+        await ask(it, "And then?")
+        await it.wait_for(TurnFinished)
+        await it.wait_for(TurnFinished)
+        spoken = [text for role, text in it.history if role == "assistant"]
+        assert spoken[:2] == ["one two three", "one"]
 
 
 @pytest.mark.parametrize(("silence", "sooner"), [(0.4, True), (2.5, False)])

@@ -29,6 +29,7 @@ from agent.engines.llama.settings import LlamaSettings
 from agent.engines.llama.shares import Shares
 from agent.engines.protocols import ReplyRequest
 from agent.errors import EngineError, EngineFailed, EngineMissing
+from agent.messages import Usage
 
 if TYPE_CHECKING:
     from agent.engines.llama.library import LlamaCpp
@@ -67,6 +68,8 @@ class Llama:
                 yield piece
         finally:
             self._command(job.cancel)
+            if (usage := job.usage) is not None:
+                request.count(usage)
 
     async def prefill(self, request: ReplyRequest) -> None:
         """Read along, when nobody needs the model more. A later request of the call ends it."""
@@ -149,6 +152,11 @@ class _Submitted:
 
     def submit(self, scheduler: Scheduler) -> None:
         self._job = scheduler.submit(self._request, self._pieces, replies=self._replies)
+
+    @property
+    def usage(self) -> Usage | None:
+        """What it cost; None when the thread has not begun with it."""
+        return self._job.usage if self._job is not None else None
 
     def cancel(self, scheduler: Scheduler) -> None:
         if self._job is not None:

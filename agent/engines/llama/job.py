@@ -10,6 +10,7 @@ from agent.engines.llama.reply import ReplyText
 from agent.engines.llama.shares import Demand
 from agent.engines.protocols import Priority, ReplyRequest
 from agent.errors import EngineError
+from agent.messages import Usage
 
 
 class Sink(Protocol):
@@ -37,6 +38,8 @@ class Job:
     """Where in the cache it is at work; None: it waits."""
     read: int = 0
     """Tokens of the prompt that are in the cache."""
+    reused: int = 0
+    """Of these, those that were there before it."""
     made: int = 0
     """Tokens of the reply so far."""
     next: int | None = None
@@ -56,6 +59,14 @@ class Job:
     def outstanding(self) -> int:
         """Cells that it may still fill."""
         return self.unread + self.prompt.max_tokens * self.replies - self.made
+
+    @property
+    def usage(self) -> Usage:
+        """What it cost so far."""
+        cut = self.made >= self.prompt.max_tokens > 0
+        return Usage(
+            prompt=len(self.prompt.tokens), cached=self.reused, generated=self.made, is_cut=cut
+        )
 
     def demand(self) -> Demand:
         return Demand(self.number, self.priority, self.unread, self.served)

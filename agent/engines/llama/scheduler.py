@@ -182,6 +182,7 @@ class Scheduler:
         self._running.append(job)
         self._counts.prompt += len(job.prompt.tokens)
         self._counts.reused += job.read
+        job.reused = job.read
         if not job.replies and not job.unread:
             self._end(job, None)
         return True

@@ -49,21 +49,40 @@ def test_what_is_said_within_a_turn_is_joined() -> None:
     assert lines(history) == ["system: s", "user: 음악 틀어 줘", "assistant: 네, 틀어 드릴게요."]
 
 
-def test_a_soft_end_makes_one_turn_of_two_parts() -> None:
+def test_what_was_said_can_be_cut_and_taken_back() -> None:
     history = History("s")
-    history.hear("I'd like a table")
-    history.replace_last_heard("I'd like a table for two")
+    history.hear("Tell me a story.", "q")
+    history.say("Once upon", "a")
+    history.say("a time.", "a")
+    history.hear("Stop.", "stop")
 
-    assert lines(history) == ["system: s", "user: I'd like a table for two"]
-    assert history.last_heard == "I'd like a table for two"
+    history.amend("a", "Once upon")
+    assert lines(history) == ["system: s", "user: Tell me a story.", "assistant: Once upon",
+                              "user: Stop."]  # fmt: skip
+    assert history.last_heard == "Stop."
+
+    history.amend("a", "")
+    assert lines(history) == ["system: s", "user: Tell me a story. Stop."]
 
 
-def test_there_must_be_a_turn_to_replace() -> None:
+def test_an_unknown_key_changes_nothing() -> None:
     history = History("s")
-    history.say("Hello!")
+    history.hear("Hi")
+    before = history.version
+    history.amend("", "Hello")
+    history.amend("nobody", "Hello")
 
-    with pytest.raises(ValueError, match="no turn of the caller's"):
-        history.replace_last_heard("Hi")
+    assert (history.version, lines(history)) == (before, ["system: s", "user: Hi"])
+
+
+def test_something_can_be_put_between_what_was_said() -> None:
+    history = History("s")
+    history.hear("A", "a")
+    history.say("B", "b")
+    history.insert("user", "C", "c", after=("forgotten", "a"))
+    history.insert("assistant", "D", "d", after=())
+
+    assert lines(history) == ["system: s", "assistant: D", "user: A C", "assistant: B"]
 
 
 @pytest.mark.parametrize("blank", ["", "  \n"])
@@ -76,8 +95,8 @@ def test_every_change_is_a_new_version_and_nothing_else_is() -> None:
     history = History("s")
     seen = [history.version]
     for change in (
-        lambda: history.hear("a"),
-        lambda: history.replace_last_heard("ab"),
+        lambda: history.hear("a", "k"),
+        lambda: history.amend("k", "ab"),
         lambda: history.say("c"),
         lambda: setattr(history, "system", "t"),
     ):
@@ -131,7 +150,7 @@ def test_the_last_turn_stays_however_long_it_is() -> None:
 
 
 moves = st.lists(
-    st.tuples(st.sampled_from(["hear", "say", "replace"]), st.text("ab 가나", max_size=30)),
+    st.tuples(st.sampled_from(["hear", "say", "amend", "insert"]), st.text("ab 가나", max_size=30)),
     max_size=60,
 )
 
@@ -144,11 +163,13 @@ def test_roles_alternate_and_the_length_is_bounded(
     history = History("s", limits)
     for move, text in script:
         if move == "hear" and text.strip():
-            history.hear(text)
+            history.hear(text, text[:1])
         elif move == "say":
-            history.say(text)
-        elif move == "replace" and history.last_heard and text.strip():
-            history.replace_last_heard(text)
+            history.say(text, text[:1])
+        elif move == "amend":
+            history.amend(text[:1], text[1:])
+        elif move == "insert" and text.strip():
+            history.insert("assistant", text, "k", after=("a", "b"))
 
     system, *spoken = history.messages(pending=pending)
 
