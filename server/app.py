@@ -24,6 +24,7 @@ from agent.call import Call
 from media.pacer import Pacer
 from media.voice import VoiceModel, load_voice_model
 from server import journal
+from server.access import guarding
 from server.caches import CacheFigures
 from server.calls import Calls
 from server.config import Settings
@@ -35,9 +36,10 @@ from server.settings import ServerSettings
 from server.sockets import Sockets
 from server.stages import Stages
 from server.tuning import tune
+from signaling.access.guard import Guard
 from signaling.errors import SignalingError
 from signaling.realtime.routes import RealtimeDoors
-from signaling.routes import MAX_BODY, Doors, add_headers, errors_as_json
+from signaling.routes import Doors, add_headers, errors_as_json
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ STATIC = Path(__file__).resolve().parent.parent / "static"
 CALLS = web.AppKey("calls", Calls)
 METRICS = web.AppKey("metrics", Metrics)
 SOCKETS = web.AppKey("sockets", Sockets)
+GUARD = web.AppKey("guard", Guard)
 
 
 def create_app(
@@ -62,7 +65,8 @@ def create_app(
     reports = [asdict(report) for report in stages.reports]
     begin = begin or conversations(settings, stages)
     pacer = Pacer(metrics.lateness.observe)
-    observers = (metrics.observe, journal.observe, *observers)
+    guard = guarding(settings)
+    observers = (metrics.observe, journal.observe, guard.roster.observe, *observers)
     calls = Calls(
         begin=begin,
         personas=settings.personas,
@@ -78,14 +82,17 @@ def create_app(
     sockets = Sockets(
         calls, settings, begin=begin, pacer=pacer, stages=reports, observers=observers
     )
-    doors = Doors(calls, info=lambda: info(settings, reports, calls), static=STATIC)
+    doors = Doors(calls, info=lambda: info(settings, reports, calls), static=STATIC, guard=guard)
     app = web.Application(
-        middlewares=[errors_as_json, _counting(metrics)], client_max_size=MAX_BODY
+        middlewares=[errors_as_json, _counting(metrics), guard.middleware()],
+        client_max_size=settings.limits.body_bytes,
     )
-    app[CALLS], app[METRICS], app[SOCKETS] = calls, metrics, sockets
+    app[CALLS], app[METRICS], app[SOCKETS], app[GUARD] = calls, metrics, sockets, guard
     app.add_routes([*doors.routes(), *Health(calls, metrics).routes()])
-    app.add_routes(RealtimeDoors(sockets, calls).routes())
+    realtime = RealtimeDoors(sockets, calls, guard=guard, max_message=settings.limits.message_bytes)
+    app.add_routes(realtime.routes())
     app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.append(guard.admit)
     app.on_shutdown.append(_end_calls)
     app.cleanup_ctx.append(_lag)
     app.cleanup_ctx.append(Rehearsal(settings, stages).beside)

@@ -34,6 +34,7 @@ from server.problems import validated
 from server.settings import ServerSettings
 from server.show import as_toml
 from server.sources import PREFIX, ConfigurationError, Layers, read
+from signaling.access.settings import AccessSettings, LimitSettings
 from signaling.ice import IceSettings
 
 __all__ = ["ConfigurationError", "Settings", "configuration_file", "load", "show"]
@@ -89,6 +90,8 @@ class Settings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=
     language: str = "en"
     """Language of a call that does not ask for one: one of the personas'."""
     server: ServerSettings = ServerSettings()
+    access: AccessSettings = AccessSettings()
+    limits: LimitSettings = LimitSettings()
     ice: IceSettings = IceSettings()
     log: LogSettings = LogSettings()
     models: ModelsSettings = ModelsSettings()

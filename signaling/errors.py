@@ -3,9 +3,12 @@
 SignalingError            .status .code, and a message fit for the client
 ├── BadOffer              400  no JSON, no SDP, SDP that cannot be used, no audio in it
 ├── OfferTooLarge         413
+├── Unauthorized          401  no key, or one that is not good
+├── Forbidden             403  another site's page, another one's call
+│   └── ResumeRefused     403  the token is not that of the call
 ├── CallUnknown           404
-├── ResumeRefused         403  the token is not that of the call
 ├── CallRefused           503  full, stopping, no port left; .retry_after seconds
+│   └── TooManyCalls      429  more than this caller may have
 └── BadMessage                 a control message that is not one (answered by `error`)
 """
 
@@ -20,6 +23,8 @@ class SignalingError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+        self.headers: dict[str, str] = {}
+        """Of the answer, beside its body."""
 
 
 class BadOffer(SignalingError):
@@ -32,6 +37,24 @@ class OfferTooLarge(SignalingError):
     status = 413
 
 
+class Unauthorized(SignalingError):
+    """Nobody knows who asks, and one has to be known here."""
+
+    status = 401
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        # RFC 6750, 3: a request that brought no key is not told that it was a bad one.
+        told = "" if code == "no_key" else ', error="invalid_token"'
+        self.headers["WWW-Authenticate"] = f'Bearer realm="chuimsae"{told}'
+
+
+class Forbidden(SignalingError):
+    """Whoever asks may not have this."""
+
+    status = 403
+
+
 class CallUnknown(SignalingError):
     """No live call has this id."""
 
@@ -41,10 +64,8 @@ class CallUnknown(SignalingError):
         super().__init__("unknown_call", f"there is no call {call_id[:64]!r}; it may have ended")
 
 
-class ResumeRefused(SignalingError):
+class ResumeRefused(Forbidden):
     """Whoever wants to go on in a call has not shown that it is theirs."""
-
-    status = 403
 
     def __init__(self) -> None:
         super().__init__("bad_token", "`resume_token` is not the one that this call was given")
@@ -58,6 +79,13 @@ class CallRefused(SignalingError):
     def __init__(self, code: str, message: str, *, retry_after: int) -> None:
         super().__init__(code, message)
         self.retry_after = retry_after
+        self.headers["Retry-After"] = str(retry_after)
+
+
+class TooManyCalls(CallRefused):
+    """This caller takes no more calls now; others may."""
+
+    status = 429
 
 
 class BadMessage(SignalingError):

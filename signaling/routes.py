@@ -15,10 +15,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from signaling.errors import BadOffer, CallRefused, SignalingError
-
-MAX_BODY = 256 * 1024
-"""Bytes of a request: the largest SDP, with every character escaped, and some room."""
+from signaling.access.guard import Guard
+from signaling.errors import BadOffer, SignalingError
 
 PAGE_POLICY = "; ".join(
     (
@@ -89,9 +87,11 @@ class Doors:
         *,
         info: Callable[[], Mapping[str, Any]],
         static: Path,
+        guard: Guard | None = None,
     ) -> None:
         """`info`: what `GET /info` tells; `static`: the folder of the page."""
         self._switchboard = switchboard
+        self._guard = guard or Guard()
         self._info = info
         self._static = static
 
@@ -114,7 +114,9 @@ class Doors:
                 offer.sdp, offer.call_id, offer.resume_token, offer.received
             )
         else:
-            answer = await self._switchboard.answer(offer.sdp, offer.language)
+            with self._guard.starting(request) as place:
+                answer = await self._switchboard.answer(offer.sdp, offer.language)
+                self._guard.roster.begin(place, answer.call_id, answer.resume_token)
         return web.json_response({"type": "answer", **asdict(answer)})
 
     async def hang_up(self, request: web.Request) -> web.Response:
@@ -166,10 +168,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         return await handler(request)
     except SignalingError as error:
-        headers = {}
-        if isinstance(error, CallRefused):
-            headers["Retry-After"] = str(error.retry_after)
-        return _error(error.status, error.code, str(error), headers)
+        return _error(error.status, error.code, str(error), error.headers)
     except web.HTTPError as error:
         code = error.reason.lower().replace(" ", "_")
         allow = {key: value for key, value in error.headers.items() if key == "Allow"}

@@ -1,7 +1,7 @@
 """The Realtime protocol's HTTP surface: sockets, calls over WebRTC, client secrets.
 
-A browser's request from another site's page is refused: these routes need no key by default, and
-no page that happens to be open may make calls on its reader's machine.
+Who may come in is decided before (signaling/access); a client secret brings the configuration that
+its session begins with.
 """
 
 from __future__ import annotations
@@ -11,43 +11,22 @@ import re
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeVar
-from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 from pydantic import BaseModel, Field, ValidationError
 
-from signaling.errors import BadOffer, SignalingError
+from signaling.access.guard import Guard, credential
+from signaling.errors import BadOffer
+from signaling.headers import RESUME_TOKEN, RESUME_WITHIN
 from signaling.realtime.client import MAX_MESSAGE
 from signaling.realtime.config import SessionConfig
 from signaling.realtime.refusal import Refused, invalid
-from signaling.realtime.secrets import PREFIX, ClientSecrets
 from signaling.realtime.session import House, Session, default_config
 from signaling.routes import Answer
 
-RESUME_TOKEN = "Chuimsae-Resume-Token"
-RESUME_WITHIN = "Chuimsae-Resume-Within"
-"""What an answer brings for the day on which the caller's network changes: the key to the call, and
-for how many seconds it is kept."""
-READABLE = ", ".join((hdrs.LOCATION, hdrs.RETRY_AFTER, RESUME_TOKEN, RESUME_WITHIN))
-"""Headers that a page of another site may read."""
-
 PROTOCOL = "realtime"
-KEY_PROTOCOL = "openai-insecure-api-key."
-"""A browser can't set headers on a socket: its key comes as the name of a subprotocol."""
 HEARTBEAT = 20.0
 """Seconds between two pings; a socket that answers none is dead."""
-
-
-class Unauthorized(SignalingError):
-    """The key is not good."""
-
-    status = 401
-
-
-class Forbidden(SignalingError):
-    """Another site's page asks."""
-
-    status = 403
 
 
 class SocketBoard(Protocol):
@@ -95,12 +74,19 @@ class RealtimeDoors:
     """The routes, over what holds the calls."""
 
     def __init__(
-        self, sockets: SocketBoard, calls: Switchboard, *, secrets: ClientSecrets | None = None
+        self,
+        sockets: SocketBoard,
+        calls: Switchboard,
+        *,
+        guard: Guard | None = None,
+        max_message: int = MAX_MESSAGE,
     ) -> None:
+        """`max_message`: bytes of a message over a socket."""
         self._sockets = sockets
         self._calls = calls
         self._house = replace(sockets.house, transport="webrtc")
-        self._secrets = secrets or ClientSecrets()
+        self._guard = guard or Guard()
+        self._max_message = max_message
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """For `Application.add_routes`."""
@@ -118,11 +104,12 @@ class RealtimeDoors:
     async def socket(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/realtime?model=`: a call over a WebSocket."""
         session = Session(self._sockets.house, self._configuration(request))
-        with self._sockets.place() as call_id:
+        with self._guard.starting(request) as place, self._sockets.place() as call_id:
             socket = web.WebSocketResponse(
-                protocols=(PROTOCOL,), heartbeat=HEARTBEAT, max_msg_size=MAX_MESSAGE
+                protocols=(PROTOCOL,), heartbeat=HEARTBEAT, max_msg_size=self._max_message
             )
             await socket.prepare(request)
+            self._guard.roster.begin(place, call_id)
             await self._sockets.converse(call_id, socket, session)
         return socket
 
@@ -131,23 +118,24 @@ class RealtimeDoors:
         config = self._configuration(request)
         sdp, changes = await _read_offer(request)
         session = Session(self._house, config.updated(changes) if changes else config)
-        return _answered(await self._calls.answer(sdp, None, session), status=201)
+        with self._guard.starting(request) as place:
+            answer = await self._calls.answer(sdp, None, session)
+            self._guard.roster.begin(place, answer.call_id, answer.resume_token)
+        return _answered(answer, status=201)
 
     async def resume(self, request: web.Request) -> web.Response:
         """Goes on in a call by another offer → 200 and the answer. `Authorization: Bearer` is the
         resume token; `?received=` counts the events that have come: those after are sent again."""
-        _check_origin(request)
         received = request.query.get("received")
         if received is not None and not _COUNT.fullmatch(received):
             raise Refused("invalid_value", "received is a count of events", param="received")
         sdp, _ = await _read_offer(request)
         count = None if received is None else int(received)
-        call_id = request.match_info["call_id"]
-        return _answered(await self._calls.resume(sdp, call_id, _key(request), count), status=200)
+        call_id, token = request.match_info["call_id"], credential(request)
+        return _answered(await self._calls.resume(sdp, call_id, token, count), status=200)
 
     async def hang_up(self, request: web.Request) -> web.Response:
         """Ends a call over WebRTC or a socket; 200 when it is over."""
-        self._configuration(request)
         call_id = request.match_info["call_id"]
         if not self._sockets.hang_up(call_id):
             await self._calls.hang_up(call_id)
@@ -155,38 +143,33 @@ class RealtimeDoors:
 
     async def legacy_session(self, request: web.Request) -> web.Response:
         """What older clients ask for a secret: `{model?, voice?, instructions?}`."""
-        self._configuration(request)
         wanted = await _read(request, _LegacySession)
         voice = {"audio": {"output": {"voice": wanted.voice}}} if wanted.voice else {}
         named = {"model": wanted.model, "instructions": wanted.instructions}
         config = self._default().updated({**named, **voice})
         session = Session(self._sockets.house, config)
-        secret = self._secrets.mint(config, _ExpiresAfter().seconds)
-        told = {"value": secret.value, "expires_at": secret.expires_at}
+        told = self._mint(request, config, _ExpiresAfter().seconds)
         return web.json_response({**session.render(), "client_secret": told})
 
     async def client_secret(self, request: web.Request) -> web.Response:
         """`{session?, expires_after?}` → `{value, expires_at, session}`."""
-        self._configuration(request)
         wanted = await _read(request, _SecretRequest)
         config = self._default().updated(wanted.session)
         session = Session(self._sockets.house, config)
-        secret = self._secrets.mint(config, wanted.expires_after.seconds)
-        told = {"value": secret.value, "expires_at": secret.expires_at}
+        told = self._mint(request, config, wanted.expires_after.seconds)
         return web.json_response({**told, "session": session.render()})
 
     # -- who asks -------------------------------------------------------------------------------
 
+    def _mint(self, request: web.Request, config: SessionConfig, seconds: int) -> dict[str, Any]:
+        key = self._guard.grant(request).key
+        value, secret = self._guard.secrets.mint(config, seconds, key=key)
+        return {"value": value, "expires_at": secret.expires_at}
+
     def _configuration(self, request: web.Request) -> SessionConfig:
-        """The configuration that the client begins with. Raises Unauthorized, Forbidden."""
-        _check_origin(request)
-        key = _key(request)
-        config = self._default()
-        if key.startswith(PREFIX):
-            secret = self._secrets.find(key)
-            if secret is None:
-                raise Unauthorized("invalid_api_key", "the client secret is unknown or has expired")
-            config = secret.config
+        """The configuration that the client begins with."""
+        secret = self._guard.grant(request).secret
+        config = secret.config if secret is not None else self._default()
         model = request.query.get("model")
         return config.model_copy(update={"model": model[:128]}) if model else config
 
@@ -203,28 +186,10 @@ def _answered(answer: Answer, *, status: int) -> web.Response:
         hdrs.LOCATION: f"/v1/realtime/calls/{answer.call_id}",
         RESUME_TOKEN: answer.resume_token,
         RESUME_WITHIN: f"{answer.resume_within:g}",
-        hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: READABLE,
     }
     return web.Response(
         status=status, text=answer.sdp, content_type="application/sdp", headers=headers
     )
-
-
-def _check_origin(request: web.Request) -> None:
-    origin = request.headers.get(hdrs.ORIGIN)
-    if origin is not None and urlsplit(origin).netloc != request.host:
-        raise Forbidden("foreign_origin", f"pages of {origin[:128]!r} may not call this server")
-
-
-def _key(request: web.Request) -> str:
-    """The key that comes with a request; empty when none does."""
-    kind, _, value = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    if kind.lower() == "bearer":
-        return value.strip()
-    for name in request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(","):
-        if name.strip().startswith(KEY_PROTOCOL):
-            return name.strip().removeprefix(KEY_PROTOCOL)
-    return ""
 
 
 async def _read_offer(request: web.Request) -> tuple[str, dict[str, Any]]:

@@ -1,11 +1,13 @@
 """Client secrets: keys for one browser or phone, good for a while, bound to a configuration.
 
 A backend asks for one with the session it wants, and hands it to a client that then needs, and
-learns, nothing else. The clock is the wall's: clients are told when a secret ends.
+learns, nothing else. The clock is the wall's: clients are told when a secret ends. Secrets live in
+memory, as hashes: a server that starts anew knows none.
 """
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -20,11 +22,13 @@ KEPT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class ClientSecret:
-    """`expires_at`: seconds since 1970."""
+    """A secret without its value. `expires_at`: seconds since 1970; `key`: name of the API key
+    that it was made with, empty when none was asked for."""
 
-    value: str
+    digest: str
     expires_at: int
     config: SessionConfig
+    key: str = ""
 
 
 class ClientSecrets:
@@ -34,18 +38,27 @@ class ClientSecrets:
         self._clock = clock
         self._good: dict[str, ClientSecret] = {}
 
-    def mint(self, config: SessionConfig, seconds: int) -> ClientSecret:
-        """A new secret, good for `seconds`."""
+    def mint(
+        self, config: SessionConfig, seconds: int, *, key: str = ""
+    ) -> tuple[str, ClientSecret]:
+        """A new secret, good for `seconds`: its value, and what is kept of it."""
         now = int(self._clock())
         self._good = {v: each for v, each in self._good.items() if each.expires_at > now}
         while len(self._good) >= KEPT:
             del self._good[next(iter(self._good))]
         value = PREFIX + secrets.token_urlsafe(24)
-        secret = self._good[value] = ClientSecret(value, now + seconds, config)
-        return secret
+        secret = ClientSecret(digest(value), now + seconds, config, key)
+        self._good[secret.digest] = secret
+        return value, secret
 
     def find(self, value: str) -> ClientSecret | None:
-        """The secret of this value; None when there is none or its time is over."""
-        # A look-up by hash of 192 random bits tells nothing by its duration.
-        secret = self._good.get(value)
+        """The secret of this value; None when there is none or its time is over.
+
+        Looked up by its hash: how long that takes tells nothing of any secret."""
+        secret = self._good.get(digest(value))
         return secret if secret is not None and secret.expires_at > self._clock() else None
+
+
+def digest(value: str) -> str:
+    """What is kept of a secret's value: 192 random bits need no salt."""
+    return hashlib.sha256(value.encode(errors="replace")).hexdigest()

@@ -20,9 +20,10 @@ from server.conversation import Seat
 from server.health import Health
 from server.metrics import Metrics
 from server.settings import ServerSettings
+from signaling.access.settings import LimitSettings
 from signaling.client import Caller
 from signaling.ice import IceSettings
-from signaling.routes import MAX_BODY, Doors, add_headers, errors_as_json
+from signaling.routes import Doors, add_headers, errors_as_json
 
 ICE = IceSettings(bind=("127.0.0.1",), silent_timeout=5.0, connect_timeout=5.0)
 STATIC = Path(__file__).resolve().parents[2] / "static"
@@ -119,7 +120,7 @@ async def phone(
         ice=ice,
         observers=(metrics.observe, lambda call_id, event: events.append((call_id, event))),
     )
-    app = web.Application(middlewares=[errors_as_json], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[errors_as_json], client_max_size=LimitSettings().body_bytes)
     doors = Doors(calls, info=lambda: {"calls": len(calls)}, static=STATIC)
     app.add_routes([*doors.routes(), *Health(calls, metrics).routes()])
     app.on_response_prepare.append(add_headers)
