@@ -24,13 +24,13 @@ hash = $(shell (cat $(1); $(PYTHON) --version; echo $(CURDIR) $(CUDA)) 2>&1 | ck
 RUN_STAMP := $(VENV)/.run-$(call hash,requirements.txt)
 DEV_STAMP := $(VENV)/.dev-$(call hash,requirements.txt requirements-dev.txt)
 
-.PHONY: run test check bench clean install install-dev browser javascript
+.PHONY: run test check bench clean install install-dev browser stores javascript
 .DELETE_ON_ERROR:
 
 run: install
 	@exec $(BIN)/python run.py serve $(ARGS)
 
-test: install-dev browser javascript
+test: install-dev browser stores javascript
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: install-dev
@@ -59,6 +59,12 @@ javascript:
 browser:
 	@command -v chromium chromium-browser google-chrome >/dev/null || scripts/packages chromium \
 	    || echo "No browser: the page's tests will be skipped."
+
+# Without them the shared cache's tests are skipped.
+stores:
+	@command -v redis-server >/dev/null && command -v memcached >/dev/null || \
+	    scripts/packages redis-server memcached || \
+	    echo "No Redis or Memcached: the shared cache's tests will be skipped."
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
