@@ -166,7 +166,7 @@ class Call:
 
     async def _hear(self, chunk: AudioChunk) -> None:
         position = self._endpointer.position
-        probability = self._voice.probability(chunk)
+        probability = await self._voice.hear(chunk)
         self._listener.take(chunk, position)
         signal = self._endpointer.feed(probability, chunk.seconds)
         match signal:

@@ -31,7 +31,7 @@ class Engines:
 class Detector(Protocol):
     """Is this speech? One per call."""
 
-    def probability(self, chunk: AudioChunk) -> float: ...
+    async def hear(self, chunk: AudioChunk) -> float: ...
 
 
 class Ear(Protocol):

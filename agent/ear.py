@@ -21,11 +21,11 @@ class CallersVoice:
         self._echo = EchoGate(settings)
         self._coming_back = 0.0
 
-    def probability(self, chunk: AudioChunk) -> float:
+    async def hear(self, chunk: AudioChunk) -> float:
         """The probability that the caller speaks in this chunk (16 kHz).
 
         Loudness is asked for only while there is something to come back."""
-        probability = self._detector.probability(chunk)
+        probability = await self._detector.hear(chunk)
         sent = self._mouth.level
         if sent is None and not self._coming_back:
             return probability

@@ -175,7 +175,7 @@ class Server:
                 continue
             self._chunks += 1
             if detector is not None:
-                probability = detector.probability(chunk)
+                probability = await detector.hear(chunk)
                 if answering is not None:
                     await answering.feed(probability, chunk.seconds)
             if chunk.samples.max(initial=0) > _LOUD:

@@ -55,6 +55,9 @@ class Vocabulary:
 class FakeDetector:
     """Anything that is not digital silence is speech."""
 
+    async def hear(self, chunk: AudioChunk) -> float:
+        return self.probability(chunk)
+
     def probability(self, chunk: AudioChunk) -> float:
         return 0.95 if np.any(chunk.samples) else 0.02
 

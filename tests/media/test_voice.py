@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import soundfile
 import soxr
 
 from media.audio import AudioChunk, Samples, silence
-from media.voice import VoiceModel, VoiceModelMissing, VoiceSettings, load_voice_model
+from media.silero import Floats
+from media.voice import State, VoiceModel, VoiceModelMissing, VoiceSettings, load_voice_model
 from tests.conftest import TestData
 
 
@@ -52,6 +54,50 @@ def test_another_rate_is_refused(model: VoiceModel) -> None:
 def test_a_missing_model_says_where_it_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(VoiceModelMissing, match=r"nowhere\.onnx"):
         load_voice_model(VoiceSettings(model=tmp_path / "nowhere.onnx"))
+
+
+async def test_callers_who_speak_at_once_are_judged_as_if_alone(model: VoiceModel) -> None:
+    noise = (np.random.default_rng(3).standard_normal((5, 16_000)) * 9_000).astype(np.int16)
+    alone = [probabilities(model, each) for each in noise]
+
+    async def heard(samples: Samples) -> list[float]:
+        detector = model.detector()
+        likely = []
+        for at in range(0, len(samples), 320):
+            await asyncio.sleep(0)
+            likely.append(await detector.hear(AudioChunk(samples[at : at + 320])))
+        return likely
+
+    runs = 0
+    stock = model._run
+
+    def counted(windows: Floats, state: State) -> tuple[Floats, State]:
+        nonlocal runs
+        runs += 1
+        return stock(windows, state)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(model, "_run", counted)
+        together = await asyncio.gather(*(heard(each) for each in noise))
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    windows = 5 * 16_000 / 512
+    assert runs < windows / 2
+
+
+async def test_a_caller_who_hangs_up_while_others_wait_leaves_them_judged(
+    model: VoiceModel,
+) -> None:
+    noise = (np.random.default_rng(4).standard_normal(16_000) * 9_000).astype(np.int16)
+    detectors = [model.detector() for _ in range(4)]
+    for detector in detectors:
+        detector.probability(AudioChunk(noise[:3200]))
+    whole = AudioChunk(noise[3200 : 3200 + 512])
+    waiting = [asyncio.ensure_future(detector.hear(whole)) for detector in detectors]
+    await asyncio.sleep(0)
+    waiting[1].cancel()
+    judged = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(judged[1], asyncio.CancelledError)
+    assert judged[0] == judged[2] == judged[3] == pytest.approx(detectors[0]._latest)
 
 
 @pytest.mark.real
@@ -102,9 +148,12 @@ def test_the_judgement_is_that_of_silero_without_a_gate(
     padded = np.concatenate([np.zeros(64, np.int16), speech]).astype(np.float32) / 32768
     windows = np.lib.stride_tricks.sliding_window_view(padded, 576)[::512]
     zeros = np.zeros((1, 1, 128), np.float32)
-    reference, _, _ = model.judge(np.ascontiguousarray(windows), zeros, zeros)
+    state, reference = (zeros, zeros), []
+    for window in np.ascontiguousarray(windows):
+        likely, state = model.judge(window[None], state)
+        reference.append(likely)
     gated = np.array(probabilities(model, speech, 512))
-    assert np.mean((gated > 0.5) == (reference > 0.5)) > 0.9
+    assert np.mean((gated > 0.5) == (np.array(reference) > 0.5)) > 0.9
 
 
 @pytest.mark.real
