@@ -244,6 +244,14 @@ class TurnFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPressed(Event):
+    """The caller pressed a telephone key: one of `0123456789*#ABCD`, held for `seconds`."""
+
+    key: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EncodingChanged(Event):
     """The agent's audio is encoded otherwise from here on, because of what the network does.
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.events import CallEnded, CallerAway, CallerBack, EncodingChanged, Event
+from agent.events import CallEnded, CallerAway, CallerBack, EncodingChanged, Event, KeyPressed
 from agent.persona import Persona
 from media.clips import Clips
 from media.line import LineSettings
@@ -239,6 +239,9 @@ class Calls:
                 EncodingChanged(
                     at=_now(), bitrate=choice.bitrate, fec=choice.fec, loss=choice.loss
                 ),
+            ),
+            on_key=lambda key: self._observe(
+                live, KeyPressed(at=_now(), key=key.key, seconds=key.seconds)
             ),
         )
 

@@ -137,6 +137,10 @@ class Metrics:
         self._bitrate.observe(event.bitrate)
 
     @_count.register
+    def _(self, event: events.KeyPressed) -> None:
+        self._happened.labels("key").inc()
+
+    @_count.register
     def _(self, event: events.CallerBack) -> None:
         self._happened.labels("resumed").inc()
 

@@ -16,6 +16,7 @@ object. From the server each has `type` and `at` (seconds since the call began):
     barge_in             turn, heard: what of the reply had reached the caller
     turn.finished        turn, transcript, reply, interrupted, speculated, timeline (seconds after
                          the caller's last speech, null: it did not happen)
+    key                  key, seconds: the caller pressed a telephone key (0-9, *, #, A-D)
     encoding             bitrate (bits/s), fec, loss: how the agent's audio is encoded from now on
     error                code, message, fatal
     call.ended           reason
@@ -225,6 +226,11 @@ def _(event: events.ReplySpoken, about: About) -> Fields:
 @_fields.register
 def _(event: events.FillerSpoken, about: About) -> Fields:
     return {"type": "filler.spoken", "turn": event.turn, "text": event.text}
+
+
+@_fields.register
+def _(event: events.KeyPressed, about: About) -> Fields:
+    return {"type": "key", "key": event.key, "seconds": round(event.seconds, 3)}
 
 
 @_fields.register

@@ -27,6 +27,7 @@ from aiortc import (
 )
 
 from media.adaptation import Choice
+from media.dtmf import Key
 from media.line import Line, LineSettings
 from media.microphone import Inlet, Intake
 from media.pacer import Pacer
@@ -71,6 +72,7 @@ class Peer:
         on_quiet: Callable[[bool], None] = lambda quiet: None,
         line: LineSettings | None = None,
         on_choice: Callable[[Choice], None] | None = None,
+        on_key: Callable[[Key], None] | None = None,
     ) -> None:
         """`on_quiet` is told when no packet has come for a while (True), and when one has again."""
         self._settings = settings
@@ -80,6 +82,7 @@ class Peer:
         self._pacer = pacer
         self._line_settings = line
         self._on_choice = on_choice
+        self._on_key = on_key
         self._on_message = on_message
         self._on_quiet = on_quiet
         self._channel: RTCDataChannel | None = None
@@ -96,7 +99,7 @@ class Peer:
         check_offer(offer)
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
-            self._take_audio()
+            self._take_audio(offer)
             self._gatherer.prepare(self._pc)
             follow_nominations(self._pc)
             await self._pc.setLocalDescription(await self._pc.createAnswer())
@@ -174,7 +177,7 @@ class Peer:
 
     # -- negotiation ----------------------------------------------------------------------------
 
-    def _take_audio(self) -> None:
+    def _take_audio(self, offer: str) -> None:
         """The offer's first audio is the call; whatever else it offers stays inactive."""
         audio = [each for each in self._pc.getTransceivers() if each.kind == "audio"]
         self._audio: RTCRtpTransceiver = audio[0]
@@ -189,6 +192,8 @@ class Peer:
             pacer=self._pacer,
             settings=self._line_settings,
             on_choice=self._on_choice,
+            offer=offer,
+            on_key=self._on_key,
         )
 
     # -- the control channel --------------------------------------------------------------------

@@ -104,6 +104,10 @@ def test_anything_else_is_refused_with_its_code(message: str | bytes, code: str)
             {"type": "filler.spoken", "turn": 1, "text": "Well…"},
         ),
         (
+            events.KeyPressed(at=100.5, key="#", seconds=0.12),
+            {"type": "key", "key": "#", "seconds": 0.12},
+        ),
+        (
             events.EncodingChanged(at=100.5, bitrate=16_000, fec=True, loss=0.0512),
             {"type": "encoding", "bitrate": 16_000, "fec": True, "loss": 0.051},
         ),
