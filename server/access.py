@@ -5,9 +5,11 @@ from __future__ import annotations
 from server.config import Settings
 from signaling.access.addresses import is_loopback
 from signaling.access.guard import Guard
-from signaling.access.keys import KeyFile, Keys
+from signaling.access.keys import KeyFile, KeyFileError, Keys
 
 FILE = "keys.json"
+FIRST = "first"
+"""Name of the key that a server makes when it has none."""
 
 
 def is_required(settings: Settings) -> bool:
@@ -23,11 +25,31 @@ def key_file(settings: Settings) -> KeyFile:
     return KeyFile(settings.server.state / FILE)
 
 
+def all_keys(settings: Settings) -> Keys:
+    """Those of the settings and those of the file. Raises KeyFileError."""
+    return Keys(settings.access.keys, key_file(settings))
+
+
+def first_key(settings: Settings, *, is_attended: bool) -> str:
+    """A new key where one is asked for and there is none; empty where none is needed.
+
+    With nobody there to read it (`is_attended` false) the key would end in some log: raises
+    KeyFileError then, as it does for a file that cannot be used."""
+    if not is_required(settings) or all_keys(settings).names:
+        return ""
+    if not is_attended:
+        raise KeyFileError(
+            f"calls at {settings.server.host} need a key, and there is none: type run.py keys add "
+            "NAME, or set access.keys, or access.required = false"
+        )
+    return key_file(settings).add(FIRST)
+
+
 def guarding(settings: Settings) -> Guard:
     """The server's guard. Raises KeyFileError."""
     return Guard(
         settings.access,
         settings.limits,
         is_required=is_required(settings),
-        keys=Keys(settings.access.keys, key_file(settings)),
+        keys=all_keys(settings),
     )

@@ -18,11 +18,14 @@ import aiohttp
 
 from agent.engines import catalog
 from agent.engines.catalog import Hardware
+from server.access import all_keys, is_required
 from server.addresses import AddressUnusable, family, try_address
 from server.config import Settings
 from server.hardware import free_memory
 from server.models import ModelStore
 from server.plan import Choice, StageUnavailable, plan
+from signaling.access.addresses import is_loopback
+from signaling.access.keys import KeyFileError
 
 LIBRARIES = {  # module: its distribution, and what cannot be done without it
     "aiortc": ("aiortc", "no call"),
@@ -51,7 +54,7 @@ async def findings(
     settings: Settings, store: ModelStore, hardware: Hardware
 ) -> tuple[Finding, ...]:
     """Everything that was found out, in the order in which a start needs it."""
-    found = [_machine(hardware), *_libraries(), *_addresses(settings)]
+    found = [_machine(hardware), *_libraries(), *_addresses(settings), _access(settings)]
     try:
         choices = await plan(settings, store, hardware)
     except StageUnavailable as error:
@@ -111,6 +114,23 @@ def _addresses(settings: Settings) -> Iterator[Finding]:
                     f"{error.strerror or error}",
                     "set ice.bind, ice.port_min and ice.port_max",
                 )
+
+
+def _access(settings: Settings) -> Finding:
+    required, host = is_required(settings), settings.server.host
+    try:
+        names = all_keys(settings).names
+    except KeyFileError as error:
+        return Finding("bad", str(error))
+    if required and not names:
+        return Finding("note", "calls need a key, and there is none", "run.py keys add NAME")
+    if required:
+        return Finding("fine", f"calls need a key; there are: {', '.join(names)}")
+    if is_loopback(host):
+        return Finding("fine", "calls need no key: this machine alone can reach the server")
+    return Finding(
+        "note", f"calls need no key, and others can reach {host}", "set access.required = true"
+    )
 
 
 def _stage(choice: Choice, settings: Settings) -> Iterator[Finding]:

@@ -36,7 +36,11 @@ def validated(model: type[SettingsModel], layers: Layers) -> SettingsModel:
 
 def is_secret(field: FieldInfo) -> bool:
     """Whether a setting is one that nobody should read over a shoulder."""
-    return not field.repr or SecretStr in (field.annotation, *get_args(field.annotation))
+    return not field.repr or _holds_secret(field.annotation)
+
+
+def _holds_secret(annotation: object) -> bool:
+    return annotation is SecretStr or any(_holds_secret(part) for part in get_args(annotation))
 
 
 def _take_as_text(layers: Layers, error: ValidationError) -> bool:
@@ -81,10 +85,11 @@ def _is_value(detail: ErrorDetails) -> bool:
 
 def _shown(model: type[BaseModel], detail: ErrorDetails, source: Source | None) -> str:
     keys = _keys(detail)
-    table = _table_at(model, keys[:-1])
-    field = table.model_fields.get(keys[-1]) if table and keys else None
-    if field is not None and is_secret(field):
-        return "(hidden)"
+    for end in range(1, len(keys) + 1):  # a table of secrets hides what is in it
+        table = _table_at(model, keys[: end - 1])
+        field = table.model_fields.get(keys[end - 1]) if table else None
+        if field is not None and is_secret(field):
+            return "(hidden)"
     return repr(detail["input"]) if source is None or source.text is None else source.text
 
 

@@ -51,7 +51,8 @@ async def at_home(settings: Settings, stages: Stages) -> AsyncGenerator[tuple[st
     """Serves on a free loopback port: the URL, and the settings that a caller needs."""
     ice = IceSettings(bind=("127.0.0.1",))
     server = settings.server.model_copy(update={"host": "127.0.0.1", "port": 0})
-    here = settings.model_copy(update={"server": server, "ice": ice})
+    access = settings.access.model_copy(update={"required": False})
+    here = settings.model_copy(update={"server": server, "ice": ice, "access": access})
     async with listening(create_app(here, stages), server) as url:
         yield url, ice
 

@@ -25,12 +25,19 @@ from server.commands.waiting import Waiting
 if TYPE_CHECKING:
     from server.config import Settings
 
-COMMANDS = ("serve", "talk", "warm", "models", "check")
+COMMANDS = ("serve", "talk", "warm", "models", "keys", "check")
 OPUS = "Type: make run, or as root: apt-get install libopus0"
 ACTIONS = {
     "list": "which models are known: size, licence, languages, and whether they are here",
     "pull": "download models (without a NAME: those that this machine would use)",
     "where": "print where models are, or would be, one path a line",
+}
+
+
+KEY_ACTIONS = {
+    "add": "make a key, and print it this once",
+    "list": "the names of the keys, and when they were made",
+    "remove": "forget a key; its client secrets die with it",
 }
 
 
@@ -120,6 +127,10 @@ async def _perform(options: argparse.Namespace, settings: Settings, waiting: Wai
             from server.commands.models import perform
 
             return await perform(settings, options.action, options.names)
+        case "keys":
+            from server.commands.keys import perform as manage
+
+            return manage(settings, options.action, getattr(options, "name", ""))
         case "check":
             from server.commands.inspecting import check
 
@@ -191,8 +202,18 @@ def parser() -> argparse.ArgumentParser:
         action = actions.add_parser(name, parents=[common], help=text)
         action.add_argument("names", nargs="*", metavar="NAME", help="a model of the list")
 
+    _keys(commands.add_parser("keys", help="make, list and remove API keys"), common)
+
     commands.add_parser("check", parents=[common], help="say what is there and what would be used")
     return whole
+
+
+def _keys(command: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, text in KEY_ACTIONS.items():
+        action = actions.add_parser(name, parents=[common], help=text)
+        if name != "list":
+            action.add_argument("name", metavar="NAME", help="such as phone, or backend")
 
 
 def _serve(command: argparse.ArgumentParser) -> None:

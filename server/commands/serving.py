@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 
 from agent.engines.catalog import Hardware
 from server import app
+from server.access import first_key
 from server.addresses import try_address
 from server.commands.waiting import Waiting
 from server.config import Settings
@@ -20,10 +22,13 @@ ROLES = {"stt": "hears with", "llm": "thinks with", "tts": "speaks with"}
 async def serve(settings: Settings, waiting: Waiting) -> int:
     """Serve until interrupted. Raises StageUnavailable, OSError (a port that is taken)."""
     try_address(settings.server.host, settings.server.port)
+    key = first_key(settings, is_attended=sys.stdout.isatty())
     hardware = probe()
     stages = await choose(settings, open_store(settings.models), hardware, waiting.for_)
     waiting.over()
     print(start_block(hardware, stages.reports), flush=True)
+    if key:
+        print(f"\n  API key, shown this once: {key}", flush=True)
     await app.serve(settings, stages, ready=announce)
     return 0
 

@@ -110,7 +110,10 @@ class RealtimeDoors:
             )
             await socket.prepare(request)
             self._guard.roster.begin(place, call_id)
-            await self._sockets.converse(call_id, socket, session)
+            try:
+                await self._sockets.converse(call_id, socket, session)
+            finally:
+                self._guard.roster.end(call_id)
         return socket
 
     async def call(self, request: web.Request) -> web.Response:

@@ -88,3 +88,33 @@ async def test_a_gpu_that_llama_cpp_cannot_use_is_worth_a_note(tmp_path: Path) -
     hardware = Hardware(cores=8, memory=32 * GIGABYTE, gpu="NVIDIA Something")
     notes = [one for one in await found(tmp_path, hardware=hardware) if one.level == "note"]
     assert any("built without support" in one.what and "CUDA=1" in one.mend for one in notes)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "level", "told"),
+    [
+        ((), "fine", "calls need no key: this machine alone can reach the server"),
+        (("server.host=0.0.0.0",), "note", "calls need a key, and there is none"),
+        (
+            ("server.host=0.0.0.0", "access.keys.phone=sixteen-and-more"),
+            "fine",
+            "calls need a key; there are: phone",
+        ),
+        (
+            ("server.host=0.0.0.0", "access.required=false"),
+            "note",
+            "calls need no key, and others can reach 0.0.0.0",
+        ),
+    ],
+)
+async def test_who_may_call_is_told(
+    tmp_path: Path, overrides: tuple[str, ...], level: str, told: str
+) -> None:
+    all_found = await found(tmp_path, f"server.state={tmp_path}", *overrides)
+    assert (level, told) in [(finding.level, finding.what) for finding in all_found]
+
+
+async def test_a_spoilt_file_of_keys_is_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_text("{")
+    told = bad(await found(tmp_path, f"server.state={tmp_path}"))
+    assert len(told) == 1 and "is no file of keys" in told[0]
