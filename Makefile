@@ -24,13 +24,13 @@ hash = $(shell (cat $(1); $(PYTHON) --version; echo $(CURDIR) $(CUDA)) 2>&1 | ck
 RUN_STAMP := $(VENV)/.run-$(call hash,requirements.txt)
 DEV_STAMP := $(VENV)/.dev-$(call hash,requirements.txt requirements-dev.txt)
 
-.PHONY: run test check bench clean install install-dev browser stores javascript
+.PHONY: run test check bench clean install install-dev browser stores neighbours javascript
 .DELETE_ON_ERROR:
 
 run: install
 	@exec $(BIN)/python run.py serve $(ARGS)
 
-test: install-dev browser stores javascript
+test: install-dev browser stores neighbours javascript
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: install-dev
@@ -65,6 +65,13 @@ stores:
 	@command -v redis-server >/dev/null && command -v memcached >/dev/null || \
 	    scripts/packages redis-server memcached || \
 	    echo "No Redis or Memcached: the shared cache's tests will be skipped."
+
+# Without the programs that stand beside a server on the Internet: their tests are skipped, too.
+neighbours:
+	@command -v turnserver >/dev/null || scripts/packages coturn \
+	    || echo "No coturn: the tests of TURN will be skipped."
+	@command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || scripts/packages nginx-light \
+	    || echo "No nginx: the reverse proxy's test will be skipped."
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -82,7 +82,13 @@ def create_app(
     sockets = Sockets(
         calls, settings, begin=begin, pacer=pacer, stages=reports, observers=observers
     )
-    doors = Doors(calls, info=lambda: info(settings, reports, calls), static=STATIC, guard=guard)
+    doors = Doors(
+        calls,
+        info=lambda: info(settings, reports, calls),
+        static=STATIC,
+        guard=guard,
+        ice=settings.ice,
+    )
     app = web.Application(
         middlewares=[errors_as_json, _counting(metrics), guard.middleware()],
         client_max_size=settings.limits.body_bytes,
@@ -130,9 +136,6 @@ def info(
         ],
         "default_language": settings.language,
         "stages": list(reports),
-        "ice_servers": [
-            server.model_dump(exclude_defaults=True) for server in settings.ice.servers
-        ],
         "calls": len(calls),
         "limit": calls.limit,
     }

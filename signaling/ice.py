@@ -9,15 +9,20 @@ The settings and the policy are here; `signaling/gathering.py` makes aioice foll
 
 from __future__ import annotations
 
+import base64
+import hmac
 import ipaddress
+import time
 from typing import Annotated
 
 from aiortc import RTCIceServer
 from aiortc.rtcicetransport import parse_stun_turn_uri
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
 
 from signaling.errors import BadOffer, OfferTooLarge
 
+OWN = "chuimsae"
+"""By which coturn's log knows the server itself."""
 METADATA = frozenset(
     ipaddress.ip_address(address)
     for address in ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254")
@@ -54,6 +59,34 @@ class IceServer(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings
     """For TURN."""
 
 
+class TurnServerSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Section `ice.turn`: a coturn with `use-auth-secret`, for callers behind strict firewalls."""
+
+    urls: tuple[IceUrl, ...] = ()
+    """Such as "turn:turn.example.org:3478", "turns:turn.example.org:5349?transport=tcp"."""
+    secret: SecretStr = SecretStr("")
+    """coturn's `static-auth-secret`. It never leaves the server: callers get credentials that are
+    good for a time."""
+    ttl: int = Field(default=7200, ge=60, le=604_800)
+    """Seconds that a credential is good for; longer than a call (`limits.call_seconds`)."""
+    own: bool = False
+    """Whether the server's own side of a call may go by TURN, too."""
+
+    @model_validator(mode="after")
+    def _are_whole(self) -> TurnServerSettings:
+        if bool(self.urls) != bool(self.secret.get_secret_value()):
+            raise ValueError("set ice.turn.urls and ice.turn.secret, or neither")
+        return self
+
+
+def turn_credential(settings: TurnServerSettings, user: str, now: float) -> tuple[str, str]:
+    """A username and its credential, as coturn's TURN REST API has them
+    (draft-uberti-behave-turn-rest-00): the username says when it ends, the HMAC that we said so."""
+    username = f"{int(now) + settings.ttl}:{user}"
+    key = settings.secret.get_secret_value().encode()
+    return username, base64.b64encode(hmac.digest(key, username.encode(), "sha1")).decode()
+
+
 class IceSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """Section `ice`: how the media of a call reaches the server."""
 
@@ -67,6 +100,7 @@ class IceSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
     """Last UDP port for media; each call takes one per address."""
     servers: tuple[IceServer, ...] = ()
     """STUN and TURN servers, for the server itself and for its page; none by default."""
+    turn: TurnServerSettings = TurnServerSettings()
     gather_timeout: float = Field(default=1.0, gt=0, le=10)
     """Seconds that STUN and TURN servers are waited for before the answer is given without."""
     connect_timeout: float = Field(default=15.0, gt=0, le=120)
@@ -93,15 +127,24 @@ class IceSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
         """Whether aioice's own gathering does what these settings ask for."""
         return not (self.bind or self.advertised or self.port_min)
 
+    def servers_for(self, user: str, now: float) -> tuple[IceServer, ...]:
+        """What a caller is told to use; `user` names them in coturn's log, `now`: since 1970."""
+        if not self.turn.urls:
+            return self.servers
+        username, credential = turn_credential(self.turn, user, now)
+        ours = IceServer(urls=self.turn.urls, username=username, credential=credential)
+        return (*self.servers, ours)
+
     def rtc_servers(self) -> list[RTCIceServer]:
         """For aiortc. Never None, which would mean a public STUN server."""
+        own = self.servers_for(OWN, time.time()) if self.turn.own else self.servers
         return [
             RTCIceServer(
                 urls=list(server.urls),
                 username=server.username or None,
                 credential=server.credential or None,
             )
-            for server in self.servers
+            for server in own
         ]
 
 

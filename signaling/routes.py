@@ -5,6 +5,7 @@ Everything that goes wrong is answered as `{"error": {"code", "message"}}` with 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from json import JSONDecodeError
@@ -16,7 +17,9 @@ from aiohttp.typedefs import Handler
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from signaling.access.guard import Guard
+from signaling.access.roster import Grant
 from signaling.errors import BadOffer, SignalingError
+from signaling.ice import IceSettings
 
 PAGE_POLICY = "; ".join(
     (
@@ -88,8 +91,10 @@ class Doors:
         info: Callable[[], Mapping[str, Any]],
         static: Path,
         guard: Guard | None = None,
+        ice: IceSettings | None = None,
     ) -> None:
-        """`info`: what `GET /info` tells; `static`: the folder of the page."""
+        """`info`: what `GET /info` tells beside ICE servers; `static`: the folder of the page."""
+        self._ice = ice or IceSettings()
         self._switchboard = switchboard
         self._guard = guard or Guard()
         self._info = info
@@ -101,6 +106,7 @@ class Doors:
             web.post("/offer", self.offer),
             web.delete("/calls/{call_id}", self.hang_up),
             web.get("/info", self.info),
+            web.get("/ice", self.ice),
             web.get("/", self.page),
             web.static("/static", self._static),
         ]
@@ -117,7 +123,9 @@ class Doors:
             with self._guard.starting(request) as place:
                 answer = await self._switchboard.answer(offer.sdp, offer.language)
                 self._guard.roster.begin(place, answer.call_id, answer.resume_token)
-        return web.json_response({"type": "answer", **asdict(answer)})
+        # Who goes on in a call shows no key: what it needs of TURN is fresh all the same.
+        servers = ice_servers(self._ice, Grant(), time.time())
+        return web.json_response({"type": "answer", **asdict(answer), "ice_servers": servers})
 
     async def hang_up(self, request: web.Request) -> web.Response:
         """Ends the call; 204 when it is over."""
@@ -126,7 +134,15 @@ class Doors:
 
     async def info(self, request: web.Request) -> web.Response:
         """What a client wants to know before it calls."""
-        return web.json_response(dict(self._info()))
+        servers = ice_servers(self._ice, self._guard.grant(request), time.time())
+        return web.json_response({**self._info(), "ice_servers": servers})
+
+    async def ice(self, request: web.Request) -> web.Response:
+        """STUN and TURN servers, as `RTCPeerConnection` takes them, with credentials for a time:
+        `{ice_servers, expires_in}`, the latter in seconds, null when none of them ends."""
+        servers = ice_servers(self._ice, self._guard.grant(request), time.time())
+        ttl = self._ice.turn.ttl if self._ice.turn.urls else None
+        return web.json_response({"ice_servers": servers, "expires_in": ttl})
 
     async def page(self, request: web.Request) -> web.StreamResponse:
         """The call page."""
@@ -134,6 +150,14 @@ class Doors:
         if not page.is_file():
             raise web.HTTPNotFound(text="the page is not installed")
         return web.FileResponse(page)
+
+
+def ice_servers(ice: IceSettings, grant: Grant, now: float) -> list[dict[str, Any]]:
+    """What a caller is told to use, in the browsers' form. `now`: seconds since 1970."""
+    return [
+        server.model_dump(exclude_defaults=True)
+        for server in ice.servers_for(grant.key or "caller", now)
+    ]
 
 
 async def _read_offer(request: web.Request) -> Offer:

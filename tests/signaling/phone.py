@@ -121,7 +121,7 @@ async def phone(
         observers=(metrics.observe, lambda call_id, event: events.append((call_id, event))),
     )
     app = web.Application(middlewares=[errors_as_json], client_max_size=LimitSettings().body_bytes)
-    doors = Doors(calls, info=lambda: {"calls": len(calls)}, static=STATIC)
+    doors = Doors(calls, info=lambda: {"calls": len(calls)}, static=STATIC, ice=ice)
     app.add_routes([*doors.routes(), *Health(calls, metrics).routes()])
     app.on_response_prepare.append(add_headers)
     runner = web.AppRunner(app, shutdown_timeout=1.0)

@@ -97,6 +97,7 @@ ROUTES = [
     ("GET", "/healthz", PUBLIC),
     ("GET", "/readyz", PUBLIC),
     ("GET", "/info", ANYONE),
+    ("GET", "/ice", ANYONE),
     ("GET", "/metrics", WHOLE),
     ("POST", "/offer", ANYONE),
     ("DELETE", f"/calls/{CALL}", OWN),

@@ -1,0 +1,88 @@
+"""Chromium behind a firewall: nothing but coturn's relay is allowed, and a turn is held."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.async_api import Browser
+
+from media.audio import Resampler
+from server.app import create_app, listening
+from tests.page.conftest import microphone_flags, write_wav
+from tests.server.house import settings, spoken, stages
+from tests.signaling.coturn import SECRET, coturn
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+CALL = """async ({key}) => {
+  const headers = { Authorization: `Bearer ${key}` };
+  const secret = await fetch("v1/realtime/client_secrets", { method: "POST", headers });
+  const bearer = { Authorization: `Bearer ${(await secret.json()).value}` };
+  const { ice_servers: iceServers } = await (await fetch("ice", { headers: bearer })).json();
+  const peer = new RTCPeerConnection({ iceServers, iceTransportPolicy: "relay" });
+  const microphone = await navigator.mediaDevices.getUserMedia({ audio: true });
+  for (const track of microphone.getTracks()) peer.addTrack(track, microphone);
+  const events = [];
+  const heard = new Promise((resolve, reject) => {
+    const channel = peer.createDataChannel("oai-events");
+    channel.onmessage = ({ data }) => {
+      events.push(JSON.parse(data));
+      if (events.at(-1).type === "response.done") resolve();
+    };
+    setTimeout(() => reject(new Error(JSON.stringify(events.map(({ type }) => type)))), 40000);
+  });
+  await peer.setLocalDescription();
+  while (peer.iceGatheringState !== "complete") {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const body = peer.localDescription.sdp;
+  const offering = { ...bearer, "Content-Type": "application/sdp" };
+  const answer = await fetch("v1/realtime/calls", { method: "POST", body, headers: offering });
+  await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+  await heard;
+  const stats = await peer.getStats();
+  const pairs = [...stats.values()]
+    .filter(({ type, nominated }) => type === "candidate-pair" && nominated);
+  const hungUp = await fetch(answer.headers.get("Location"), { method: "DELETE", headers: bearer });
+  peer.close();
+  return {
+    offered: body.match(/typ [a-z]+/g),
+    paths: pairs.map((pair) => stats.get(pair.localCandidateId).candidateType),
+    bytes: pairs.reduce((sum, pair) => sum + pair.bytesReceived, 0),
+    transcripts: events.filter(({ type }) => type.endsWith("transcription.completed"))
+      .map(({ transcript }) => transcript),
+    hungUp: hungUp.status,
+  };
+}"""
+
+
+async def test_a_turn_is_held_through_coturn_alone(
+    launch: Callable[..., Awaitable[Browser]], tmp_path: Path
+) -> None:
+    question = await spoken("What time is it?")
+    resampler = Resampler(question.rate, 48_000)
+    samples = np.concatenate([resampler.feed(question.samples), resampler.flush()]) / 32768
+    quiet = np.zeros(2 * 48_000)
+    recording = write_wav(tmp_path / "question.wav", np.concatenate([quiet, samples, quiet * 10]))
+    key = "a-key-from-the-settings"
+    async with coturn(tmp_path) as port, stages("what time is it") as standing:
+        urls = [f"turn:127.0.0.1:{port}?transport=udp"]
+        configured = settings(
+            server={"port": 0, "state": str(tmp_path / "state")},
+            ice={"bind": ["127.0.0.1"], "turn": {"urls": urls, "secret": SECRET}},
+            access={"required": True, "keys": {"phone": key}},
+        )
+        async with listening(create_app(configured, standing), configured.server) as url:
+            browser = await launch(*microphone_flags(Path(f"{recording}%noloop")))
+            page = await browser.new_page()
+            # A page of the server's own that does nothing by itself.
+            await page.goto(f"{url}/healthz")
+            told = await page.evaluate(CALL, {"key": key})
+            await browser.close()
+    assert told["offered"] and set(told["offered"]) == {"typ relay"}
+    assert told["paths"] == ["relay"] and told["bytes"] > 10_000
+    assert told["transcripts"] == ["what time is it"]
+    assert told["hungUp"] == 200
