@@ -2,6 +2,7 @@
 
     python -m bench.media [--calls 1,10,40] [--seconds 10] [--rounds 2] [--paths short,stock,aiortc]
                           [--cycles 200] [--peers] [--turns 8] [--json FILE]
+    python -m bench.media --quality
 
 The server and the callers are processes of their own, each on its own core; CPU is the server's
 `getrusage`. The paths take turns within each round, so that what else the machine does meets all of
@@ -310,7 +311,18 @@ def main() -> None:
     parser.add_argument("--disturb", action="store_true", help="a CPU-heavy thread in the server")
     parser.add_argument("--no-detector", action="store_true", help="media alone, no Silero")
     parser.add_argument("--json", type=Path, default=RESULT)
-    asyncio.run(run(parser.parse_args()))
+    parser.add_argument("--quality", action="store_true", help="only PESQ on a bad network")
+    arguments = parser.parse_args()
+    if arguments.quality:
+        _print_quality()
+    else:
+        asyncio.run(run(arguments))
+
+
+def _print_quality() -> None:
+    from bench import media_quality  # PESQ is needed for this alone
+
+    print(media_quality.table(list(media_quality.measure())))
 
 
 if __name__ == "__main__":
