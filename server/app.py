@@ -35,6 +35,7 @@ from server.rehearsal import Rehearsal
 from server.settings import ServerSettings
 from server.sockets import Sockets
 from server.stages import Stages
+from server.stays import Stays
 from server.tuning import tune
 from signaling.access.guard import Guard
 from signaling.errors import SignalingError
@@ -66,7 +67,10 @@ def create_app(
     begin = begin or conversations(settings, stages)
     pacer = Pacer(metrics.lateness.observe)
     guard = guarding(settings)
-    observers = (metrics.observe, journal.observe, guard.roster.observe, *observers)
+    stays = Stays(settings.limits)
+    observers = (
+        metrics.observe, journal.observe, guard.roster.observe, stays.observe, *observers
+    )  # fmt: skip
     calls = Calls(
         begin=begin,
         personas=settings.personas,
@@ -82,6 +86,7 @@ def create_app(
     sockets = Sockets(
         calls, settings, begin=begin, pacer=pacer, stages=reports, observers=observers
     )
+    stays.dismissers = (calls.dismiss, sockets.dismiss)
     doors = Doors(
         calls,
         info=lambda: info(settings, reports, calls),
@@ -101,6 +106,7 @@ def create_app(
     app.on_response_prepare.append(guard.admit)
     app.on_shutdown.append(_end_calls)
     app.cleanup_ctx.append(_lag)
+    app.cleanup_ctx.append(stays.beside)
     app.cleanup_ctx.append(Rehearsal(settings, stages).beside)
     return app
 

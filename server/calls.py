@@ -21,7 +21,7 @@ from media.microphone import Microphone
 from media.pacer import Pacer
 from media.speaker import Speaker, SpeakerSettings
 from server.attendance import Attendance, close_whole
-from server.conversation import Begin, CallObserver, Conversation, Seat
+from server.conversation import Begin, CallObserver, Conversation, Dismissal, Seat
 from server.logs import of_call
 from server.settings import ServerSettings
 from signaling import control
@@ -155,6 +155,13 @@ class Calls:
             raise CallUnknown(call_id)
         live.end("hangup")
         await asyncio.wait({live.task})
+
+    async def dismiss(self, call_id: str, end: Dismissal) -> None:
+        """End a call that has had its time, if there is one of this id: say why, and goodbye."""
+        if live := self._live.get(call_id):
+            self._say(live, live.tongue.refuse(end.code, end.why))
+            await self._part(live, end.reason)
+            live.end(end.reason)
 
     async def drain(self) -> None:
         """Let nobody in, say goodbye to everybody within the grace, end what is left."""
@@ -360,13 +367,13 @@ class Calls:
 
     # -- ending ---------------------------------------------------------------------------------
 
-    async def _part(self, live: _Live) -> None:
+    async def _part(self, live: _Live, reason: str = "shutdown") -> None:
         """Say goodbye, if there is somebody to say it to and it does not take too long."""
         if live.conversation is None or live.task is None or live.attendance.is_away:
             return
         try:
             async with asyncio.timeout(self._settings.shutdown_grace):
-                await live.conversation.farewell("shutdown")
+                await live.conversation.farewell(reason)
                 await asyncio.wait({live.task})
         except TimeoutError:
             return

@@ -37,5 +37,15 @@ class Seat:
     emit: Observer
 
 
+@dataclass(frozen=True, slots=True)
+class Dismissal:
+    """Why a call is ended from here: `reason` as its `CallEnded` has it, `code` and `why` for the
+    `error` that its client is told before."""
+
+    reason: str
+    code: str
+    why: str
+
+
 Begin = Callable[[Seat], Conversation]
 CallObserver = Callable[[str, Event], None]

@@ -21,10 +21,11 @@ from media.pacer import Pacer
 from media.speaker import Speaker
 from server.calls import Calls
 from server.config import Settings
-from server.conversation import Begin, CallObserver, Conversation, Seat
+from server.conversation import Begin, CallObserver, Conversation, Dismissal, Seat
 from server.logs import of_call
 from signaling.errors import CallRefused
 from signaling.realtime.obedience import obey
+from signaling.realtime.refusal import Refused
 from signaling.realtime.session import House, Session
 from signaling.realtime.wire import Wire
 
@@ -104,6 +105,17 @@ class Sockets:
         if call is not None:
             call.end("hangup")
         return call is not None
+
+    async def dismiss(self, call_id: str, end: Dismissal) -> None:
+        """End a call that has had its time, if there is one of this id: say why, and goodbye."""
+        if call := self._held.get(call_id):
+            try:
+                async with asyncio.timeout(self._settings.shutdown_grace):
+                    await call.part(end.reason, Refused(end.code, end.why))
+            except TimeoutError:
+                log.info("A goodbye took too long")
+            finally:
+                call.end(end.reason)
 
     async def drain(self) -> None:
         """Say goodbye to everybody within the grace."""
@@ -200,11 +212,13 @@ class _Call:
         self.reason = self.reason or reason
         self._over.set()
 
-    async def part(self) -> None:
-        """Say goodbye."""
+    async def part(self, reason: str = "shutdown", why: Refused | None = None) -> None:
+        """Say goodbye, and before it `why`, if that is told."""
         if self._conversation is not None:
-            self.reason = self.reason or "shutdown"
-            await self._conversation.farewell("shutdown")
+            self.reason = self.reason or reason
+            if why is not None:
+                self._wire.refuse(why)
+            await self._conversation.farewell(reason)
 
     async def close(self) -> None:
         """Free what it held, and let the client take its last events."""

@@ -76,6 +76,10 @@ class Wire:
         """A fact of the call's, for the client."""
         self._follow(self._session.tell(event))
 
+    def refuse(self, refused: Refused) -> None:
+        """Something is not done, or not gone on with: an `error` for the client."""
+        self._follow(self._session.refuse(refused))
+
     async def close(self, seconds: float) -> None:
         """Send what waits and close the socket, within about `seconds`. Idempotent."""
         try:
