@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+import gguf
 import llama_cpp
 
 from agent.engines.openai import OpenAI, OpenAISettings
@@ -18,14 +19,22 @@ from agent.messages import Message
 SERVE = """
 import sys, threading, xllamacpp
 params = xllamacpp.CommonParams()
-params.model.path, threads, parallel, context = sys.argv[1], *map(int, sys.argv[2:])
-params.n_parallel, params.n_ctx, params.kv_unified = parallel, context, True
+params.model.path = sys.argv[1]
+threads, params.n_parallel, params.n_ctx, params.n_gpu_layers = map(int, sys.argv[2:])
 params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
 params.hostnames, params.port = ["127.0.0.1"], 18123
 server = xllamacpp.Server(params)
 print(server.listening_address, flush=True)
 threading.Event().wait()
 """
+
+
+def trained_context(path: Path) -> int:
+    """Tokens of context that a GGUF file was trained for."""
+    fields = gguf.GGUFReader(path).fields
+    name = fields[gguf.Keys.General.ARCHITECTURE].contents()
+    return int(fields[gguf.Keys.LLM.CONTEXT_LENGTH.format(arch=name)].contents())
+
 
 _HELLO = ReplyRequest(conversation="", messages=(Message("user", "hello"),), max_tokens=1)
 
@@ -35,7 +44,7 @@ class Locked:
 
     def __init__(self, path: Path, options: argparse.Namespace) -> None:
         self._path = path
-        self._threads = options.threads
+        self._options = options
         self._lock = asyncio.Lock()
         self._llama: Any = None
 
@@ -43,23 +52,42 @@ class Locked:
         self._llama = await asyncio.to_thread(
             llama_cpp.Llama,
             str(self._path),
-            n_ctx=2048,
-            n_threads=self._threads,
-            n_threads_batch=self._threads,
+            n_ctx=min(2048, trained_context(self._path)),
+            n_threads=self._options.threads,
+            n_threads_batch=self._options.threads,
+            n_gpu_layers=0 if self._options.device == "cpu" else -1,
             verbose=False,
         )
 
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
         async with self._lock:
+            pieces: asyncio.Queue[str | None] = asyncio.Queue()
+            making = asyncio.create_task(
+                asyncio.to_thread(self._make, request, asyncio.get_running_loop(), pieces)
+            )
+            while (piece := await pieces.get()) is not None:
+                yield piece
+            await making
+
+    def _make(
+        self,
+        request: ReplyRequest,
+        loop: asyncio.AbstractEventLoop,
+        pieces: asyncio.Queue[str | None],
+    ) -> None:
+        """On one thread from the first token to the last: its best case."""
+        try:
             chunks = self._llama.create_chat_completion(
                 [{"role": m.role, "content": m.text} for m in request.messages],
                 max_tokens=request.max_tokens,
                 temperature=0,
                 stream=True,
             )
-            while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+            for chunk in chunks:
                 if text := chunk["choices"][0]["delta"].get("content"):
-                    yield text
+                    loop.call_soon_threadsafe(pieces.put_nowait, text)
+        finally:
+            loop.call_soon_threadsafe(pieces.put_nowait, None)
 
     async def prefill(self, request: ReplyRequest) -> None:
         """It has none."""
@@ -83,7 +111,8 @@ class LlamaServer(OpenAI):
             str(path),
             str(options.threads),
             str(max(options.calls)),
-            "16384",
+            str(max(options.calls) * min(2048, trained_context(path))),
+            str(0 if options.device == "cpu" else 9999),
         ]
         self._process: asyncio.subprocess.Process | None = None
 

@@ -10,16 +10,23 @@ import ctypes
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import llama_cpp
 import numpy as np
+import numpy.typing as npt
 
 from agent.engines.llama.runtime import SYSTEM_PROMPTS, DecodeFailed, Entry
 from agent.engines.llama.settings import LlamaSettings, spare_cores
 from agent.errors import EngineMissing
 
 log = logging.getLogger(__name__)
+
+_SPLIT_BYTES = 640 << 20
+"""Memory that a cache split by sequence may take when nobody has chosen a layout."""
+_BYTES = {"f16": 2.0, "q8_0": 34 / 32}
+_FLASH_HEAD = 32
+"""Heads of fewer numbers are sooner done by plain attention, twice as soon at 8, on a CPU."""
 
 
 class LlamaCpp:
@@ -38,9 +45,10 @@ class LlamaCpp:
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         trained: int = llama_cpp.llama_model_n_ctx_train(self._model)
         self.context = min(settings.context, trained)
-        self.cells = -(-max(settings.cache_tokens, self.context) // 256) * 256
         # Besides the conversations': one sequence for each of a few system prompts.
         self.sequences = settings.conversations + SYSTEM_PROMPTS
+        self._split = _is_split(self, self._model, settings)
+        self.cells = _cells(self, settings, split=self._split)
         self.batch = max(
             settings.batch_tokens or (512 if self.layers else 48),
             settings.conversations + settings.prefill_share,
@@ -49,10 +57,14 @@ class LlamaCpp:
             llama_cpp.llama_model_is_recurrent(self._model)
             or llama_cpp.llama_model_is_hybrid(self._model)
         )
-        self._context = _make_context(self, self._model, settings)
+        self._context = _make_context(self, self._model, settings, split=self._split)
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._batch = llama_cpp.llama_batch_init(self.batch, 0, 1)
+        for i in range(self.batch):
+            self._batch.n_seq_id[i] = 1
         self._vocab_size: int = llama_cpp.llama_vocab_n_tokens(self._vocab)
+        self._logits = _Logits(self._vocab_size)
+        self._known: dict[int, tuple[bytes, bool]] = {}
         self._bos = self._special(llama_cpp.llama_vocab_bos(self._vocab))
         self._adds_bos: bool = llama_cpp.llama_vocab_get_add_bos(self._vocab)
 
@@ -94,27 +106,39 @@ class LlamaCpp:
 
     def piece(self, token: int) -> bytes:
         """The bytes that a token writes; none for a marker."""
-        return self._piece(token, special=False)
+        return self._known_of(token)[0]
 
     def ends(self, token: int) -> bool:
-        return bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))
+        return self._known_of(token)[1]
 
     def decode(self, batch: Sequence[Entry]) -> list[int]:
-        target = self._batch
+        target, answers = self._batch, list[int]()
+        tokens, positions, sequences, wanted = (
+            target.token,
+            target.pos,
+            target.seq_id,
+            target.logits,
+        )
         for i, entry in enumerate(batch):
-            target.token[i] = entry.token
-            target.pos[i] = entry.position
-            target.n_seq_id[i] = 1
-            target.seq_id[i][0] = entry.sequence
-            target.logits[i] = entry.answer
+            tokens[i], positions[i], sequences[i][0] = entry.token, entry.position, entry.sequence
+            wanted[i] = entry.answer
+            if entry.answer:
+                answers.append(i)
         target.n_tokens = len(batch)
         result = llama_cpp.llama_decode(self._context, target)
         if result != 0:
             raise DecodeFailed(f"llama_decode returned {result} for {len(batch)} tokens")
-        return [self._likeliest(i) for i, entry in enumerate(batch) if entry.answer]
+        if not answers:
+            return []
+        logits = self._logits.of(llama_cpp.llama_get_logits(self._context), len(answers))
+        return cast("list[int]", logits.argmax(axis=1).tolist())
 
     def copy(self, source: int, target: int, length: int) -> None:
-        llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
+        if self._split:  # llama.cpp copies a sequence's memory as a whole, before the next step
+            llama_cpp.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+            llama_cpp.llama_memory_seq_rm(self._memory, target, length, -1)
+        else:
+            llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
 
     def cut(self, sequence: int, length: int) -> None:
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, length, -1)
@@ -128,9 +152,13 @@ class LlamaCpp:
         llama_cpp.llama_free(self._context)
         llama_cpp.llama_model_free(self._model)
 
-    def _likeliest(self, index: int) -> int:
-        logits = llama_cpp.llama_get_logits_ith(self._context, index)
-        return int(np.ctypeslib.as_array(logits, shape=(self._vocab_size,)).argmax())
+    def _known_of(self, token: int) -> tuple[bytes, bool]:
+        """What a token writes, and whether it ends a reply; asked of the library once."""
+        known = self._known.get(token)
+        if known is None:
+            ends = bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))
+            known = self._known[token] = (self._piece(token, special=False), ends)
+        return known
 
     def _special(self, token: int) -> str:
         return self._piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
@@ -142,6 +170,26 @@ class LlamaCpp:
             buffer = ctypes.create_string_buffer(-size)
             size = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, -size, 0, special)
         return buffer.raw[: max(size, 0)]
+
+
+class _Logits:
+    """llama.cpp's scores as arrays: views of its own memory, made anew only when that moves."""
+
+    def __init__(self, vocabulary: int) -> None:
+        self._vocabulary = vocabulary
+        self._views: dict[int, npt.NDArray[np.float32]] = {}
+        self._address = 0
+
+    def of(self, logits: Any, answers: int) -> npt.NDArray[np.float32]:
+        """`answers` rows of one score a token. Good until the next decode."""
+        address = ctypes.cast(logits, ctypes.c_void_p).value or 0
+        if address != self._address:
+            self._address, self._views = address, {}
+        view = self._views.get(answers)
+        if view is None:
+            shape = (answers, self._vocabulary)
+            view = self._views[answers] = np.ctypeslib.as_array(logits, shape=shape)
+        return view
 
 
 _ERROR = 4
@@ -193,16 +241,49 @@ def _load_model(path: Path, settings: LlamaSettings, layers: int) -> Any:
     return model
 
 
-def _make_context(runtime: LlamaCpp, model: Any, settings: LlamaSettings) -> Any:
+def _is_split(runtime: LlamaCpp, model: Any, settings: LlamaSettings) -> bool:
+    """Each sequence has memory of its own. Attention then passes over nobody else's tokens, which
+    is what a CPU gains by; a GPU gains more by one large batch than by that."""
+    if settings.cache_layout != "auto":
+        return settings.cache_layout == "split"
+    per_sequence = _up(runtime.context) * _bytes_per_token(model, settings)
+    return not runtime.layers and per_sequence * runtime.sequences <= _SPLIT_BYTES
+
+
+def _cells(runtime: LlamaCpp, settings: LlamaSettings, *, split: bool) -> int:
+    if split:
+        return _up(runtime.context) * runtime.sequences
+    return _up(max(settings.cache_tokens, runtime.context))
+
+
+def _up(tokens: int) -> int:
+    """llama.cpp's caches grow in steps of 256 tokens."""
+    return -(-tokens // 256) * 256
+
+
+def _head_size(model: Any) -> int:
+    heads: int = max(1, llama_cpp.llama_model_n_head(model))
+    return int(llama_cpp.llama_model_n_embd(model)) // heads
+
+
+def _bytes_per_token(model: Any, settings: LlamaSettings) -> int:
+    """What one token takes in the cache: keys and values of all layers."""
+    kept = int(llama_cpp.llama_model_n_head_kv(model)) * _head_size(model)
+    return int(2 * kept * int(llama_cpp.llama_model_n_layer(model)) * _BYTES[settings.kv_type])
+
+
+def _make_context(runtime: LlamaCpp, model: Any, settings: LlamaSettings, *, split: bool) -> Any:
     params = llama_cpp.llama_context_default_params()
     params.n_ctx = runtime.cells
     params.n_seq_max = runtime.sequences
-    params.kv_unified = True  # sequences share cells, so that a common beginning is held once
+    params.kv_unified = not split
     params.swa_full = True  # a sliding window could not be rolled back
     params.n_batch = params.n_ubatch = runtime.batch
     params.n_threads = params.n_threads_batch = settings.threads or spare_cores()
     kind = llama_cpp.GGML_TYPE_Q8_0 if settings.kv_type == "q8_0" else llama_cpp.GGML_TYPE_F16
     params.type_k = params.type_v = kind
+    if settings.kv_type == "f16" and not runtime.layers and _head_size(model) < _FLASH_HEAD:
+        params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
     context = llama_cpp.llama_init_from_model(model, params)
     if not context:
         llama_cpp.llama_model_free(model)

@@ -28,6 +28,10 @@ class LlamaSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     cache_tokens: int = Field(default=16384, ge=64, le=16_777_216)
     """Tokens that the cache holds for all conversations together. Its memory is reserved at the
     start: 12 KB a token for a model of 0.5 B parameters, 36 KB for 3 B, 128 KB for 8 B (f16)."""
+    cache_layout: Literal["auto", "shared", "split"] = "auto"
+    """`shared`: one cache of `cache_tokens` for all. `split`: room for `context` tokens for each
+    conversation, and `cache_tokens` is not used; on a CPU a reply then takes no longer because
+    others have histories. `auto`: split on a CPU where that takes at most 640 MB."""
     kv_type: Literal["f16", "q8_0"] = "f16"
     """Precision of the cache; q8_0 halves its memory."""
     batch_tokens: int = Field(default=0, ge=0, le=8192)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gc
 import os
 import sys
@@ -319,3 +320,27 @@ async def test_a_library_for_another_processor_is_told_and_stops_nothing_else(
     with pytest.raises(EngineMissing, match="llama-cpp-python cannot be loaded.*make run"):
         await model.start()
     await model.aclose()
+
+
+@pytest.mark.parametrize("layout", ["shared", "split"])
+async def test_eight_interleaved_calls_are_those_alone_in_either_layout_of_the_cache(
+    random_model: Path, layout: str
+) -> None:
+    settings = SETTINGS.model_copy(update={"cache_layout": layout})
+
+    together, alone = await interleaved_and_alone(random_model, settings)
+
+    assert together == alone
+
+
+@pytest.mark.parametrize("layout", ["shared", "split"])
+async def test_a_quantised_cache_answers_and_continues(tmp_path: Path, layout: str) -> None:
+    # Heads of 64 numbers: the blocks of q8_0 hold 32.
+    shape = dataclasses.replace(TINY, width=128, heads=2, kv_heads=2)
+    path = write_llama(tmp_path / "wide.gguf", shape)
+    settings = SETTINGS.model_copy(update={"kv_type": "q8_0", "cache_layout": layout})
+
+    together, alone = await interleaved_and_alone(path, settings)
+
+    assert together == alone
+    assert len(set(together)) == 8
