@@ -141,6 +141,8 @@ class Answering:
         """The caller pauses: prepare the answer, should this have been the end.
 
         `read` is told the transcript as soon as it is there, and how far it reaches."""
+        if not self._context.load.ease.speculates:
+            return
         if self._act is None and self._speculation.try_one():
             self._start(self._answer(hearing, speech_end=speech_end, read=read))
 

@@ -32,6 +32,7 @@ from agent.events import (
     TurnDropped,
 )
 from agent.hearing import Hearing, Listener, read_along
+from agent.load import Load
 from agent.persona import Persona
 from agent.quiet import Quiet
 from agent.remark import Remark, report
@@ -56,8 +57,11 @@ class Call:
         speaker: Mouth,
         settings: TurnSettings,
         emit: Observer,
+        load: Load | None = None,
     ) -> None:
-        self._context = Context(call_id, persona, engines, speaker, settings, emit)
+        self._context = Context(
+            call_id, persona, engines, speaker, settings, emit, load=load or Load()
+        )
         self._answering = Answering(self._context, on_done=self._act_is_over)
         self._dictation = Dictation(self._context, self._answering)
         self.desk = Desk(self._context, self._answering, self._dictation, self._next_turn)
@@ -92,7 +96,7 @@ class Call:
         self._quiet.begin()
         self._emit(CallStarted(at=context.now(), language=context.persona.language))
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with context.told_of_load(), asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 self._answering.begin(tasks)
                 self._listener.begin(tasks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,7 +13,9 @@ from agent.dialogue.forecast import Forecast
 from agent.dialogue.history import History
 from agent.engines.protocols import LanguageModel, Synthesizer, Transcriber, TurnJudge
 from agent.events import Observer
+from agent.load import Load, ReadyReplies
 from agent.persona import Persona
+from agent.ready import Canned
 from agent.settings import TurnSettings
 from media.audio import AudioChunk
 from media.microphone import Mark
@@ -74,6 +77,9 @@ class Context:
     history: History = field(init=False)
     fillers: Fillers = field(init=False)
     forecast: Forecast = field(default_factory=Forecast)
+    load: Load = field(default_factory=Load)
+    """The server's; every call reads the same one."""
+    ready: ReadyReplies = field(default_factory=Canned)
 
     def __post_init__(self) -> None:
         self.history = History(self.persona.instructions, self.settings.history)
@@ -82,6 +88,12 @@ class Context:
     def now(self) -> float:
         """Seconds of the one clock, `loop.time()`."""
         return asyncio.get_running_loop().time()
+
+    @asynccontextmanager
+    async def told_of_load(self) -> AsyncIterator[None]:
+        """While the block runs, a change of the server's load is an event of the call."""
+        with self.load.telling(self.emit, at=self.now()):
+            yield
 
     def adopt(self, persona: Persona) -> None:
         """Go on as another persona; what was said before stays said."""

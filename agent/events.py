@@ -263,6 +263,17 @@ class EncodingChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadChanged(Event):
+    """The server has more or less to do, and its calls go without something, or get it back.
+
+    `rung` 0..4 and its `name` (`agent.load.Rung`); `cause`: the reading that led there."""
+
+    rung: int
+    name: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryChanged(Event):
     """The history a next reply will be made from."""
 

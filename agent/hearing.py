@@ -98,13 +98,21 @@ class Hearing:
         """Its last seconds, as sound: what a judge of pauses listens to."""
         return join(list(self._recent))
 
-    async def follow(self, fastest: float, slowest: float, on_partial: OnPartial) -> None:
+    async def follow(
+        self,
+        fastest: float,
+        slowest: float,
+        on_partial: OnPartial,
+        *,
+        is_eased: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Report partial transcripts every `fastest` to `slowest` seconds while audio comes.
 
-        A recogniser that is busy, or slow to answer, is asked more seldom. Runs until cancelled."""
+        A recogniser that is busy, or slow to answer, is asked more seldom, and so is one of a
+        server that must ease its load. Runs until cancelled."""
         now = asyncio.get_running_loop().time
         before: list[str] = []
-        every = fastest
+        every = slowest if is_eased() else fastest
         while True:
             await asyncio.sleep(every)
             await self._news.wait()
@@ -112,7 +120,7 @@ class Hearing:
             asked, covers = now(), self._fed_until
             partial = await self._recognition.partial()
             # Half of the time at most is spent on partials, by each call for itself.
-            busy = slowest if partial is None else 2 * (now() - asked)
+            busy = slowest if partial is None or is_eased() else 2 * (now() - asked)
             every = min(max(fastest, busy), slowest)
             if partial is None or not partial.text:
                 continue
@@ -221,5 +229,8 @@ class Listener:
         # A recogniser that fails here fails again at the end of the turn, where it is answered.
         with suppress(EngineError):
             await hearing.follow(
-                self._settings.partial_every, self._settings.partial_slowest, self._on_partial
+                self._settings.partial_every,
+                self._settings.partial_slowest,
+                self._on_partial,
+                is_eased=lambda: self._context.load.ease.seldom_partials,
             )

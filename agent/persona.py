@@ -30,6 +30,9 @@ class Persona(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=T
     """Said when the recogniser does not know the persona's language."""
     not_understood: str = ""
     """Said when speech was heard but no word understood; empty: nothing is said."""
+    canned: dict[str, str] = Field(default_factory=dict)
+    """Answers by question, given as they stand while the server is under heavy load (the rung
+    `canned`, section `load`), such as {"When do you open?" = "We open at nine."}."""
 
 
 def english() -> Persona:

@@ -191,8 +191,12 @@ class Answer:
 
     async def _think(self, heard: str) -> AsyncGenerator[str, None]:
         context = self._context
-        request = self._request(heard)
         started = context.now()
+        if ready := self._lying_ready(heard):
+            self.marks.first_token = started
+            yield ready
+            return
+        request = self._request(heard)
         async with aclosing(context.engines.model.reply(request)) as pieces:
             async for piece in pieces:
                 if self.marks.first_token is None:
@@ -211,10 +215,23 @@ class Answer:
         return ReplyRequest(
             conversation=self.conversation,
             messages=messages,
-            max_tokens=manner.max_tokens or self._settings.reply.max_tokens,
+            max_tokens=self._most_tokens(),
             priority=self._priority,
             count=self._count,
         )
+
+    def _most_tokens(self) -> int:
+        """What a client asks for is its own business; the settings' limit shrinks under load."""
+        if self.manner.max_tokens is not None:
+            return self.manner.max_tokens
+        usual, eased = self._settings.reply.max_tokens, self._context.load.ease.max_tokens
+        return usual if eased is None else min(usual, eased)
+
+    def _lying_ready(self, heard: str) -> str | None:
+        context = self._context
+        if not context.load.ease.ready_first or self.manner != AS_SET:
+            return None
+        return context.ready.find(context.persona, heard)
 
     @property
     def conversation(self) -> str:

@@ -74,6 +74,7 @@ class Encoder:
         self._packet = ctypes.create_string_buffer(_LARGEST_PACKET)
         self._is_fresh = False
         self._mode: Mode = self._settings.mode
+        self._complexity = self._settings.complexity
         self._encoder = self._open()
 
     @property
@@ -120,10 +121,15 @@ class Encoder:
         else:
             self._apply()
 
+    def spare(self, *, is_spared: bool) -> None:
+        """Take the least effort, or the settings' again."""
+        self._complexity = 0 if is_spared else self._settings.complexity
+        self._control(ctl.set_complexity, self._complexity)
+
     def _open(self) -> opuslib.Encoder:
         encoder = opuslib.Encoder(WIRE_RATE, 1, _APPLICATIONS[self._mode])
         self._encoder = encoder
-        self._control(ctl.set_complexity, self._settings.complexity)
+        self._control(ctl.set_complexity, self._complexity)
         self._control(ctl.set_signal, opuslib.SIGNAL_VOICE)
         self._apply()
         self._stand_alone()

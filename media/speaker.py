@@ -131,6 +131,11 @@ class Speaker:
             # Clips are encoded by the settings: on a worse network each call encodes for itself.
             self._is_plain = not fec and bitrate >= self._settings.opus.bitrate
 
+    def spare(self, *, is_spared: bool) -> None:
+        """Encode with the least effort, or with the usual one (Opus alone knows any)."""
+        if isinstance(self._codec, OpusOutbound):
+            self._codec.encoder.spare(is_spared=is_spared)
+
     async def play(self, audio: AudioChunk) -> float:
         """Say `audio` (any rate) after what waits; the content position where it begins.
 

@@ -21,6 +21,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from agent.call import Call
+from agent.load import Load
 from media.pacer import Pacer
 from media.voice import VoiceModel, load_voice_model
 from server import journal
@@ -30,6 +31,8 @@ from server.calls import Calls
 from server.config import Settings
 from server.conversation import Begin, CallObserver, Conversation, Seat
 from server.health import Health
+from server.load.gauge import Gauge
+from server.load.watch import Watch
 from server.metrics import LagProbe, Metrics
 from server.rehearsal import Rehearsal
 from server.settings import ServerSettings
@@ -64,13 +67,13 @@ def create_app(
     if stages.caches is not None:
         metrics.registry.register(CacheFigures(stages.caches))
     reports = [asdict(report) for report in stages.reports]
-    begin = begin or conversations(settings, stages)
-    pacer = Pacer(metrics.lateness.observe)
+    watch = Watch(settings.load, stages.queues, on_reading=metrics.weigh)
+    begin = begin or conversations(settings, stages, watch.load)
+    pacer = Pacer(_both(metrics.lateness.observe, watch.gauge))
     guard = guarding(settings)
     stays = Stays(settings.limits)
-    observers = (
-        metrics.observe, journal.observe, guard.roster.observe, stays.observe, *observers
-    )  # fmt: skip
+    ours = (metrics, guard.roster, stays, watch.gauge)
+    observers = (journal.observe, *(each.observe for each in ours), *observers)
     calls = Calls(
         begin=begin,
         personas=settings.personas,
@@ -82,11 +85,32 @@ def create_app(
         pacer=pacer,
         stages=reports,
         observers=observers,
+        load=watch.load,
     )
     sockets = Sockets(
         calls, settings, begin=begin, pacer=pacer, stages=reports, observers=observers
     )
     stays.dismissers = (calls.dismiss, sockets.dismiss)
+    app = web.Application(
+        middlewares=[errors_as_json, _counting(metrics), guard.middleware()],
+        client_max_size=settings.limits.body_bytes,
+    )
+    app[CALLS], app[METRICS], app[SOCKETS], app[GUARD] = calls, metrics, sockets, guard
+    _add_routes(app, settings, reports)
+    app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.append(guard.admit)
+    app.on_shutdown.append(_end_calls)
+    app.cleanup_ctx.append(_lag)
+    app.cleanup_ctx.append(stays.beside)
+    app.cleanup_ctx.append(watch.beside)
+    app.cleanup_ctx.append(Rehearsal(settings, stages).beside)
+    return app
+
+
+def _add_routes(
+    app: web.Application, settings: Settings, reports: Sequence[Mapping[str, Any]]
+) -> None:
+    calls, sockets, guard = app[CALLS], app[SOCKETS], app[GUARD]
     doors = Doors(
         calls,
         info=lambda: info(settings, reports, calls),
@@ -94,24 +118,11 @@ def create_app(
         guard=guard,
         ice=settings.ice,
     )
-    app = web.Application(
-        middlewares=[errors_as_json, _counting(metrics), guard.middleware()],
-        client_max_size=settings.limits.body_bytes,
-    )
-    app[CALLS], app[METRICS], app[SOCKETS], app[GUARD] = calls, metrics, sockets, guard
-    app.add_routes([*doors.routes(), *Health(calls, metrics).routes()])
     realtime = RealtimeDoors(sockets, calls, guard=guard, max_message=settings.limits.message_bytes)
-    app.add_routes(realtime.routes())
-    app.on_response_prepare.append(add_headers)
-    app.on_response_prepare.append(guard.admit)
-    app.on_shutdown.append(_end_calls)
-    app.cleanup_ctx.append(_lag)
-    app.cleanup_ctx.append(stays.beside)
-    app.cleanup_ctx.append(Rehearsal(settings, stages).beside)
-    return app
+    app.add_routes([*doors.routes(), *Health(calls, app[METRICS]).routes(), *realtime.routes()])
 
 
-def conversations(settings: Settings, stages: Stages) -> Begin:
+def conversations(settings: Settings, stages: Stages, load: Load | None = None) -> Begin:
     """Makes real calls, over the engines that all of them share."""
     voice: VoiceModel = load_voice_model(settings.voice)
 
@@ -125,9 +136,18 @@ def conversations(settings: Settings, stages: Stages) -> Begin:
             speaker=seat.speaker,
             settings=settings.turn,
             emit=seat.emit,
+            load=load,
         )
 
     return begin
+
+
+def _both(count: Callable[[float], None], gauge: Gauge) -> Callable[[float], None]:
+    def late(seconds: float) -> None:
+        count(seconds)
+        gauge.lateness(seconds, asyncio.get_running_loop().time())
+
+    return late
 
 
 def info(
@@ -142,8 +162,8 @@ def info(
         ],
         "default_language": settings.language,
         "stages": list(reports),
-        "calls": len(calls),
-        "limit": calls.limit,
+        "calls": calls.admission.calls,
+        "limit": calls.admission.limit,
     }
 
 

@@ -9,23 +9,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent import events
 from agent.events import CallEnded, CallerAway, CallerBack, EncodingChanged, Event, KeyPressed
+from agent.load import Load, Rung
 from agent.persona import Persona
 from media.clips import Clips
 from media.line import LineSettings
 from media.microphone import Microphone
 from media.pacer import Pacer
 from media.speaker import Speaker, SpeakerSettings
+from server.admission import Admission
 from server.attendance import Attendance, close_whole
 from server.conversation import Begin, CallObserver, Conversation, Dismissal, Seat
 from server.logs import of_call
 from server.settings import ServerSettings
 from signaling import control
-from signaling.errors import BadOffer, CallRefused, CallUnknown, ResumeRefused
+from signaling.errors import BadOffer, CallUnknown, ResumeRefused
 from signaling.gathering import Gatherer
 from signaling.ice import IceSettings
 from signaling.peer import Peer
@@ -80,6 +83,7 @@ class Calls:
         pacer: Pacer | None = None,
         stages: Sequence[Mapping[str, Any]] = (),
         observers: Sequence[CallObserver] = (),
+        load: Load | None = None,
     ) -> None:
         """`begin` makes a conversation; `language` is that of a call that asks for none."""
         self._begin = begin
@@ -95,21 +99,14 @@ class Calls:
         self._observers = tuple(observers)
         self._gatherer = Gatherer(self._ice)
         self._live: dict[str, _Live] = {}
-        self.others: Callable[[], int] = lambda: 0
-        """How many calls go on elsewhere, and take up lines too."""
-        self.is_draining = False
-        """No call is let in any more: the server stops."""
+        self.admission = Admission(self._settings, load)
+        self.admission.counts.append(self.__len__)
 
     def __len__(self) -> int:
         return len(self._live)
 
     def __contains__(self, call_id: object) -> bool:
         return call_id in self._live
-
-    @property
-    def limit(self) -> int:
-        """Calls at the same time."""
-        return self._settings.max_calls
 
     async def answer(
         self, sdp: str, language: str | None, session: Session | None = None
@@ -165,18 +162,17 @@ class Calls:
 
     async def drain(self) -> None:
         """Let nobody in, say goodbye to everybody within the grace, end what is left."""
-        self.is_draining = True
+        self.admission.is_draining = True
         lives = list(self._live.values())
         await asyncio.gather(*(self._part(live) for live in lives))
         await self.stop()
 
     async def stop(self) -> None:
         """End every call at once; returns when all are over."""
-        self.is_draining = True
+        self.admission.is_draining = True
         for live in self._live.values():
             live.end("shutdown")
-        tasks = {live.task for live in self._live.values() if live.task is not None}
-        if tasks:
+        if tasks := {live.task for live in self._live.values() if live.task is not None}:
             await asyncio.wait(tasks)
 
     # -- letting in -----------------------------------------------------------------------------
@@ -192,15 +188,7 @@ class Calls:
 
     def _admit(self, persona: Persona, session: Session | None) -> tuple[_Live, Peer]:
         """Take a place, before anything is awaited: two offers never share the last one."""
-        retry = self._settings.retry_after
-        if self.is_draining:
-            raise CallRefused("stopping", "the server is stopping", retry_after=retry)
-        if len(self._live) + self.others() >= self.limit:
-            raise CallRefused(
-                "busy",
-                f"all {self.limit} lines are busy; try again in {retry} seconds",
-                retry_after=retry,
-            )
+        self.admission.check()
         live, peer = self._open(secrets.token_urlsafe(12), persona, session)
         self._live[live.seat.call_id] = live
         return live, peer
@@ -358,6 +346,8 @@ class Calls:
             # Why it really ended may only be known out here: told when it is over.
             live.parting = event.reason
             return
+        if isinstance(event, events.LoadChanged):
+            live.seat.speaker.spare(is_spared=event.rung >= Rung.BRIEF)
         self._announce(live, event)
 
     def _announce(self, live: _Live, event: Event) -> None:

@@ -28,6 +28,7 @@ from agent.settings import TurnSettings
 from media.line import LineSettings
 from media.speaker import SpeakerSettings
 from media.voice import VoiceSettings
+from server.load.ladder import LoadSettings
 from server.logs import LogSettings
 from server.models import PROJECT, ModelsSettings
 from server.problems import validated
@@ -90,6 +91,7 @@ class Settings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=
     language: str = "en"
     """Language of a call that does not ask for one: one of the personas'."""
     server: ServerSettings = ServerSettings()
+    load: LoadSettings = LoadSettings()
     access: AccessSettings = AccessSettings()
     limits: LimitSettings = LimitSettings()
     ice: IceSettings = IceSettings()

@@ -25,16 +25,21 @@ class Health:
 
     async def alive(self, request: web.Request) -> web.Response:
         """200 while the process answers at all."""
-        return web.json_response({"status": "alive"})
+        return web.json_response(
+            {"status": "alive", "load": self._calls.admission.load.rung.name.lower()}
+        )
 
     async def ready(self, request: web.Request) -> web.Response:
         """200 while calls are taken, 503 once the server stops. A full server is ready: its
         callers are told to try again."""
-        calls, limit = len(self._calls), self._calls.limit
-        is_stopping = self._calls.is_draining
-        status = "stopping" if is_stopping else "full" if calls >= limit else "ready"
+        admission = self._calls.admission
+        calls, limit, rung = admission.calls, admission.limit, admission.load.rung
+        is_full = calls >= limit or not admission.load.admits(calls)
+        status = "stopping" if admission.is_draining else "full" if is_full else "ready"
+        told = {"status": status, "calls": calls, "limit": limit}
         return web.json_response(
-            {"status": status, "calls": calls, "limit": limit}, status=503 if is_stopping else 200
+            {**told, "load": rung.name.lower(), "rung": rung.value},
+            status=503 if admission.is_draining else 200,
         )
 
     async def figures(self, request: web.Request) -> web.Response:

@@ -7,6 +7,7 @@ begin with `chuimsae_`; times are seconds.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from functools import singledispatchmethod
 
 from prometheus_client import (
@@ -22,6 +23,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from agent import events
 from agent.events import Event
+from agent.load import Rung
+from server.load.ladder import Reading, Strain
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -87,12 +90,35 @@ class Metrics:
             buckets=_LAG,
             registry=registry,
         )
+        self._rung = Gauge(
+            "chuimsae_load_rung",
+            "What the server goes without: 0 nothing, 1 sparing, 2 brief, 3 canned, 4 closed",
+            registry=registry,
+        )
+        self._strain = Gauge(
+            "chuimsae_load_strain",
+            "The largest share of a reading's bound; calls are refused from 1 on",
+            registry=registry,
+        )
+        self._readings = Gauge(
+            "chuimsae_load_reading_seconds",
+            "What the load is judged by, by reading",
+            ["reading"],
+            registry=registry,
+        )
         self._bitrate = Histogram(
             "chuimsae_opus_bitrate",
             "Bits per second chosen when the network asked for another encoding",
             buckets=(12_000, 16_000, 20_000, 24_000, 28_000, 32_000, 64_000),
             registry=registry,
         )
+
+    def weigh(self, reading: Reading, felt: Strain, rung: Rung) -> None:
+        """The load was read."""
+        for name, seconds in asdict(reading).items():
+            self._readings.labels(name).set(seconds)
+        self._strain.set(felt.share)
+        self._rung.set(rung)
 
     def refused(self, code: str) -> None:
         """An offer was not answered."""

@@ -23,7 +23,6 @@ from server.calls import Calls
 from server.config import Settings
 from server.conversation import Begin, CallObserver, Conversation, Dismissal, Seat
 from server.logs import of_call
-from signaling.errors import CallRefused
 from signaling.realtime.obedience import obey
 from signaling.realtime.refusal import Refused
 from signaling.realtime.session import House, Session
@@ -51,7 +50,7 @@ class Sockets:
         """`calls`: those over WebRTC, which share the places and the end of the server; `stages`:
         what serves each."""
         self._calls = calls
-        calls.others = self.__len__
+        calls.admission.counts.append(self.__len__)
         self._begin = begin
         self._settings = settings.server
         self._speaker = settings.speaker
@@ -72,11 +71,7 @@ class Sockets:
     @contextmanager
     def place(self) -> Iterator[str]:
         """A place for a call while the block runs: its id. Raises CallRefused."""
-        retry = self._settings.retry_after
-        if self._calls.is_draining:
-            raise CallRefused("stopping", "the server is stopping", retry_after=retry)
-        if len(self) + len(self._calls) >= self._calls.limit:
-            raise CallRefused("busy", "all lines are busy", retry_after=retry)
+        self._calls.admission.check()
         call_id = secrets.token_urlsafe(12)
         self._held[call_id] = None
         try:

@@ -35,11 +35,13 @@ from agent.engines.resilience import (
 )
 from agent.engines.scripted import Scripted
 from agent.engines.smart_turn import SmartTurn
+from agent.engines.watched import WatchedModel
 from agent.engines.whisper import Whisper
 from agent.errors import EngineError, Stage
 from agent.warm import warm
 from server.caches import Caches
 from server.config import Settings
+from server.load.gauge import Queue, Queues
 from server.models import ModelStore
 from server.plan import Choice, Lack, StageUnavailable, plan
 
@@ -69,6 +71,8 @@ class Stages:
     engines: Engines
     reports: tuple[StageReport, ...]
     caches: Caches | None = None
+    queues: Queues = ()
+    """The engines' queues, by stage: what their load is read from."""
 
     async def aclose(self) -> None:
         """Free the engines."""
@@ -113,13 +117,16 @@ async def choose(
         _insist((stt, llm, tts))
     async with AsyncExitStack() as started:
         caches = await Caches.open(settings, started)
+        queues: list[tuple[Stage, Queue]] = []
         waiting_for(f"loading {_named(stt)}")
-        transcriber, stt = await _stand_up(stt, lambda c: _transcriber(c, settings), started)
+        transcriber, stt = await _stand_up(
+            stt, lambda c: _transcriber(c, settings, queues), started
+        )
         waiting_for(f"loading {_named(llm)}")
-        model, llm = await _stand_up(llm, lambda c: _model(c, settings, caches), started)
+        model, llm = await _stand_up(llm, lambda c: _model(c, settings, caches, queues), started)
         waiting_for(f"loading {_named(tts)}")
         synthesizer, tts = await _stand_up(
-            tts, lambda c: _synthesizer(c, settings, caches), started
+            tts, lambda c: _synthesizer(c, settings, caches, queues), started
         )
         judge = await _judge(settings, store, started)
         if settings.server.require_models:
@@ -132,7 +139,8 @@ async def choose(
             )
         started.pop_all()
     engines = Engines(transcriber, model, synthesizer, judge)
-    return Stages(engines, tuple(report(choice) for choice in (stt, llm, tts)), caches)
+    reports = tuple(report(choice) for choice in (stt, llm, tts))
+    return Stages(engines, reports, caches, tuple(queues))
 
 
 def _named(choice: Choice) -> str:
@@ -227,44 +235,63 @@ async def _judge(
     return judge
 
 
-def _transcriber(choice: Choice, settings: Settings) -> Transcriber:
+Waiting = list[tuple[Stage, Queue]]
+
+
+def _transcriber(choice: Choice, settings: Settings, queues: Waiting) -> Transcriber:
     stt = settings.stt
-    sphinx = GuardedTranscriber(PocketSphinx(stt.pocketsphinx), stt.guard)
+    pocketsphinx = PocketSphinx(stt.pocketsphinx)
+    queues.append(("stt", pocketsphinx))
+    sphinx = GuardedTranscriber(pocketsphinx, stt.guard)
     if choice.engine == "pocketsphinx":
         return sphinx
-    whisper = GuardedTranscriber(Whisper(stt.whisper, choice.models), stt.guard)
+    native = Whisper(stt.whisper, choice.models)
+    queues.append(("stt", native))
+    whisper = GuardedTranscriber(native, stt.guard)
     if choice.forced or "en" not in settings.personas:
         return whisper
     english = FallbackTranscriber(whisper, sphinx, _tell) if "en" in choice.models else sphinx
     return TranscriberByLanguage({"en": english, ANY_LANGUAGE: whisper})
 
 
-def _model(choice: Choice, settings: Settings, caches: Caches) -> LanguageModel:
+def _model(choice: Choice, settings: Settings, caches: Caches, queues: Waiting) -> LanguageModel:
     llm = settings.llm
+
+    def guarded(model: LanguageModel) -> LanguageModel:
+        watched = WatchedModel(model)
+        queues.append(("llm", watched))
+        return GuardedModel(watched, llm.guard)
+
     match choice.engine:
         case "scripted":
             return Scripted(llm.scripted)
         case "openai":
             mark = f"openai {llm.openai.base_url} {llm.openai.model}"
-            return caches.over_model(GuardedModel(OpenAI(llm.openai), llm.guard), mark)
+            return caches.over_model(guarded(OpenAI(llm.openai)), mark)
         case _:
-            llama = GuardedModel(Llama(llm.llama, choice.models[ANY_LANGUAGE]), llm.guard)
+            llama = guarded(Llama(llm.llama, choice.models[ANY_LANGUAGE]))
             # Within what stands in for it: a stopgap's words are not remembered as the model's.
             remembering = caches.over_model(llama, f"llama {choice.model}")
             stand_in = Scripted(llm.scripted, stands_in=True)
             return remembering if choice.forced else FallbackModel(remembering, stand_in, _tell)
 
 
-def _synthesizer(choice: Choice, settings: Settings, caches: Caches) -> Synthesizer:
+def _synthesizer(
+    choice: Choice, settings: Settings, caches: Caches, queues: Waiting
+) -> Synthesizer:
     tts = settings.tts
+    native = Espeak(tts.espeak)
+    queues.append(("tts", native))
     # Each remembers its own: what stood in for a voice is not remembered as that voice.
     espeak = caches.over_voice(
-        GuardedSynthesizer(Espeak(tts.espeak), tts.guard), f"espeak {tts.espeak.model_dump_json()}"
+        GuardedSynthesizer(native, tts.guard), f"espeak {tts.espeak.model_dump_json()}"
     )
     if choice.engine == "espeak":
         return espeak
+    neural = Piper(tts.piper, choice.models)
+    queues.append(("tts", neural))
     piper = caches.over_voice(
-        GuardedSynthesizer(Piper(tts.piper, choice.models), tts.guard),
+        GuardedSynthesizer(neural, tts.guard),
         f"piper {choice.model} {tts.piper.model_dump_json()}",
     )
     voice = piper if choice.forced else FallbackSynthesizer(piper, espeak, _tell)

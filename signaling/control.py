@@ -18,6 +18,8 @@ object. From the server each has `type` and `at` (seconds since the call began):
                          the caller's last speech, null: it did not happen)
     key                  key, seconds: the caller pressed a telephone key (0-9, *, #, A-D)
     encoding             bitrate (bits/s), fec, loss: how the agent's audio is encoded from now on
+    load                 rung (0..4), name: full, sparing, brief, canned, closed; cause: what the
+                         server goes without from now on, because it has much to do
     error                code, message, fatal
     call.ended           reason
     pong
@@ -241,6 +243,11 @@ def _(event: events.EncodingChanged, about: About) -> Fields:
         "fec": event.fec,
         "loss": round(event.loss, 3),
     }
+
+
+@_fields.register
+def _(event: events.LoadChanged, about: About) -> Fields:
+    return {"type": "load", "rung": event.rung, "name": event.name, "cause": event.cause}
 
 
 @_fields.register

@@ -61,6 +61,11 @@ class Espeak:
         # One: the library serves one at a time anyway.
         self._workers = Workers(1, stage="tts", name="espeak")
 
+    @property
+    def wait(self) -> float:
+        """Seconds that the oldest committed job has waited for a worker."""
+        return self._workers.wait
+
     async def start(self) -> None:
         """Load the library. Raises EngineMissing."""
 

@@ -95,6 +95,11 @@ class Piper:
         self._workers = Workers(settings.workers, stage="tts", name="piper")
         self._voices: dict[str, PiperVoice] = {}
 
+    @property
+    def wait(self) -> float:
+        """Seconds that the oldest committed job has waited for a worker."""
+        return self._workers.wait
+
     async def start(self) -> None:
         """Load every voice and speak a word with it, unheard. Raises EngineMissing."""
         for language, path in self._paths.items():

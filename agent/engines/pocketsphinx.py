@@ -64,6 +64,11 @@ class PocketSphinx:
         self._lock = threading.Lock()
         self._idle: list[SphinxDecoder] = []
 
+    @property
+    def wait(self) -> float:
+        """Seconds that the oldest committed job has waited for a worker."""
+        return self.workers.wait
+
     async def start(self) -> None:
         """Load one decoder; the others are loaded when they are needed. Raises EngineMissing."""
         await self.workers.run(lambda stop: self._put(self._take()))

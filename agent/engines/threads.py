@@ -21,6 +21,7 @@ import itertools
 import os
 import sys
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -43,6 +44,7 @@ class _Job:
     """Do the work; returns what tells the outcome."""
     fail: Callable[[EngineError], None] = field(compare=False)
     stop: Stop = field(compare=False)
+    since: float = field(compare=False, default_factory=time.monotonic)
 
 
 class Workers:
@@ -82,6 +84,17 @@ class Workers:
         """Jobs that wait for a worker."""
         with self._condition:
             return self._waiting()
+
+    @property
+    def wait(self) -> float:
+        """Seconds that the oldest committed job has waited for a worker; 0: none waits."""
+        with self._condition:
+            waiting = [
+                job.since
+                for job in self._queued
+                if job.priority is Priority.COMMITTED and not job.stop.is_set()
+            ]
+        return time.monotonic() - min(waiting) if waiting else 0.0
 
     async def run(self, work: Callable[[Stop], T], *, priority: Priority = Priority.COMMITTED) -> T:
         """What `work(stop)` returns. Raises EngineError; EngineFailed for anything unforeseen."""

@@ -70,6 +70,11 @@ class Whisper:
         self.device = settings.device
         """`cpu` or `cuda` once it is started."""
 
+    @property
+    def wait(self) -> float:
+        """Seconds that the oldest committed job has waited for a worker."""
+        return self._workers.wait
+
     async def start(self) -> None:
         """Load each model once and let it decode a second of silence. Raises EngineMissing."""
         if not self._folders:

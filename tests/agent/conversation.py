@@ -12,6 +12,7 @@ from agent.call import Call
 from agent.context import Engines
 from agent.engines.protocols import TurnJudge
 from agent.events import Event, HistoryChanged, PhaseChanged, ReplySpoken, TurnFinished
+from agent.load import Load
 from agent.persona import Persona
 from agent.settings import TurnSettings
 from media.speaker import Speaker
@@ -91,6 +92,7 @@ async def line(
     transcriber: FakeTranscriber | None = None,
     judge: TurnJudge | None = None,
     detector: FakeDetector | None = None,
+    load: Load | None = None,
 ) -> AsyncGenerator[Line, None]:
     """A call that is going on; hung up at the end, and then nothing may be left of it."""
     vocabulary = transcriber.vocabulary if transcriber else Vocabulary()
@@ -107,6 +109,7 @@ async def line(
         speaker=speaker,
         settings=settings or TurnSettings(),
         emit=events.append,
+        load=load,
     )
     it = Line(call, ear, speaker, transcriber, model, voice, events)
     async with asyncio.TaskGroup() as tasks:

@@ -153,3 +153,22 @@ def test_a_packet_without_its_frame_count_is_refused() -> None:
     for bad in (b"", b"\xfb"):
         with pytest.raises(BadPacket):
             packet_seconds(bad)
+
+
+def test_a_spared_encoder_takes_less_effort_and_takes_it_again() -> None:
+    """Its packets differ, and can be heard: the rate stays about the same."""
+    pcm = (8000 * np.sin(np.arange(FRAME * 50) / 20)).astype(np.int16).reshape(50, FRAME)
+
+    def packets(encoder: Encoder) -> list[bytes]:
+        encoder.reset()
+        return [encoder.encode(frame) for frame in pcm]
+
+    usual, spared = Encoder(), Encoder()
+    spared.spare(is_spared=True)
+    assert packets(spared) != packets(usual)
+    spared.spare(is_spared=False)
+    assert packets(spared)[1:] == packets(usual)[1:]
+    spared.spare(is_spared=True)
+    spared.adapt(bitrate=16_000, fec=True, loss=0.1)  # opens another encoder
+    spared.adapt(bitrate=24_000, fec=False, loss=0.0)
+    assert packets(spared) != packets(usual)

@@ -112,6 +112,10 @@ def test_anything_else_is_refused_with_its_code(message: str | bytes, code: str)
             {"type": "encoding", "bitrate": 16_000, "fec": True, "loss": 0.051},
         ),
         (
+            events.LoadChanged(at=100.5, rung=2, name="brief", cause="stt"),
+            {"type": "load", "rung": 2, "name": "brief", "cause": "stt"},
+        ),
+        (
             events.BargedIn(at=100.5, turn=1, heard="Sure"),
             {"type": "barge_in", "turn": 1, "heard": "Sure"},
         ),

@@ -103,6 +103,26 @@ async def test_a_pool_is_busy_when_the_next_job_would_wait(pool: Callable[[int],
     assert await workers.run(lambda _: not workers.busy)
 
 
+async def test_the_wait_is_that_of_the_oldest_committed_job(
+    pool: Callable[[int], Workers],
+) -> None:
+    workers, gate = pool(1), Gate()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(workers.run(gate))
+        await happened(gate.began)
+        tasks.create_task(workers.run(lambda _: None, priority=Priority.SPECULATIVE))
+        await asyncio.sleep(0.02)
+        assert workers.wait == 0
+        tasks.create_task(workers.run(lambda _: None))
+        await asyncio.sleep(0.03)
+        first = workers.wait
+        tasks.create_task(workers.run(lambda _: None))
+        await asyncio.sleep(0.01)
+        assert workers.wait > first > 0.02
+        gate.opened.set()
+    assert workers.wait == 0
+
+
 async def test_a_cancelled_wait_goes_on_at_once_and_tells_the_job_to_stop(
     pool: Callable[[int], Workers],
 ) -> None:
