@@ -287,7 +287,7 @@ class Answering:
         history = self._context.history
         if isinstance(act, Answer) and act.manner.messages is not None:
             self._context.engines.model.forget(act.conversation)
-        else:
+        if isinstance(act, Remark) or act.manner.is_kept:
             if isinstance(act, Answer) and act.transcript is not None and not act.dropped:
                 if not act.hearing.in_history:
                     history.hear(act.transcript.text, heard_key(act.turn))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 
 from agent.answering import Answering
 from agent.context import Context, Detector, Ear, Engines, Mouth
@@ -187,15 +188,15 @@ class Call:
             await self._weigh(verdict or self._barge_in.feed(probability, chunk.seconds))
         elif signal is None and self._hearing is None and self._answering.idle:
             if not self._leaving:
-                await self._quiet.mind(self._turn)
+                await self._quiet.mind(self._turn, self._endpointer.position)
 
     # -- what it means --------------------------------------------------------------------------
 
     async def _started(self, signal: Started) -> None:
         if self._leaving:
             return
-        may_withdraw = self._floor.interrupt or not self._answering.audible
-        if self._hearing is not None and self._answering.is_soft and may_withdraw:
+        free = self._floor.interrupt or not self._answering.audible
+        if self._hearing is not None and self._answering.is_soft and free:
             await self._answering.withdraw()
             self._endpointer.reopen()
         else:
@@ -204,12 +205,12 @@ class Call:
         if self._hearing is None:
             return
         self._listener.go_on(signal.onset)
-        now, onset = self._context.now(), self._loop_time(signal.onset)
-        by_hand = self._floor.by_hand
-        self._emit(SpeechStarted(at=now, turn=self._hearing.turn, onset=onset, by_hand=by_hand))
+        turn, onset, hand = self._hearing.turn, self._loop_time(signal.onset), self._floor.by_hand
+        now, place = self._context.now(), signal.onset
+        self._emit(SpeechStarted(at=now, turn=turn, onset=onset, by_hand=hand, position=place))
         if not self._overlap:
             self._quiet.caller_spoke()
-            if self._answering.idle or not by_hand:
+            if self._answering.idle or not self._floor.by_hand:
                 self._answering.move(Phase.HEARING)
 
     async def _paused(self, signal: Paused) -> None:
@@ -269,10 +270,9 @@ class Call:
         # Whoever may not be interrupted is not made to answer twice at once, either.
         is_free = self._floor.interrupt or not self._answering.audible
         answered = self._floor.answer and not by_hand and is_free
-        now, turn = self._context.now(), hearing.turn
-        self._emit(
-            SpeechStopped(at=now, turn=turn, speech_end=end, answered=answered, by_hand=by_hand)
-        )
+        now, turn, place = self._context.now(), hearing.turn, self._endpointer.position
+        told = SpeechStopped(at=now, turn=turn, speech_end=end, answered=answered, position=place)
+        self._emit(replace(told, by_hand=by_hand))
         if answered:
             await self._answering.commit(hearing, speech_end=end)
             return
@@ -295,7 +295,7 @@ class Call:
                 self._dictation.discard()
                 await self._drop("cleared")
         elif mark.kind == "commit":
-            self._dictation.nothing(self._next_turn())
+            self._dictation.nothing(self._next_turn(), self._endpointer.position)
         mark.passed.set()
 
     def _say_what_is_missing(self) -> None:
@@ -315,7 +315,9 @@ class Call:
     async def _drop(self, reason: Dropped) -> None:
         await self._answering.discard()
         if self._hearing is not None:
-            self._emit(TurnDropped(at=self._context.now(), turn=self._hearing.turn, reason=reason))
+            now, place = self._context.now(), self._endpointer.position
+            turn = self._hearing.turn
+            self._emit(TurnDropped(at=now, turn=turn, reason=reason, position=place))
         self._overlap = False
         self._quiet.begin()
         self._listener.close()

@@ -55,6 +55,7 @@ class Desk:
         """Say a fixed text of the agent's own; what is being said or prepared is cut off."""
         await self._answering.discard()
         await self._answering.interrupt()
+        self._context.emit(AnswerBegun(at=self._context.now(), turn=0))
         self._answering.remark(text, turn=0)
 
     def remember(

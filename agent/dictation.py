@@ -74,11 +74,15 @@ class Dictation:
         task.add_done_callback(self._writing.discard)
         task.add_done_callback(lambda _: hearing.close())
 
-    def nothing(self, turn: int) -> None:
+    def nothing(self, turn: int, position: float) -> None:
         """A turn is over in which nobody spoke: it is one if the caller's client says so."""
         now, emit = self._context.now(), self._context.emit
-        emit(SpeechStarted(at=now, turn=turn, onset=now, by_hand=True))
-        emit(SpeechStopped(at=now, turn=turn, speech_end=now, answered=False, by_hand=True))
+        emit(SpeechStarted(at=now, turn=turn, onset=now, by_hand=True, position=position))
+        emit(
+            SpeechStopped(
+                at=now, turn=turn, speech_end=now, answered=False, by_hand=True, position=position
+            )
+        )
         self._tell(turn, Transcript("", self._context.persona.language))
 
     async def settled(self) -> None:

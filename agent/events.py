@@ -56,32 +56,37 @@ class PhaseChanged(Event):
 class SpeechStarted(Event):
     """The caller's speech began at `onset` (loop time; earlier than `at`).
 
-    `by_hand`: turns are committed by the caller's client, so nothing follows from it alone."""
+    `by_hand`: turns are committed by the caller's client, so nothing follows from it alone.
+    `position`: where in the caller's audio it began, in seconds since the call did."""
 
     turn: int
     onset: float
     by_hand: bool = False
+    position: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechStopped(Event):
     """The caller's turn is over: their last speech was at `speech_end` (loop time).
 
-    `answered`: the agent answers it by itself. `by_hand`: the caller's client said so."""
+    `answered`: the agent answers it by itself. `by_hand`: the caller's client said so.
+    `position`: how much of the caller's audio had been heard, in seconds."""
 
     turn: int
     speech_end: float
     answered: bool = True
     by_hand: bool = False
+    position: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallerIdle(Event):
-    """The caller said nothing since `since` (loop time), for as long as is waited for it: the
-    agent speaks into the silence, as turn `turn`."""
+    """The caller said nothing for `seconds`, as long as is waited for it: the agent speaks into the
+    silence, as turn `turn`. `position`: how much of their audio had been heard, in seconds."""
 
     turn: int
-    since: float
+    seconds: float
+    position: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +122,8 @@ class TurnDropped(Event):
 
     turn: int
     reason: str
+    position: float = 0.0
+    """How much of the caller's audio had been heard, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from typing import Protocol
 from agent.context import Context
 from agent.engines.protocols import Priority, Recognition, ReplyRequest, Transcript
 from agent.errors import EngineError
+from agent.settings import HearingSettings
 from media.audio import AudioChunk, join
 
 RECENT_SECONDS = 8.0
@@ -161,13 +162,16 @@ class Listener:
     def __init__(self, context: Context, *, on_partial: OnPartial) -> None:
         self.hearing: Hearing | None = None
         self._context = context
-        self._settings = context.settings.hearing
         self._on_partial = on_partial
         self._tasks: asyncio.TaskGroup
         self._following: asyncio.Task[None] | None = None
         self._open = False
         """Between a first sound and its pause: what comes belongs to the utterance."""
         self._margin: deque[tuple[float, AudioChunk]] = deque()
+
+    @property
+    def _settings(self) -> HearingSettings:
+        return self._context.settings.hearing
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """The call has begun; partial transcripts are made in its task group."""

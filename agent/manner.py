@@ -18,8 +18,9 @@ class Manner:
     is_spoken: bool | None = None
     """False: the answer is text alone; None: as the settings say."""
     messages: tuple[Message, ...] | None = None
-    """What it is made from, instead of what was said in the call; such an answer leaves no trace
-    in the history."""
+    """What it is made from, instead of what was said in the call."""
+    is_kept: bool = True
+    """Whether it becomes part of what was said in the call."""
 
 
 AS_SET = Manner()

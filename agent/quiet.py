@@ -57,20 +57,21 @@ class Quiet:
         self._is_held = False
         self.begin()
 
-    async def mind(self, turn: int) -> None:
-        """Nobody speaks: see whether it has been so for too long. `turn`: the caller's last."""
+    async def mind(self, turn: int, position: float) -> None:
+        """Nobody speaks: see whether it has been so for too long. `turn`: the caller's last;
+        `position`: how much of their audio has been heard, in seconds."""
         if self._is_held:
             return
         quiet, settings = self._context.now() - self._since, self._context.settings
         idle = None if settings.floor.by_hand else settings.floor.idle
         if idle is not None and self._has_agent_spoken and quiet >= idle:
-            await self._speak_into_it()
+            await self._speak_into_it(quiet, position)
         elif idle is None and settings.silence.enabled:
             self._ask_into_it(quiet, turn)
 
-    async def _speak_into_it(self) -> None:
-        turn = self._next_turn()
-        self._context.emit(CallerIdle(at=self._context.now(), turn=turn, since=self._since))
+    async def _speak_into_it(self, quiet: float, position: float) -> None:
+        turn, now = self._next_turn(), self._context.now()
+        self._context.emit(CallerIdle(at=now, turn=turn, seconds=quiet, position=position))
         await self._desk.begin(turn)
 
     def _ask_into_it(self, quiet: float, turn: int) -> None:

@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator, Callable
 
 from agent.context import Context
 from agent.errors import EngineError
-from agent.events import ReplySpoken, StageFailed
+from agent.events import ReplySpoken, ReplyWritten, StageFailed
 from agent.speaking import Speaking
+from agent.writing import Writing
 
 
 class Remark:
@@ -21,7 +22,9 @@ class Remark:
         self._context = context
         self._text = text
         self._on_audible = on_audible
-        self._speaking = Speaking(context, on_audible=self._is_audible)
+        self._speaking: Speaking | Writing = Writing(context, on_written=self._written)
+        if context.settings.reply.spoken:
+            self._speaking = Speaking(context, on_audible=self._is_audible)
 
     @property
     def heard(self) -> str:
@@ -44,10 +47,17 @@ class Remark:
         except* EngineError as failures:
             report(self._context, self.turn, first_of(failures), recovered=False)
 
-    def _is_audible(self, text: str, seconds: float) -> None:
+    def _written(self, text: str) -> None:
+        self._begin()
+        self._context.emit(ReplyWritten(at=self._context.now(), turn=self.turn, text=text))
+
+    def _begin(self) -> None:
         if not self.audible:
             self.audible = True
             self._on_audible()
+
+    def _is_audible(self, text: str, seconds: float) -> None:
+        self._begin()
         now = self._context.now()
         self._context.emit(ReplySpoken(at=now, turn=self.turn, text=text, seconds=seconds))
 

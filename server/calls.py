@@ -19,7 +19,7 @@ from agent.load import Load, Rung
 from agent.persona import Persona
 from media.clips import Clips
 from media.line import LineSettings
-from media.microphone import Microphone
+from media.microphone import Mark, Microphone
 from media.pacer import Pacer
 from media.speaker import Speaker, SpeakerSettings
 from server.admission import Admission
@@ -32,6 +32,7 @@ from signaling.errors import BadOffer, CallUnknown, ResumeRefused
 from signaling.gathering import Gatherer
 from signaling.ice import IceSettings
 from signaling.peer import Peer
+from signaling.realtime.commands import Point
 from signaling.realtime.obedience import obey
 from signaling.realtime.session import Session
 from signaling.routes import Answer
@@ -319,6 +320,9 @@ class Calls:
         for message in said.messages:
             live.attendance.send(message)
         for command in said.commands:
+            if isinstance(command, Point):
+                command = Mark(command.kind)
+                live.seat.microphone.mark(command)
             if not live.commands.full():
                 live.commands.put_nowait(command)
             else:

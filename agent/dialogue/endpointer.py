@@ -114,6 +114,8 @@ class EndpointSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     """Seconds after which an utterance is ended though the caller goes on."""
     judge_weight: float = Field(default=1.0, ge=0, le=2)
     """How much Smart Turn's judgement counts; 1: as much as the words, 0: nothing."""
+    follows_rhythm: bool = True
+    """Whether the caller's own pauses change how long is waited."""
     rhythm: RhythmSettings = RhythmSettings()
 
     def waits(self) -> Waits:
@@ -225,7 +227,9 @@ class Endpointer:
     @property
     def wait(self) -> float:
         """Seconds of silence that would end the turn now, by the evidence."""
-        wait = self._rhythm.scale(self._by_evidence())
+        wait = self._by_evidence()
+        if self._settings.follows_rhythm:
+            wait = self._rhythm.scale(wait)
         return max(wait, self._settings.shortest)
 
     def end(self) -> Ended | None:

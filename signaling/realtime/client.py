@@ -77,14 +77,29 @@ class DeleteItem(_ClientEvent, frozen=True):
     item_id: str
 
 
+class ItemReference(BaseModel, frozen=True, extra="ignore"):
+    """An item of the conversation, by its id."""
+
+    type: Literal["item_reference"]
+    id: str
+
+
+Metadata = dict[
+    Annotated[str, Field(max_length=64)],
+    Annotated[str, Field(max_length=512)],
+]
+
+
 class ResponseParameters(BaseModel, frozen=True, extra="ignore"):
     """What one response is to be like."""
 
     conversation: str | None = None
-    input: list[Any] | None = None
-    instructions: str | None = None
-    metadata: dict[str, str] | None = None
-    output_modalities: list[str] | None = None
+    input: list[NewItem | ItemReference] | None = Field(default=None, max_length=256)
+    instructions: str | None = Field(default=None, max_length=20_000)
+    metadata: Metadata | None = Field(default=None, max_length=16)
+    output_modalities: list[Literal["text", "audio"]] | None = None
+    max_output_tokens: Annotated[int, Field(ge=1, le=4096)] | Literal["inf"] | None = None
+    audio: dict[str, Any] | None = None
     tools: list[Any] | None = None
 
 

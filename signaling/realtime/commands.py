@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from agent.manner import Manner
+from agent.messages import Message
 from agent.persona import Persona
 from agent.settings import TurnSettings
+from media.microphone import Mark
 
 Fields = dict[str, Any]
 
@@ -25,10 +28,10 @@ class Configure:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """Answer this, which the client typed."""
+class Answer:
+    """Answer what was said so far."""
 
-    text: str
+    manner: Manner
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,44 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """This was said, though not in this call's audio."""
+    """This was said, though not in this call's audio. `after`: see `Desk.remember`."""
 
     role: Literal["user", "assistant"]
     text: str
+    key: str
+    after: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Amend:
+    """What has this key in the history was really `text`; blank: it was never said."""
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Truncate:
+    """Of what was said in `turn` no more than the first `seconds` were heard."""
+
+    turn: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AskAside:
+    """Answer these messages in text, beside the conversation."""
+
+    aside: str
+    messages: tuple[Message, ...]
+    max_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAside:
+    """That answer is not wanted any more."""
+
+    aside: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +90,28 @@ class Hear:
     payload: bytes
 
 
-Command = Interrupt | Configure | Ask | Say | Remember | Hear
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Here, in the caller's audio: their turn is over, or what they said since was nothing."""
+
+    kind: Literal["commit", "clear"]
+
+
+Command = (
+    Interrupt
+    | Configure
+    | Answer
+    | Say
+    | Remember
+    | Amend
+    | Truncate
+    | AskAside
+    | CancelAside
+    | Hear
+    | Point
+    | Mark
+)
+"""`Mark` is what an adapter makes of a `Point`: the commands after it wait until it is passed."""
 
 
 @dataclass(slots=True)

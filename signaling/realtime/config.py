@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from agent.dialogue.endpointer import EndpointSettings, Preset
 from agent.settings import TurnSettings
+from signaling.realtime.client import ResponseParameters
 from signaling.realtime.extension import Wishes
 from signaling.realtime.refusal import Refused, invalid, unsupported
 
@@ -60,7 +61,7 @@ class ServerVad(BaseModel, frozen=True, extra="forbid"):
     threshold: float | None = Field(default=None, gt=0, lt=1)
     prefix_padding_ms: int | None = Field(default=None, ge=0, le=2000)
     silence_duration_ms: int | None = Field(default=None, ge=100, le=5000)
-    idle_timeout_ms: int | None = None
+    idle_timeout_ms: int | None = Field(default=None, ge=500, le=300_000)
     create_response: bool | None = True
     interrupt_response: bool | None = True
 
@@ -77,11 +78,17 @@ class SemanticVad(BaseModel, frozen=True, extra="forbid"):
 TurnDetection = Annotated[ServerVad | SemanticVad, Field(discriminator="type")]
 
 
+class NoiseReduction(BaseModel, frozen=True, extra="forbid"):
+    """Accepted and told; the detector here needs none."""
+
+    type: Literal["near_field", "far_field"] | None = None
+
+
 class AudioInput(BaseModel, frozen=True, extra="forbid"):
     """What the client sends."""
 
     format: Format = Pcm()
-    noise_reduction: dict[str, Any] | None = None
+    noise_reduction: NoiseReduction | None = None
     transcription: Transcription | None = Transcription()
     turn_detection: TurnDetection | None = SemanticVad(type="semantic_vad")
 
@@ -118,7 +125,7 @@ class SessionConfig(BaseModel, frozen=True, extra="forbid"):
     tools: list[dict[str, Any]] = []
     tool_choice: str | dict[str, Any] = "auto"
     max_output_tokens: Annotated[int, Field(ge=1, le=4096)] | Literal["inf"] = "inf"
-    include: list[str] | None = None
+    include: list[Literal["item.input_audio_transcription.logprobs"]] | None = None
     parallel_tool_calls: bool | None = None
     prompt: dict[str, Any] | None = None
     reasoning: dict[str, Any] | None = None
@@ -137,15 +144,18 @@ class SessionConfig(BaseModel, frozen=True, extra="forbid"):
 
     def check(self) -> None:
         """Raises Refused when this server can't do what is asked for."""
-        if self.output_modalities != ["audio"]:
-            raise unsupported("an output other than audio", "session.output_modalities")
+        if self.output_modalities not in (["audio"], ["text"]):
+            raise Refused(
+                "invalid_value",
+                'output_modalities is ["audio"], which brings its transcript, or ["text"]',
+                param="session.output_modalities",
+            )
         if self.tools:
             raise unsupported("calling functions", "session.tools")
         if self.prompt is not None:
             raise unsupported("a stored prompt", "session.prompt")
         if self.audio.output.speed != 1.0:
             raise unsupported("a speed other than 1", "session.audio.output.speed")
-        _check_turns(self.audio.input.turn_detection)
 
     @property
     def language(self) -> str | None:
@@ -166,45 +176,96 @@ class SessionConfig(BaseModel, frozen=True, extra="forbid"):
         if not self.chuimsae.silence:
             # A client of the protocol may be silent for as long as it likes.
             changes["silence"] = base.silence.model_copy(update={"enabled": False})
-        detection = self._detection
-        if isinstance(detection, ServerVad) and detection.prefix_padding_ms is not None:
-            margin = {"margin": detection.prefix_padding_ms / 1000}
-            changes["hearing"] = base.hearing.model_copy(update=margin)
+        if (padding := self._padding_ms) is not None:
+            changes["hearing"] = base.hearing.model_copy(update={"margin": padding / 1000})
+        changes["floor"] = base.floor.model_copy(update=self._floor)
+        reply: dict[str, Any] = {"spoken": not self.is_written}
         if self.max_output_tokens != "inf":
-            tokens = {"max_tokens": min(max(self.max_output_tokens, 8), 1024)}
-            changes["reply"] = base.reply.model_copy(update=tokens)
+            reply["max_tokens"] = self.max_output_tokens
+        changes["reply"] = base.reply.model_copy(update=reply)
         return base.model_copy(update=changes)
+
+    @property
+    def _floor(self) -> dict[str, Any]:
+        detection = self._detection
+        if detection is None:
+            return {"by_hand": True, "answer": False, "interrupt": False, "idle": None}
+        idle = detection.idle_timeout_ms if isinstance(detection, ServerVad) else None
+        return {
+            "by_hand": False,
+            "answer": detection.create_response is not False,
+            "interrupt": detection.interrupt_response is not False,
+            "idle": None if idle is None else idle / 1000,
+        }
+
+    @property
+    def _padding_ms(self) -> int | None:
+        detection = self._detection
+        return detection.prefix_padding_ms if isinstance(detection, ServerVad) else None
+
+    @property
+    def padding(self) -> float:
+        """Seconds before the caller's speech that belong to it, as the client has set them."""
+        return (self._padding_ms or 0) / 1000
+
+    @property
+    def is_written(self) -> bool:
+        """Responses are text alone."""
+        return self.output_modalities == ["text"]
+
+    @property
+    def max_tokens(self) -> int | None:
+        """Of a response; None: as many as the server's settings say."""
+        return None if self.max_output_tokens == "inf" else self.max_output_tokens
+
+    @property
+    def answers_turns(self) -> bool:
+        """The caller's turns are answered by themselves."""
+        detection = self._detection
+        return detection is not None and detection.create_response is not False
+
+    def of_response(self, wanted: ResponseParameters) -> SessionConfig:
+        """One response's configuration. Raises Refused."""
+        changes: dict[str, Any] = {}
+        if wanted.output_modalities is not None:
+            changes["output_modalities"] = wanted.output_modalities
+        if wanted.max_output_tokens is not None:
+            changes["max_output_tokens"] = wanted.max_output_tokens
+        if wanted.instructions is not None:
+            changes["instructions"] = wanted.instructions
+        if wanted.audio is not None:
+            changes["audio"] = wanted.audio
+        try:
+            config = self.updated(changes)
+        except Refused as refused:
+            refused.param = (refused.param or "session").replace("session", "response", 1)
+            raise
+        if config.audio.output.format != self.audio.output.format:
+            raise unsupported("an audio format for one response", "response.audio.output.format")
+        return config
 
     @property
     def _detection(self) -> ServerVad | SemanticVad | None:
         return self.audio.input.turn_detection
 
 
-def _check_turns(detection: ServerVad | SemanticVad | None) -> None:
-    where = "session.audio.input.turn_detection"
-    if detection is None:
-        raise unsupported("push to talk (turn_detection null)", where)
-    if detection.create_response is False:
-        raise unsupported("a turn that is not answered", f"{where}.create_response")
-    if detection.interrupt_response is False:
-        raise unsupported("an agent that can't be interrupted", f"{where}.interrupt_response")
-    if isinstance(detection, ServerVad) and detection.idle_timeout_ms is not None:
-        raise unsupported("idle_timeout_ms", f"{where}.idle_timeout_ms")
-
-
-_PRESETS: dict[str, Preset] = {"low": "patient", "high": "eager"}
+_PRESETS: dict[str, Preset] = {"low": "patient", "medium": "balanced", "high": "eager"}
 
 
 def _endpoint(
     base: EndpointSettings, detection: ServerVad | SemanticVad | None
 ) -> EndpointSettings:
     match detection:
-        case SemanticVad(eagerness="low" | "high" as eagerness):
+        case SemanticVad(eagerness="low" | "medium" | "high" as eagerness):
             return base.model_copy(update={"preset": _PRESETS[eagerness]})
         case ServerVad():
             silence = (detection.silence_duration_ms or 500) / 1000
             kinds = ("complete", "unsure", "unfinished", "spelling", "unread")
-            changes = dict.fromkeys(kinds, silence)
+            changes: dict[str, Any] = dict.fromkeys(kinds, silence)
+            # A fixed silence: neither the words nor the caller's rhythm nor a judge change it.
+            changes["shortest"] = min(base.shortest, silence)
+            changes["judge_weight"] = 0.0
+            changes["follows_rhythm"] = False
             if detection.threshold is not None:
                 changes["speech_above"] = detection.threshold
                 changes["silence_below"] = min(base.silence_below, detection.threshold)

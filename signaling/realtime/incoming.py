@@ -9,28 +9,54 @@ silent. Pure: `step()` is called every 20 ms.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 from media.audio import AudioChunk, silence
 from media.codecs import Inbound, inbound
-from media.microphone import CHUNK_SECONDS, Chunker
+from media.microphone import CHUNK_SECONDS, Chunker, Mark
 from signaling.realtime.config import Format
 from signaling.realtime.refusal import Refused
 
 CODECS = {"audio/pcm": "pcm24", "audio/pcmu": "pcmu", "audio/pcma": "pcma"}
 """The codec of a format, by its name in media/codecs.py."""
+BYTES_PER_SECOND = {"audio/pcm": 48_000, "audio/pcmu": 8_000, "audio/pcma": 8_000}
+SILENCES = 64
+"""Silences of our own whose places are remembered."""
 CAPACITY = 120.0
 """Seconds of audio that may wait."""
+HURRY = 25
+"""Chunks that are handed out in one step when it is not the pace that ends turns."""
 HESITATION = 10
 """Steps without audio that are waited for before the line counts as silent."""
 BEHIND = 5
 """Chunks that may wait before two are handed out in one step."""
 
 
+@dataclass(slots=True)
+class _Silence:
+    begin: float
+    seconds: float = 0.0
+
+
+def seconds_of(spoken: Format, payload: bytes) -> float:
+    """How long a payload lasts."""
+    return len(payload) / BYTES_PER_SECOND[spoken.type]
+
+
 class Incoming:
     """One caller's audio."""
 
     def __init__(self, spoken: Format) -> None:
-        self._waiting: deque[AudioChunk] = deque()
+        self.is_paced = True
+        """Audio is heard at the pace of speech, silence included; otherwise as fast as it comes."""
+        self._waiting: deque[AudioChunk | Mark] = deque()
+        self._chunks = 0
+        self._heard = 0.0
+        """Seconds that were handed out."""
+        self._silences: deque[_Silence] = deque()
+        """Those of our own in these."""
+        self._forgotten = 0.0
+        """Seconds of such silence that are not kept one by one any more."""
         self._chunker = Chunker()
         self._missing = 0
         self.format = spoken
@@ -46,20 +72,56 @@ class Incoming:
         """Audio has come. Raises Refused when more waits than is kept."""
         if not payload:
             return
-        if len(self._waiting) * CHUNK_SECONDS + self._codec.seconds(payload) > CAPACITY:
+        if self._chunks * CHUNK_SECONDS + self._codec.seconds(payload) > CAPACITY:
             raise Refused(
                 "input_audio_buffer_full", f"more than {CAPACITY:.0f} seconds of audio wait"
             )
-        self._waiting.extend(self._chunker.feed(self._codec.decode(payload)))
+        chunks = self._chunker.feed(self._codec.decode(payload))
+        self._chunks += len(chunks)
+        self._waiting.extend(chunks)
 
-    def step(self) -> list[AudioChunk]:
+    def mark(self, mark: Mark) -> None:
+        """Name the moment after all the audio so far; a `clear` takes back what waits of it."""
+        while mark.kind == "clear" and self._waiting:
+            if isinstance(self._waiting[-1], Mark):
+                break
+            self._waiting.pop()
+            self._chunks -= 1
+        self._waiting.append(mark)
+
+    def step(self) -> list[AudioChunk | Mark]:
         """What the microphone hears in these 20 ms."""
-        if self._waiting:
-            self._missing = 0
-            count = 2 if len(self._waiting) > BEHIND else 1
-            return [self._waiting.popleft() for _ in range(count)]
+        if not self._waiting:
+            return self._wait()
+        self._missing = 0
+        most = (2 if self._chunks > BEHIND else 1) if self.is_paced else HURRY
+        out: list[AudioChunk | Mark] = []
+        while self._waiting and (most or isinstance(self._waiting[0], Mark)):
+            out.append(each := self._waiting.popleft())
+            if not isinstance(each, Mark):
+                most -= 1
+                self._chunks -= 1
+                self._heard += each.seconds
+        return out
+
+    def written(self, position: float) -> float:
+        """Of the first `position` seconds that were heard, how many the client has sent."""
+        ours = (min(each.seconds, max(0.0, position - each.begin)) for each in self._silences)
+        return max(0.0, position - self._forgotten - sum(ours))
+
+    def _wait(self) -> list[AudioChunk | Mark]:
+        """Nothing came: after a moment the line is silent."""
         self._missing += 1
-        return [silence(CHUNK_SECONDS)] if self._missing > HESITATION else []
+        if self._missing <= HESITATION or not self.is_paced:
+            return []
+        last = self._silences[-1] if self._silences else None
+        if last is None or last.begin + last.seconds < self._heard - CHUNK_SECONDS / 2:
+            self._silences.append(last := _Silence(self._heard))
+        last.seconds += CHUNK_SECONDS
+        self._heard += CHUNK_SECONDS
+        if len(self._silences) > SILENCES:
+            self._forgotten += self._silences.popleft().seconds
+        return [silence(CHUNK_SECONDS)]
 
 
 def _decoder(spoken: Format) -> Inbound:

@@ -1,6 +1,7 @@
 """The caller's turns, told as the input buffer's events: started, stopped, committed, transcribed.
 
-One utterance at a time. Its moments are milliseconds of the call, and never go back. Pure.
+One utterance is in the ear at a time; those before it may still wait for their transcripts. Its
+moments are milliseconds of the caller's audio, and never go back. Pure.
 """
 
 from __future__ import annotations
@@ -8,44 +9,56 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agent.dialogue.history import heard_key
 from signaling.realtime.commands import Fields
+from signaling.realtime.config import SessionConfig
 from signaling.realtime.items import Item, Items
+
+KEPT = 32
+"""Utterances that may wait for their transcripts."""
 
 
 @dataclass(slots=True)
 class Utterance:
-    """The caller's turn in the making."""
+    """The caller's turn in the making. `begin` and `end`: seconds of the caller's audio."""
 
     turn: int
     item_id: str
-    onset: float
+    begin: float
+    by_hand: bool = False
+    """No `speech_started` is told of it by itself: a button is held."""
     is_told: bool = False
     """`speech_started` went out."""
+    end: float = 0.0
     committed: Item | None = None
     transcript: str = ""
     """The part of the transcript that was told."""
-    seconds: float = 0.0
 
 
 class InputBuffer:
-    """What is told of the caller's audio. `transcribes()`: the client wants to read it, too."""
+    """What is told of the caller's audio."""
 
     def __init__(
         self,
         items: Items,
         *,
-        transcribes: Callable[[], bool],
+        config: Callable[[], SessionConfig],
         new_id: Callable[[str], str],
     ) -> None:
-        self.utterance: Utterance | None = None
-        """The one in the ear, or the last one while its answer is being made."""
-        self.began = 0.0
-        """Loop time at which the call began."""
+        self.written: Callable[[float], float] = lambda position: position
+        """From seconds of audio heard to seconds of audio that the client has sent."""
         self._items = items
-        self._transcribes = transcribes
+        self._config = config
         self._new_id = new_id
+        self._utterances: dict[int, Utterance] = {}
+        """By turn: that in the ear last, before it those that wait for their transcripts."""
         self._position = 0
         """Milliseconds up to which the input was told."""
+
+    @property
+    def utterance(self) -> Utterance | None:
+        """The one in the ear, or the last one."""
+        return next(reversed(self._utterances.values()), None)
 
     @property
     def is_hearing(self) -> bool:
@@ -53,41 +66,49 @@ class InputBuffer:
         return self.utterance is not None and self.utterance.committed is None
 
     def of(self, turn: int) -> Utterance | None:
-        """The utterance, when it is this turn's."""
-        utterance = self.utterance
-        return utterance if utterance is not None and utterance.turn == turn else None
+        """The utterance of this turn, if it is known."""
+        return self._utterances.get(turn)
 
-    def open(self, turn: int, onset: float) -> None:
+    def open(self, turn: int, begin: float, *, by_hand: bool) -> None:
         """The caller has begun to speak; nothing is told of it yet."""
-        self.utterance = Utterance(turn, self._new_id("item"), onset)
+        for other in [each for each in self._utterances.values() if each.committed is None]:
+            del self._utterances[other.turn]
+        self._utterances.pop(turn, None)
+        self._utterances[turn] = Utterance(turn, self._new_id("item"), begin, by_hand)
+        if len(self._utterances) > KEPT:
+            del self._utterances[next(iter(self._utterances))]
 
     def started(self) -> list[Fields]:
-        """The utterance in the ear is told, unless it was."""
+        """The utterance in the ear is told, unless it was, or is none of the detector's."""
         utterance = self.utterance
-        if utterance is None or utterance.is_told:
+        if utterance is None or utterance.is_told or utterance.by_hand or utterance.committed:
             return []
         utterance.is_told = True
         return [
             {
                 "type": "input_audio_buffer.speech_started",
                 "item_id": utterance.item_id,
-                "audio_start_ms": self._moment(utterance.onset),
+                "audio_start_ms": self._moment(utterance.begin - self._padding),
             }
         ]
 
-    def stopped(self, utterance: Utterance, at: float) -> list[Fields]:
+    def stopped(self, utterance: Utterance, position: float) -> list[Fields]:
+        """Its speech has stopped: told only where its start was."""
+        if not utterance.is_told:
+            return []
         return [
             {
                 "type": "input_audio_buffer.speech_stopped",
                 "item_id": utterance.item_id,
-                "audio_end_ms": self._moment(at),
+                "audio_end_ms": self._moment(position),
             }
         ]
 
-    def commit(self, utterance: Utterance, speech_end: float) -> list[Fields]:
+    def commit(self, utterance: Utterance, position: float) -> list[Fields]:
         """It becomes an item of the conversation."""
-        utterance.seconds = max(0.0, speech_end - utterance.onset)
-        utterance.committed = item = self._items.add(Item(utterance.item_id, "user", "input_audio"))
+        utterance.end = position
+        item = Item(utterance.item_id, "user", "input_audio", key=heard_key(utterance.turn))
+        utterance.committed = self._items.add(item)
         place = {"previous_item_id": item.previous}
         return [
             {"type": "input_audio_buffer.committed", "item_id": item.id, **place},
@@ -95,18 +116,31 @@ class InputBuffer:
             {"type": "conversation.item.done", "item": item.render(), **place},
         ]
 
-    def drop(self, utterance: Utterance, at: float) -> list[Fields]:
-        """It was no turn."""
-        self.utterance = None
+    def idle(self, turn: int, seconds: float, position: float) -> list[Fields]:
+        """Nobody has spoken for so long that it is a turn of its own."""
+        self.open(turn, position, by_hand=True)
+        utterance = self._utterances[turn]
+        told: Fields = {
+            "type": "input_audio_buffer.timeout_triggered",
+            "item_id": utterance.item_id,
+            "audio_start_ms": self._moment(position - seconds),
+            "audio_end_ms": self._moment(position),
+        }
+        return [told, *self.commit(utterance, position), *self.transcribed(turn, "")]
+
+    def drop(self, utterance: Utterance, position: float, *, is_cleared: bool) -> list[Fields]:
+        """It was no turn. `is_cleared`: its client said so, and has been told."""
+        del self._utterances[utterance.turn]
         if utterance.committed is not None:
             return self._transcript_of(utterance, utterance.committed, "")
-        if not utterance.is_told:
-            return []
-        return [*self.stopped(utterance, at), {"type": "input_audio_buffer.cleared"}]
+        told = self.stopped(utterance, position)
+        if not utterance.is_told or is_cleared:
+            return told
+        return [*told, {"type": "input_audio_buffer.cleared"}]
 
     def take_back(self, utterance: Utterance) -> list[Fields]:
         """It goes on: what was committed of it is no more."""
-        if utterance.committed is None:
+        if utterance.committed is None or utterance.item_id not in self._items:
             return []
         self._items.remove(utterance.item_id)
         return [{"type": "conversation.item.deleted", "item_id": utterance.item_id}]
@@ -118,7 +152,7 @@ class InputBuffer:
         utterance = self.of(turn)
         if utterance is None or not utterance.is_told:
             return []
-        if not stable.startswith(utterance.transcript) or not self._transcribes():
+        if not stable.startswith(utterance.transcript) or not self._transcribes:
             return []
         delta = stable[len(utterance.transcript) :]
         utterance.transcript = stable
@@ -132,14 +166,14 @@ class InputBuffer:
         told: list[Fields] = []
         rest = text.removeprefix(utterance.transcript)
         if rest != text or not utterance.transcript:
-            told = [self._delta(utterance.item_id, rest)] if rest and self._transcribes() else []
+            told = [self._delta(utterance.item_id, rest)] if rest and self._transcribes else []
         utterance.transcript = text
         return told + self._transcript_of(utterance, utterance.committed, text)
 
     def not_transcribed(self, turn: int, why: str) -> list[Fields]:
         """The recogniser failed."""
         utterance = self.of(turn)
-        if utterance is None or not self._transcribes():
+        if utterance is None or utterance.committed is None or not self._transcribes:
             return []
         error = {"type": "server_error", "code": "stage_failed", "message": why}
         return [
@@ -161,19 +195,32 @@ class InputBuffer:
 
     def _transcript_of(self, utterance: Utterance, item: Item, text: str) -> list[Fields]:
         item.text = text
-        if not self._transcribes():
+        if not self._transcribes:
             return []
+        seconds = max(0.0, self.written(utterance.end) - self.written(utterance.begin))
         return [
             {
                 "type": "conversation.item.input_audio_transcription.completed",
                 "item_id": item.id,
                 "content_index": 0,
                 "transcript": text,
-                "usage": {"type": "duration", "seconds": round(utterance.seconds, 3)},
+                "usage": {"type": "duration", "seconds": round(seconds, 3)},
             }
         ]
 
-    def _moment(self, at: float) -> int:
-        """Milliseconds since the call began; never earlier than one that was told."""
-        self._position = max(self._position, round((at - self.began) * 1000))
+    # -- small change ---------------------------------------------------------------------------
+
+    @property
+    def _transcribes(self) -> bool:
+        """The client wants to read what was said, too."""
+        return self._config().audio.input.transcription is not None
+
+    @property
+    def _padding(self) -> float:
+        """Seconds before the speech that belong to it, as the client has set them."""
+        return self._config().padding
+
+    def _moment(self, position: float) -> int:
+        """Milliseconds of the audio that the client has sent; never before one that was told."""
+        self._position = max(self._position, round(self.written(position) * 1000))
         return self._position

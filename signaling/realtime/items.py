@@ -9,6 +9,8 @@ from typing import Any, Literal
 from signaling.realtime.refusal import Refused
 
 Fields = dict[str, Any]
+ROOT = "root"
+"""What precedes the first item."""
 MAX_ITEMS = 1000
 """Items that can be retrieved; older ones are forgotten."""
 
@@ -22,8 +24,10 @@ class Item:
     part: Literal["input_text", "input_audio", "output_text", "output_audio"]
     text: str = ""
     status: Literal["in_progress", "completed", "incomplete"] = "completed"
-    is_pending: bool = False
-    """Typed by the client and not part of what the model knows yet."""
+    key: str = ""
+    """Its name in the conversation's history; empty: it is not there, or not yet."""
+    turn: int | None = None
+    """The call's number of it, where the agent said it."""
     previous: str | None = field(default=None, init=False)
 
     def render(self) -> Fields:
@@ -62,13 +66,35 @@ class Items:
         """The id of the newest."""
         return next(reversed(self._items), None)
 
-    def add(self, item: Item) -> Item:
-        """Put an item at the end; the oldest is forgotten when there are too many."""
-        item.previous = self.last
-        self._items[item.id] = item
+    def add(self, item: Item, after: str | None = None) -> Item:
+        """Put an item at the end, or after another (`root`: at the beginning); the oldest is
+        forgotten when there are too many. Raises Refused when there is no such other."""
+        if after is None:
+            item.previous = self.last
+            self._items[item.id] = item
+        else:
+            self._insert(item, after)
         if len(self._items) > MAX_ITEMS:
             del self._items[next(iter(self._items))]
         return item
+
+    def before(self, item_id: str) -> list[Item]:
+        """The items that precede it, the nearest first."""
+        ids = list(self._items)
+        return [self._items[each] for each in reversed(ids[: ids.index(item_id)])]
+
+    def _insert(self, item: Item, after: str) -> None:
+        items = list(self._items.values())
+        place = 0
+        if after != ROOT:
+            if after not in self._items:
+                raise Refused(
+                    "item_not_found", f"there is no item {after[:64]!r}", param="previous_item_id"
+                )
+            place = 1 + list(self._items).index(after)
+        item.previous = None if after == ROOT else after
+        items.insert(place, item)
+        self._items = {each.id: each for each in items}
 
     def get(self, item_id: str) -> Item:
         """Raises Refused."""

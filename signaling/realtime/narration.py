@@ -12,18 +12,20 @@ says becomes responses, one at a time. Three things differ from a plain translat
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import singledispatchmethod
 
 from agent import events
+from agent.dialogue.history import said_key
 from agent.events import Event
+from signaling.realtime.asides import AsideResponses
 from signaling.realtime.commands import Fields
 from signaling.realtime.config import SessionConfig
 from signaling.realtime.input_buffer import InputBuffer, Utterance
 from signaling.realtime.items import Item, Items
-from signaling.realtime.response import Ending, Response
-
-COMPLETED = Ending("completed")
+from signaling.realtime.limits import Limits, updated
+from signaling.realtime.response import COMPLETED, Ending, Response
 
 
 class Narration:
@@ -35,30 +37,48 @@ class Narration:
         *,
         config: Callable[[], SessionConfig],
         new_id: Callable[[str], str],
+        limits: Limits,
         buffered: bool,
     ) -> None:
         """`buffered`: the audio leaves by itself (WebRTC), and its buffer's events are told."""
         self.response: Response | None = None
         """The one that is going on."""
-        self.metadata: Fields | None = None
-        """What the client wants the next response to be labelled with."""
+        self.conversation = new_id("conv")
+        """The id of the default conversation."""
+        self.input = InputBuffer(items, config=config, new_id=new_id)
+        self.asides = AsideResponses(new_id, limits)
         self._items = items
         self._config = config
         self._new_id = new_id
+        self._limits = limits
         self._buffered = buffered
-        self._input = InputBuffer(items, transcribes=lambda: self._transcribes, new_id=new_id)
+        self._is_awaited = False
+        """The response was asked for by the client, and the call has not begun with it."""
         self._unanswered: int | None = None
         """The turn whose answer is being made or spoken."""
         self._cancelled_by_client = False
         self._failure: str | None = None
         self._cut: Item | None = None
         """The message that was cut off last, until it is known what was heard of it."""
+        self._truncating: deque[tuple[str, int]] = deque()
+        """What the client has cut, item and milliseconds, and the call has yet to."""
         self._is_over = False
 
-    @property
-    def is_hearing(self) -> bool:
-        """The caller speaks, and their turn is not committed yet."""
-        return self._input.is_hearing
+    def truncate(self, item: Item, milliseconds: int) -> None:
+        """The client cuts what was said of an item; told when the call has done it."""
+        self._truncating.append((item.id, milliseconds))
+        if item.status == "in_progress":
+            self._cancelled_by_client = True
+
+    def ask(
+        self, config: SessionConfig, *, metadata: Fields | None, is_apart: bool
+    ) -> list[Fields]:
+        """The client has asked for a response of this configuration: it is going on.
+
+        `is_apart`: it is no part of the conversation, though it takes the floor."""
+        self._is_awaited = True
+        conversation = None if is_apart else self.conversation
+        return self._open(config, metadata=metadata, conversation=conversation)
 
     def cancel(self) -> None:
         """The client has asked for the end of the response; it comes from the conversation."""
@@ -66,7 +86,8 @@ class Narration:
 
     def sound(self, audio: str, *, fresh: bool) -> list[Fields]:
         """Audio left. Only `fresh` words open a response, not the fading end of what was cut."""
-        if self._is_over or (self.response is None and not fresh):
+        writes = self._config().is_written if self.response is None else self.response.is_written
+        if self._is_over or writes or (self.response is None and not fresh):
             return []
         told = self._begin_content()
         assert self.response is not None
@@ -83,71 +104,95 @@ class Narration:
     # -- the caller -----------------------------------------------------------------------------
 
     @_tell.register
-    def _(self, event: events.CallStarted) -> list[Fields]:
-        self._input.began = event.at
-        return []
-
-    @_tell.register
     def _(self, event: events.SpeechStarted) -> list[Fields]:
-        before = self._input.of(event.turn)
+        before = self.input.of(event.turn)
         told = self._take_back(before) if before is not None else []
-        self._input.open(event.turn, event.onset)
+        self.input.open(event.turn, event.position, by_hand=event.by_hand)
         if self.response is None or not self.response.has_content:
-            told += self._input.started()
+            told += self.input.started()
         return told
 
     @_tell.register
     def _(self, event: events.SpeechStopped) -> list[Fields]:
-        utterance = self._input.of(event.turn)
+        utterance = self.input.of(event.turn)
         if utterance is None or utterance.committed:
             return []
-        told = self._input.started()
-        # A barge-in cancels before the new item is committed.
-        told += self._finish(Ending("cancelled", "turn_detected"))
-        told += self._input.stopped(utterance, event.speech_end)
-        self._unanswered = event.turn
-        return told + self._input.commit(utterance, event.speech_end)
+        told = self.input.started() if utterance is self.input.utterance else []
+        if event.answered:
+            # A barge-in cancels before the new item is committed.
+            told += self._finish(Ending("cancelled", "turn_detected"))
+            self._unanswered = event.turn
+        told += self.input.stopped(utterance, event.position)
+        return told + self.input.commit(utterance, event.position)
+
+    @_tell.register
+    def _(self, event: events.CallerIdle) -> list[Fields]:
+        told = self._finish(COMPLETED)
+        return told + self.input.idle(event.turn, event.seconds, event.position)
 
     @_tell.register
     def _(self, event: events.PartialTranscript) -> list[Fields]:
-        return self._input.partly_transcribed(event.turn, event.stable)
+        return self.input.partly_transcribed(event.turn, event.stable)
 
     @_tell.register
     def _(self, event: events.FinalTranscript) -> list[Fields]:
-        told = self._input.transcribed(event.turn, event.text)
+        told = self.input.transcribed(event.turn, event.text)
+        if not event.answered:
+            return told
         self._unanswered = event.turn
-        return told + self._open()
+        told += self._open()
+        self._is_awaited = False
+        return told
 
     @_tell.register
     def _(self, event: events.TurnDropped) -> list[Fields]:
         told: list[Fields] = []
         if self._unanswered == event.turn:
-            self._unanswered = None
             told += self._finish(COMPLETED)
-        utterance = self._input.of(event.turn)
-        return told + (self._input.drop(utterance, event.at) if utterance is not None else [])
+        utterance = self.input.of(event.turn)
+        if utterance is None:
+            return told
+        is_cleared = event.reason == "cleared"
+        return told + self.input.drop(utterance, event.position, is_cleared=is_cleared)
 
     # -- the agent ------------------------------------------------------------------------------
 
     @_tell.register
+    def _(self, event: events.AnswerBegun) -> list[Fields]:
+        told = self._open()
+        self._is_awaited = False
+        self._unanswered = event.turn or None
+        return told
+
+    @_tell.register
     def _(self, event: events.FillerSpoken) -> list[Fields]:
-        return self._begin_content()
+        return self._begin_content(event.turn)
 
     @_tell.register
     def _(self, event: events.ReplySpoken) -> list[Fields]:
-        told = self._begin_content()
+        told = self._begin_content(event.turn)
         assert self.response is not None
         return told + self.response.say(event.text)
 
     @_tell.register
+    def _(self, event: events.ReplyWritten) -> list[Fields]:
+        told = self._begin_content(event.turn)
+        assert self.response is not None
+        return told + self.response.write(event.text)
+
+    @_tell.register
+    def _(self, event: events.ReplyCounted) -> list[Fields]:
+        if self.response is not None and not self._is_awaited:
+            self.response.usage = event.usage
+        return []
+
+    @_tell.register
     def _(self, event: events.BargedIn) -> list[Fields]:
         by_client = self._cancelled_by_client and self.response is not None
-        told = [] if by_client else self._input.started()
-        told += self._finish(
-            Ending("cancelled", "client_cancelled" if by_client else "turn_detected")
-        )
-        if self._unanswered == event.turn:
-            self._unanswered = None
+        told = [] if by_client else self.input.started()
+        if not self._is_awaited:
+            reason = Ending("cancelled", "client_cancelled" if by_client else "turn_detected")
+            told += self._finish(reason)
         if self._cut is not None:
             # Asked for later, the item has the words that were heard.
             self._cut.text = event.heard
@@ -155,18 +200,20 @@ class Narration:
         return told
 
     @_tell.register
+    def _(self, event: events.ReplyTruncated) -> list[Fields]:
+        return self._truncated(event.heard)
+
+    @_tell.register
     def _(self, event: events.HistoryChanged) -> list[Fields]:
         # An answer's end is told by TurnFinished; a greeting has nothing else.
-        return self._finish(COMPLETED) if self._unanswered is None else []
+        is_over = self._unanswered is None and not self._is_awaited
+        return self._finish(COMPLETED) if is_over else []
 
     @_tell.register
     def _(self, event: events.TurnFinished) -> list[Fields]:
         if self._unanswered != event.turn:
             return []
-        self._unanswered = None
-        if event.interrupted:
-            return self._finish(Ending("cancelled"))
-        return self._finish(COMPLETED)
+        return self._finish(Ending("cancelled") if event.interrupted else COMPLETED)
 
     @_tell.register
     def _(self, event: events.StageFailed) -> list[Fields]:
@@ -175,46 +222,63 @@ class Narration:
             return told
         self._failure = event.message
         if event.stage == "stt":
-            told += self._input.not_transcribed(event.turn, event.message)
+            told += self.input.not_transcribed(event.turn, event.message)
         return told
 
     @_tell.register
     def _(self, event: events.CallEnded) -> list[Fields]:
         self._is_over = True
-        return self._finish(Ending("cancelled"))
+        return self._finish(Ending("cancelled")) + self.asides.close()
+
+    @_tell.register
+    def _(self, event: events.AsideWritten) -> list[Fields]:
+        return self.asides.written(event)
+
+    @_tell.register
+    def _(self, event: events.AsideEnded) -> list[Fields]:
+        return self.asides.ended(event)
 
     def _take_back(self, utterance: Utterance) -> list[Fields]:
         """The turn goes on: what was committed of it, and the answer to that, are no more."""
-        told = self._finish(Ending("cancelled", "turn_detected"))
-        self._unanswered = None
-        return told + self._input.take_back(utterance)
-
-    @property
-    def _transcribes(self) -> bool:
-        return self._config().audio.input.transcription is not None
+        told: list[Fields] = []
+        if self._unanswered == utterance.turn:
+            told = self._finish(Ending("cancelled", "turn_detected"))
+        return told + self.input.take_back(utterance)
 
     # -- responses ------------------------------------------------------------------------------
 
-    def _open(self) -> list[Fields]:
+    def _open(
+        self,
+        config: SessionConfig | None = None,
+        *,
+        metadata: Fields | None = None,
+        conversation: str | None = "",
+    ) -> list[Fields]:
         """A response is going on, from now on at the latest."""
         if self.response is not None:
             return []
-        item = Item(self._new_id("item"), "assistant", "output_audio", status="in_progress")
-        metadata, self.metadata = self.metadata, None
-        self.response = Response(self._new_id("resp"), item, self._config(), metadata)
+        self.response = Response(
+            self._new_id("resp"),
+            self._new_id("item"),
+            config or self._config(),
+            metadata=metadata,
+            conversation=self.conversation if conversation == "" else conversation,
+        )
         self._cancelled_by_client = False
         self._failure = None
-        limits: list[Fields] = [{"type": "rate_limits.updated", "rate_limits": []}]
-        return self.response.created() + limits
+        return self.response.created() + updated(self._limits)
 
-    def _begin_content(self) -> list[Fields]:
+    def _begin_content(self, turn: int | None = None) -> list[Fields]:
         told = self._open()
         response = self.response
         assert response is not None
+        if turn is not None:
+            response.item.turn = turn
         if not response.has_content:
-            self._items.add(response.item)
+            if response.conversation is not None:
+                self._items.add(response.item)
             told += response.begin(response.item.previous)
-        if self._buffered and not response.is_buffered:
+        if self._buffered and not response.is_buffered and not response.is_written:
             response.is_buffered = True
             told.append({"type": "output_audio_buffer.started", "response_id": response.id})
         return told
@@ -222,8 +286,11 @@ class Narration:
     def _finish(self, ending: Ending) -> list[Fields]:
         """The one terminal event of the response that is going on, if one is."""
         response, self.response = self.response, None
+        self._unanswered, self._is_awaited = None, False
         if response is None:
             return []
+        if response.conversation is not None and response.item.turn is not None:
+            response.item.key = said_key(response.item.turn)
         if ending.status == "cancelled" and response.has_content:
             self._cut = response.item
         if ending is COMPLETED and self._failure is not None and not response.item.text:
@@ -233,6 +300,21 @@ class Narration:
             end = "cleared" if ending.status == "cancelled" else "stopped"
             told.append({"type": f"output_audio_buffer.{end}", "response_id": response.id})
         return told
+
+    def _truncated(self, heard: str | None) -> list[Fields]:
+        if not self._truncating:
+            return []
+        item_id, milliseconds = self._truncating.popleft()
+        if item_id in self._items and heard is not None:
+            self._items.get(item_id).text = heard
+        return [
+            {
+                "type": "conversation.item.truncated",
+                "item_id": item_id,
+                "content_index": 0,
+                "audio_end_ms": milliseconds,
+            }
+        ]
 
 
 def failure(

@@ -6,7 +6,21 @@ from typing import Protocol
 
 from agent.desk import Desk
 from agent.persona import Persona
-from signaling.realtime.commands import Ask, Command, Configure, Hear, Interrupt, Remember, Say
+from media.microphone import Mark
+from signaling.realtime.commands import (
+    Amend,
+    Answer,
+    AskAside,
+    CancelAside,
+    Command,
+    Configure,
+    Hear,
+    Interrupt,
+    Point,
+    Remember,
+    Say,
+    Truncate,
+)
 
 
 class Obedient(Protocol):
@@ -26,12 +40,21 @@ async def obey(command: Command, call: Obedient) -> None:
         case Configure(persona, turn):
             call.desk.adjust(turn)
             call.speak_language(persona)
-        case Ask(text):
-            call.desk.remember("user", text)
-            await call.desk.answer()
+        case Answer(manner):
+            await call.desk.answer(manner)
         case Say(text):
             await call.desk.say(text)
-        case Remember(role, text):
-            call.desk.remember(role, text)
-        case Hear():
+        case Remember(role, text, key, after):
+            call.desk.remember(role, text, key, after=after)
+        case Amend(key, text):
+            call.desk.amend(key, text)
+        case Truncate(turn, seconds):
+            await call.desk.truncate(turn, seconds)
+        case AskAside(aside, messages, max_tokens):
+            call.desk.asides.ask(aside, messages, max_tokens)
+        case CancelAside(aside):
+            call.desk.asides.cancel(aside)
+        case Mark():
+            await command.passed.wait()
+        case Hear() | Point():
             raise TypeError("audio goes to the microphone, not to the call")

@@ -8,23 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from agent.messages import Usage
+from signaling.realtime.commands import Fields
 from signaling.realtime.config import SessionConfig
 from signaling.realtime.items import Item
 
-Fields = dict[str, Any]
-Status = Literal["completed", "cancelled", "failed"]
-Reason = Literal["turn_detected", "client_cancelled"]
-
-NO_TOKENS: Fields = {
-    "total_tokens": 0,
-    "input_tokens": 0,
-    "output_tokens": 0,
-    "input_token_details": {"text_tokens": 0, "audio_tokens": 0, "cached_tokens": 0},
-    "output_token_details": {"text_tokens": 0, "audio_tokens": 0},
-}
-"""The engines here do not count what they do in tokens; clients insist on numbers."""
+Status = Literal["completed", "incomplete", "cancelled", "failed"]
+Reason = Literal["turn_detected", "client_cancelled", "max_output_tokens"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +42,34 @@ class Ending:
         return details
 
 
+COMPLETED = Ending("completed")
+
+
 class Response:
-    """What the agent says in one go. Every method gives the events that tell of it."""
+    """What the agent says, or writes, in one go. Every method gives the events that tell of it.
+
+    `conversation`: the id of the one it belongs to; None: it is out of band."""
 
     def __init__(
-        self, response_id: str, item: Item, config: SessionConfig, metadata: Fields | None
+        self,
+        response_id: str,
+        item_id: str,
+        config: SessionConfig,
+        *,
+        metadata: Fields | None = None,
+        conversation: str | None = None,
     ) -> None:
         self.id = response_id
-        self.item = item
+        self.is_written = config.output_modalities == ["text"]
+        part: Literal["output_text", "output_audio"] = (
+            "output_text" if self.is_written else "output_audio"
+        )
+        self.item = Item(item_id, "assistant", part, status="in_progress")
+        self.conversation = conversation
         self.has_content = False
         self.is_buffered = False
         """Its audio has begun to leave."""
+        self.usage: Usage | None = None
         self._metadata = metadata
         self._config = config
 
@@ -72,18 +81,22 @@ class Response:
         self.has_content = True
         item = self.item.render()
         ids = {"response_id": self.id, "output_index": 0}
-        part = {"type": "audio", "transcript": ""}
-        return [
-            {"type": "response.output_item.added", **ids, "item": item},
-            {"type": "conversation.item.added", "previous_item_id": previous, "item": item},
-            {"type": "response.content_part.added", **self._ids, "part": part},
-        ]
+        told: list[Fields] = [{"type": "response.output_item.added", **ids, "item": item}]
+        if self.conversation is not None:
+            told.append(
+                {"type": "conversation.item.added", "previous_item_id": previous, "item": item}
+            )
+        part = self._part("")
+        return [*told, {"type": "response.content_part.added", **self._ids, "part": part}]
 
     def say(self, sentence: str) -> list[Fields]:
         """A sentence begins to be audible."""
         delta = f" {sentence}" if self.item.text else sentence
-        self.item.text += delta
-        return [{"type": "response.output_audio_transcript.delta", **self._ids, "delta": delta}]
+        return self._more(delta)
+
+    def write(self, piece: str) -> list[Fields]:
+        """More of its text."""
+        return self._more(piece)
 
     def sound(self, audio: str) -> list[Fields]:
         """Audio leaves, in base64."""
@@ -91,6 +104,8 @@ class Response:
 
     def done(self, ending: Ending) -> list[Fields]:
         """The terminal event, and before it the ends of all that was added."""
+        if ending is COMPLETED and self.usage is not None and self.usage.is_cut:
+            ending = Ending("incomplete", "max_output_tokens")
         events: list[Fields] = []
         if self.has_content:
             self.item.status = "completed" if ending.status == "completed" else "incomplete"
@@ -99,21 +114,33 @@ class Response:
         rendered = self._render(ending.status, ending.details(), output)
         return [*events, {"type": "response.done", "response": rendered}]
 
+    def _more(self, delta: str) -> list[Fields]:
+        self.item.text += delta
+        kind = "text" if self.is_written else "audio_transcript"
+        return [{"type": f"response.output_{kind}.delta", **self._ids, "delta": delta}]
+
     def _content_done(self) -> list[Fields]:
         text, item = self.item.text, self.item.render()
         ids = {"response_id": self.id, "output_index": 0}
-        part = {"type": "audio", "transcript": text}
-        return [
+        told: list[Fields] = [
             {"type": "response.output_audio.done", **self._ids},
             {"type": "response.output_audio_transcript.done", **self._ids, "transcript": text},
-            {"type": "response.content_part.done", **self._ids, "part": part},
-            {"type": "response.output_item.done", **ids, "item": item},
-            {
-                "type": "conversation.item.done",
-                "previous_item_id": self.item.previous,
-                "item": item,
-            },
         ]
+        if self.is_written:
+            told = [{"type": "response.output_text.done", **self._ids, "text": text}]
+        told += [
+            {"type": "response.content_part.done", **self._ids, "part": self._part(text)},
+            {"type": "response.output_item.done", **ids, "item": item},
+        ]
+        if self.conversation is not None:
+            place = {"previous_item_id": self.item.previous}
+            told.append({"type": "conversation.item.done", **place, "item": item})
+        return told
+
+    def _part(self, text: str) -> Fields:
+        if self.is_written:
+            return {"type": "text", "text": text}
+        return {"type": "audio", "transcript": text}
 
     @property
     def _ids(self) -> Fields:
@@ -135,7 +162,25 @@ class Response:
             "output_modalities": self._config.output_modalities,
             "audio": {"output": {"format": sound.format.model_dump(), "voice": self._config.voice}},
             "max_output_tokens": self._config.max_output_tokens,
-            "conversation_id": None,
+            "conversation_id": self.conversation,
             "metadata": self._metadata,
-            "usage": NO_TOKENS if status != "in_progress" else None,
+            "usage": _rendered(self.usage) if status != "in_progress" else None,
         }
+
+
+def _rendered(usage: Usage | None) -> Fields | None:
+    """In the model's own tokens, which are text; null where the engine does not count them."""
+    if usage is None:
+        return None
+    return {
+        "total_tokens": usage.prompt + usage.generated,
+        "input_tokens": usage.prompt,
+        "output_tokens": usage.generated,
+        "input_token_details": {
+            "text_tokens": usage.prompt,
+            "audio_tokens": 0,
+            "cached_tokens": usage.cached,
+            "cached_tokens_details": {"text_tokens": usage.cached, "audio_tokens": 0},
+        },
+        "output_token_details": {"text_tokens": usage.generated, "audio_tokens": 0},
+    }

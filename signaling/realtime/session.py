@@ -15,29 +15,37 @@ from dataclasses import dataclass
 from functools import singledispatchmethod
 from typing import Any, Literal
 
-from agent.events import Event, SpeechStarted
+from agent.events import Event
+from agent.manner import Manner
+from agent.messages import Message
 from agent.persona import Persona
 from agent.settings import TurnSettings
 from signaling.realtime import client
 from signaling.realtime.commands import (
-    Ask,
+    Answer,
+    AskAside,
+    CancelAside,
     Command,
     Configure,
     Fields,
     Hear,
     Interrupt,
-    Remember,
+    Point,
     Say,
     Step,
 )
 from signaling.realtime.config import SessionConfig
 from signaling.realtime.conversation import Conversation
 from signaling.realtime.extension import Extension, Wishes
+from signaling.realtime.incoming import seconds_of
 from signaling.realtime.items import Items
+from signaling.realtime.limits import Limits, Unlimited
 from signaling.realtime.narration import Narration, failure
 from signaling.realtime.refusal import Refused, unsupported
 
 Transport = Literal["websocket", "webrtc"]
+LEAST_AUDIO = 0.1
+"""Seconds of audio that can be committed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +64,11 @@ class House:
 class Session:
     """One client's side of one call."""
 
-    def __init__(self, house: House, config: SessionConfig | None = None) -> None:
-        """`config`: what the client configured before it connected. Raises Refused."""
+    def __init__(
+        self, house: House, config: SessionConfig | None = None, limits: Limits | None = None
+    ) -> None:
+        """`config`: what the client configured before it connected. `limits`: those of its key.
+        Raises Refused."""
         self._house = house
         self._id = house.new_id("sess")
         self._persona = house.personas[house.language]
@@ -65,10 +76,13 @@ class Session:
         self._persona = self._adopted(self.config)
         self._items = Items()
         self._conversation = Conversation(self._items, house.new_id)
+        self._appended = 0.0
+        """Seconds of audio since the input buffer was empty."""
         self._narration = Narration(
             self._items,
             config=lambda: self.config,
             new_id=house.new_id,
+            limits=limits or Unlimited(),
             buffered=house.transport == "webrtc",
         )
         self._extension = Extension(house.stages)
@@ -84,6 +98,11 @@ class Session:
         """How the conversation is held, as the client has configured it."""
         return self.config.turn(self._house.turn)
 
+    def count_written(self, written: Callable[[float], float]) -> None:
+        """From now on moments of the caller's audio are told as `written` has them: from seconds
+        of it that were heard to seconds that the client has sent."""
+        self._narration.input.written = written
+
     def hello(self) -> Step:
         """The first words, and how the conversation is to be held."""
         created = {"type": "session.created", "session": self.render()}
@@ -91,13 +110,9 @@ class Session:
 
     def tell(self, event: Event) -> Step:
         """A fact of the call's."""
-        commands: list[Command] = []
-        if isinstance(event, SpeechStarted):
-            # What was typed before is part of what will be answered.
-            commands = [Remember("user", item.text) for item in self._conversation.take_pending()]
         told = self._narration.tell(event)
         ours = self._extension.tell(event, self._persona.name)
-        return self._step(told + ours if self.config.chuimsae.events else told, commands)
+        return self._step(told + ours if self.config.chuimsae.events else told)
 
     def sound(self, payload: bytes, *, fresh: bool) -> Step:
         """Audio that leaves now, in the output format; `fresh`: words, not a fading end."""
@@ -164,17 +179,27 @@ class Session:
             raise Refused(
                 "invalid_value", f"audio is not base64: {error}", param="audio"
             ) from error
+        self._appended += seconds_of(self.config.audio.input.format, payload)
         return Step([], [Hear(payload)])
 
     @_obey.register
     def _(self, event: client.Commit) -> Step:
-        raise unsupported("committing by hand while turns are detected", "type")
+        by_hand = self.config.audio.input.turn_detection is None
+        is_empty = self._house.transport == "websocket" and self._appended < LEAST_AUDIO
+        if is_empty or not (by_hand or self._narration.input.is_hearing):
+            raise Refused(
+                "input_audio_buffer_commit_empty",
+                f"Error committing input audio buffer: buffer too small. Expected at least "
+                f"{LEAST_AUDIO * 1000:.0f}ms of audio, but buffer only has "
+                f"{self._appended * 1000 if by_hand else 0:.2f}ms of audio.",
+            )
+        self._appended = 0.0
+        return Step([], [Point("commit")])
 
     @_obey.register
     def _(self, event: client.Clear) -> Step:
-        if self._narration.is_hearing:
-            raise unsupported("clearing the buffer in the middle of an utterance", "type")
-        return Step([{"type": "input_audio_buffer.cleared"}])
+        self._appended = 0.0
+        return Step([{"type": "input_audio_buffer.cleared"}], [Point("clear")])
 
     @_obey.register
     def _(self, event: client.CreateItem) -> Step:
@@ -190,32 +215,26 @@ class Session:
 
     @_obey.register
     def _(self, event: client.TruncateItem) -> Step:
-        return self._conversation.truncate(event, is_speaking=self._is_speaking)
+        step = self._conversation.truncate(event)
+        self._narration.truncate(self._items.get(event.item_id), event.audio_end_ms)
+        return step
 
     @_obey.register
     def _(self, event: client.DeleteItem) -> Step:
-        return self._conversation.delete(event)
+        before = self.persona
+        step = self._conversation.delete(event)
+        if self.persona != before:
+            step.commands.append(Configure(self.persona, self.turn))
+        return step
 
     @_obey.register
     def _(self, event: client.CreateResponse) -> Step:
-        wanted = event.response or client.ResponseParameters()
-        _check_response(wanted)
-        if self._narration.response is not None:
-            raise Refused(
-                "conversation_already_has_active_response",
-                f"response {self._narration.response.id} is still going on",
-            )
-        if self._narration.is_hearing:
-            raise Refused("speech_in_progress", "the caller is speaking: they will be answered")
-        pending = self._conversation.take_pending()
-        command: Command = Ask("\n".join(item.text for item in pending))
-        if not pending:
-            command = self._first_words()
-        self._narration.metadata = wanted.metadata
-        return Step([], [command])
+        return self._respond(event.response or client.ResponseParameters())
 
     @_obey.register
     def _(self, event: client.CancelResponse) -> Step:
+        if event.response_id is not None and event.response_id in self._narration.asides:
+            return Step([], [CancelAside(event.response_id)])
         response = self._narration.response
         if response is None or event.response_id not in (None, response.id):
             raise Refused("response_cancel_not_active", "no such response is going on")
@@ -238,13 +257,50 @@ class Session:
         response = self._narration.response
         return response is not None and response.has_content
 
-    def _first_words(self) -> Command:
-        if self._items.last is not None:
+    def _respond(self, wanted: client.ResponseParameters) -> Step:
+        if wanted.tools:
+            raise unsupported("calling functions", "response.tools")
+        config = self.config.of_response(wanted)
+        is_apart = wanted.conversation == "none"
+        if is_apart and config.is_written:
+            messages = self._prompt(wanted)
+            aside, told = self._narration.asides.open(config, wanted.metadata)
+            return Step(told, [AskAside(aside, messages, config.max_tokens)])
+        if self._narration.response is not None:
             raise Refused(
-                "nothing_to_answer", "every item of the caller's has been answered already"
+                "conversation_already_has_active_response",
+                f"Conversation already has an active response: {self._narration.response.id}"
+                " (one that is spoken takes the floor, also out of band)",
             )
-        if not self._persona.greeting:
-            raise Refused("nothing_to_answer", "the conversation is empty: create an item first")
+        if self._narration.input.is_hearing and config.answers_turns:
+            raise Refused("speech_in_progress", "the caller is speaking: they will be answered")
+        apart = is_apart or wanted.input is not None
+        manner = Manner(
+            instructions=wanted.instructions if not apart else None,
+            max_tokens=config.max_tokens,
+            is_spoken=not config.is_written,
+            messages=self._prompt(wanted) if apart else None,
+            is_kept=not is_apart,
+        )
+        told = self._narration.ask(config, metadata=wanted.metadata, is_apart=is_apart)
+        return Step(told, [self._greeting(wanted, config) or Answer(manner)])
+
+    def _prompt(self, wanted: client.ResponseParameters) -> tuple[Message, ...]:
+        """What a response is made from that is not simply the next of the conversation."""
+        instructions = wanted.instructions
+        if instructions is None:
+            instructions = self.persona.instructions
+        said = self._conversation.messages()
+        if wanted.input is not None:
+            said = self._conversation.read(wanted.input)
+        return (Message("system", instructions), *said) if instructions else said
+
+    def _greeting(self, wanted: client.ResponseParameters, config: SessionConfig) -> Say | None:
+        """The agent's first words, when the client asks for some and says nothing of them."""
+        is_first = self._items.last is None and wanted.instructions is None
+        is_first = is_first and wanted.input is None and wanted.conversation != "none"
+        if not is_first or config.is_written or not self._persona.greeting:
+            return None
         return Say(self._persona.greeting)
 
     def _adopted(self, config: SessionConfig) -> Persona:
@@ -283,14 +339,3 @@ def default_config(persona: Persona) -> SessionConfig:
 def write(event: Fields) -> str:
     """A server event as it goes out."""
     return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-
-
-def _check_response(wanted: client.ResponseParameters) -> None:
-    if wanted.conversation == "none" or wanted.input is not None:
-        raise unsupported("a response outside the conversation", "response.conversation")
-    if wanted.output_modalities not in (None, ["audio"]):
-        raise unsupported("an output other than audio", "response.output_modalities")
-    if wanted.tools:
-        raise unsupported("calling functions", "response.tools")
-    if wanted.instructions:
-        raise unsupported("instructions for one response", "response.instructions")

@@ -14,10 +14,10 @@ from typing import Literal
 from aiohttp import WSMsgType, web
 
 from agent.events import Event
-from media.microphone import Intake
+from media.microphone import Intake, Mark
 from media.pacer import Pacer
 from media.speaker import Speaker
-from signaling.realtime.commands import Command, Fields, Hear, Step
+from signaling.realtime.commands import Command, Fields, Hear, Point, Step
 from signaling.realtime.incoming import CODECS, Incoming
 from signaling.realtime.refusal import Refused
 from signaling.realtime.session import Session, write
@@ -54,6 +54,7 @@ class Wire:
         self._unsent: asyncio.Queue[Fields] = asyncio.Queue(UNSENT)
         self._gone: asyncio.Future[Gone] = asyncio.get_running_loop().create_future()
         self._failure: Exception | None = None
+        session.count_written(self._incoming.written)
         self._adopt_formats()
 
     async def run(self) -> Gone:
@@ -123,6 +124,9 @@ class Wire:
                 return self._end("flooded")
             self._unsent.put_nowait(event)
         for command in step.commands:
+            if isinstance(command, Point):
+                command = Mark(command.kind)
+                self._incoming.mark(command)
             if isinstance(command, Hear):
                 self._incoming.take(command.payload)
             elif self.commands.full():
@@ -133,6 +137,7 @@ class Wire:
     def _adopt_formats(self) -> None:
         audio = self._session.config.audio
         self._incoming.speak(audio.input.format)
+        self._incoming.is_paced = audio.input.turn_detection is not None
         if self._spoken != audio.output.format.type:
             self._spoken = audio.output.format.type
             self._speaker.speak_codec(CODECS[self._spoken])
@@ -143,8 +148,11 @@ class Wire:
     # -- every 20 ms ----------------------------------------------------------------------------
 
     def _beat(self) -> None:
-        for chunk in self._incoming.step():
-            self._microphone.put(chunk)
+        for each in self._incoming.step():
+            if isinstance(each, Mark):
+                self._microphone.mark(each)
+            else:
+                self._microphone.put(each)
         before = self._speaker.played
         packet = self._speaker.leave()
         if packet is not None and self._speaker.level is not None:

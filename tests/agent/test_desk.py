@@ -129,12 +129,11 @@ async def test_an_answer_from_other_words_leaves_no_trace() -> None:
     async with line(model=FakeModel("Bonjour.", "It is noon.")) as it:
         await it.wait_for(CallStarted)
         other = (Message("user", "Say hello in French."),)
-        await it.call.desk.answer(Manner(messages=other))
+        await it.call.desk.answer(Manner(messages=other, is_kept=False))
         await it.wait_for(TurnFinished)
         assert it.said == ["Bonjour."] and it.history == []
         assert it.model.requests[0].conversation != "c1"
         assert it.model.forgotten == [it.model.requests[0].conversation]
-        it.model.forgotten.clear()
 
 
 @virtual
@@ -152,7 +151,6 @@ async def test_asides_are_answered_beside_the_conversation() -> None:
         assert ended == {"a": "completed", "b": "cancelled", "c": "cancelled"}
         assert [event.text for event in it.of(AsideWritten)] == ["Yes."]
         assert it.history == [] and it.said == []
-        it.model.forgotten.clear()
 
 
 @virtual

@@ -6,13 +6,24 @@ event is read by the schema of OpenAI's own SDK.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
 SCHEMA: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
-OUT_OF_TURN = {"error", "rate_limits.updated", "session.created", "session.updated"}
+
+
+@dataclass
+class Going:
+    """A response that is going on."""
+
+    config: dict[str, Any]
+    is_floor: bool
+    """It is spoken, or part of the conversation: one at a time."""
+    open: list[tuple[str, str]] = field(default_factory=list)
+    """What was added and is not done, innermost last."""
 
 
 class Referee:
@@ -20,16 +31,20 @@ class Referee:
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
-        self.active: str | None = None
+        self.going: dict[str, Going] = {}
         self.finished: set[str] = set()
-        self.open: list[tuple[str, str]] = []
-        """What was added and is not done, innermost last."""
         self.items: dict[str, str] = {}
+        self.apart: set[str] = set()
+        """Items of responses that are no part of the conversation."""
         self.position = 0
         self.buffering: str | None = None
         self.spoken: dict[str, str] = {}
-        self.config: dict[str, Any] | None = None
         self._ids: set[str] = set()
+
+    @property
+    def active(self) -> str | None:
+        """The response that has the floor."""
+        return next((each for each, it in self.going.items() if it.is_floor), None)
 
     def see(self, event: dict[str, Any]) -> None:
         """Judge the next event."""
@@ -37,59 +52,67 @@ class Referee:
         self.events.append(event)
         assert isinstance(event["event_id"], str) and event["event_id"] not in self._ids
         self._ids.add(event["event_id"])
-        rule = getattr(self, "_" + event["type"].replace(".", "_"), None)
+        kind = event["type"]
+        if kind.startswith("response.") and kind not in ("response.created", "response.done"):
+            assert event["response_id"] in self.going, "content outside its response"
+        rule = getattr(self, "_" + kind.replace(".", "_"), None)
         if rule is not None:
             rule(event)
-        if event["type"].startswith("response.") and event["type"] != "response.created":
-            owner = event.get("response_id") or event["response"]["id"]
-            done = event["type"] == "response.done"
-            assert owner == (self.events and self._owner(done)), "content outside its response"
-
-    def _owner(self, done: bool) -> str | None:
-        return self._last_finished if done else self.active
 
     def _response_created(self, event: dict[str, Any]) -> None:
-        assert self.active is None, "two responses at once"
-        self.active = event["response"]["id"]
-        assert self.active not in self.finished
-        self.config = _configuration(event)
+        response = event["response"]
+        apart = response["conversation_id"] is None
+        is_floor = not apart or response["output_modalities"] == ["audio"]
+        assert not (is_floor and self.active), "two responses at once"
+        assert response["id"] not in self.finished and response["id"] not in self.going
+        self.going[response["id"]] = Going(_configuration(event), is_floor)
 
     def _response_done(self, event: dict[str, Any]) -> None:
         response = event["response"]
-        assert response["id"] == self.active, "a second terminal event"
-        assert not self.open, f"added and never done: {self.open}"
-        assert response["status"] in ("completed", "cancelled", "failed")
-        assert _configuration(event) == self.config, "a response's configuration changed"
-        self._last_finished = response["id"]
+        going = self.going.pop(response["id"], None)
+        assert going is not None, "a second terminal event"
+        assert not going.open, f"added and never done: {going.open}"
+        assert response["status"] in ("completed", "incomplete", "cancelled", "failed")
+        assert _configuration(event) == going.config, "a response's configuration changed"
         self.finished.add(response["id"])
-        self.active = None
 
     def _response_output_item_added(self, event: dict[str, Any]) -> None:
-        self.open.append(("item", event["item"]["id"]))
+        self._open(event).append(("item", event["item"]["id"]))
+        if self.going[event["response_id"]].config["conversation_id"] is None:
+            self.apart.add(event["item"]["id"])
 
     def _response_content_part_added(self, event: dict[str, Any]) -> None:
-        assert event["item_id"] in self.items, "a part before its item"
-        self.open.append(("part", event["item_id"]))
+        assert event["item_id"] in {*self.items, *self.apart}, "a part before its item"
+        self._open(event).append(("part", event["item_id"]))
 
     def _response_content_part_done(self, event: dict[str, Any]) -> None:
-        assert self.open.pop() == ("part", event["item_id"])
+        assert self._open(event).pop() == ("part", event["item_id"])
 
     def _response_output_item_done(self, event: dict[str, Any]) -> None:
-        assert self.open.pop() == ("item", event["item"]["id"])
+        assert self._open(event).pop() == ("item", event["item"]["id"])
 
     def _response_output_audio_transcript_delta(self, event: dict[str, Any]) -> None:
-        assert ("part", event["item_id"]) in self.open, "words outside their part"
+        self._in_part(event)
         self.spoken[event["item_id"]] = self.spoken.get(event["item_id"], "") + event["delta"]
 
+    def _response_output_text_delta(self, event: dict[str, Any]) -> None:
+        assert self.going[event["response_id"]].config["output_modalities"] == ["text"]
+        self._response_output_audio_transcript_delta(event)
+
     def _response_output_audio_delta(self, event: dict[str, Any]) -> None:
-        assert ("part", event["item_id"]) in self.open, "sound outside its part"
+        assert self.going[event["response_id"]].config["output_modalities"] == ["audio"]
+        self._in_part(event)
 
     def _response_output_audio_transcript_done(self, event: dict[str, Any]) -> None:
         assert event["transcript"] == self.spoken.get(event["item_id"], "")
 
+    def _response_output_text_done(self, event: dict[str, Any]) -> None:
+        assert event["text"] == self.spoken.get(event["item_id"], "")
+
     def _conversation_item_added(self, event: dict[str, Any]) -> None:
         item_id = event["item"]["id"]
         assert item_id not in self.items, "an item added twice"
+        assert item_id not in self.apart, "an item that is no part of the conversation"
         self.items[item_id] = "added"
 
     def _conversation_item_done(self, event: dict[str, Any]) -> None:
@@ -99,16 +122,26 @@ class Referee:
     def _conversation_item_deleted(self, event: dict[str, Any]) -> None:
         assert self.items.get(event["item_id"]) == "done"
 
+    def _conversation_item_truncated(self, event: dict[str, Any]) -> None:
+        assert event["item_id"] in self.items
+
     def _input_audio_buffer_committed(self, event: dict[str, Any]) -> None:
-        assert self.active is None, "committed before the response was cancelled"
+        assert self.active is None or not self.answers, (
+            "committed before the response was cancelled"
+        )
+
+    answers = True
+    """What is committed now is answered by itself."""
 
     def _input_audio_buffer_speech_started(self, event: dict[str, Any]) -> None:
-        assert event["audio_start_ms"] >= self.position, "the input went backwards"
-        self.position = event["audio_start_ms"]
+        self._moment(event["audio_start_ms"])
 
     def _input_audio_buffer_speech_stopped(self, event: dict[str, Any]) -> None:
-        assert event["audio_end_ms"] >= self.position, "the input went backwards"
-        self.position = event["audio_end_ms"]
+        self._moment(event["audio_end_ms"])
+
+    def _input_audio_buffer_timeout_triggered(self, event: dict[str, Any]) -> None:
+        self._moment(event["audio_start_ms"])
+        self._moment(event["audio_end_ms"])
 
     def _output_audio_buffer_started(self, event: dict[str, Any]) -> None:
         assert self.buffering is None and event["response_id"] == self.active
@@ -122,13 +155,29 @@ class Referee:
 
     def close(self) -> None:
         """The session is over: nothing may be left open."""
-        assert self.active is None and not self.open and self.buffering is None
+        assert not self.going and self.buffering is None
         assert "added" not in self.items.values()
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event["type"] == kind]
 
+    def _open(self, event: dict[str, Any]) -> list[tuple[str, str]]:
+        return self.going[event["response_id"]].open
+
+    def _in_part(self, event: dict[str, Any]) -> None:
+        assert ("part", event["item_id"]) in self._open(event), "content outside its part"
+
+    def _moment(self, milliseconds: int) -> None:
+        assert milliseconds >= self.position, "the input went backwards"
+        self.position = milliseconds
+
 
 def _configuration(event: dict[str, Any]) -> dict[str, Any]:
-    names = ("audio", "output_modalities", "max_output_tokens", "metadata")
+    names = (
+        "audio",
+        "output_modalities",
+        "max_output_tokens",
+        "metadata",
+        "conversation_id",
+    )
     return {name: event["response"][name] for name in names}

@@ -9,14 +9,15 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.events import CallStarted
-from signaling.realtime.commands import Hear
+from agent.events import CallStarted, SpeechStopped
+from media.microphone import Mark
+from signaling.realtime.commands import Hear, Point
 from signaling.realtime.obedience import obey
 from signaling.realtime.session import Session
 from tests.agent.conversation import Line, line
 from tests.fakes import FakeModel
 from tests.signaling.realtime.rules import Referee
-from tests.signaling.realtime.test_properties import session
+from tests.signaling.realtime.test_properties import APART, HI, session
 from tests.virtual_time import virtual
 
 STORY = "Well, it is a long story. It begins with a king. He had three sons and one horse."
@@ -26,6 +27,8 @@ TYPED = {
     "type": "conversation.item.create",
     "item": {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hm?"}]},
 }
+BUTTONS = {"type": "server_vad", "create_response": False, "interrupt_response": False}
+IDLE = {"type": "server_vad", "idle_timeout_ms": 600}
 ASKED = st.sampled_from(
     [
         TYPED,
@@ -33,6 +36,19 @@ ASKED = st.sampled_from(
         {"type": "response.cancel"},
         {"type": "output_audio_buffer.clear"},
         {"type": "session.update", "session": {"instructions": "Be long."}},
+        {"type": "session.update", "session": {"output_modalities": ["text"]}},
+        {"type": "session.update", "session": {"output_modalities": ["audio"]}},
+        {"type": "session.update", "session": {"audio": {"input": {"turn_detection": None}}}},
+        {"type": "session.update", "session": {"audio": {"input": {"turn_detection": BUTTONS}}}},
+        {"type": "session.update", "session": {"audio": {"input": {"turn_detection": IDLE}}}},
+        {"type": "input_audio_buffer.commit"},
+        {"type": "input_audio_buffer.clear"},
+        {**TYPED, "previous_item_id": "root"},
+        {"type": "conversation.item.delete"},
+        {"type": "response.create", "response": {"conversation": "none"}},
+        {"type": "response.create", "response": APART},
+        {"type": "response.create", "response": {**APART, "input": [HI]}},
+        {"type": "response.create", "response": {"output_modalities": ["text"]}},
         {"type": "conversation.item.truncate"},
     ]
 )
@@ -53,6 +69,7 @@ class Client:
         while self._told < len(self.it.events):
             event = self.it.events[self._told]
             self._told += 1
+            self.referee.answers = isinstance(event, SpeechStopped) and event.answered
             await self.act(self.session.tell(event))
 
     async def act(self, step: Any) -> None:
@@ -60,10 +77,13 @@ class Client:
             self.referee.see(told)
         for command in step.commands:
             assert not isinstance(command, Hear)
+            if isinstance(command, Point):
+                command = Mark(command.kind)
+                self.it.ear.mark(command)
             await obey(command, self.it.call)
 
     async def ask(self, event: dict[str, Any]) -> None:
-        if event["type"] == "conversation.item.truncate":
+        if event["type"] in ("conversation.item.truncate", "conversation.item.delete"):
             spoken = self.referee.of("response.output_item.added")
             item_id = spoken[-1]["item"]["id"] if spoken else "none"
             event = {**event, "item_id": item_id, "content_index": 0, "audio_end_ms": 100}

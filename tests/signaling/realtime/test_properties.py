@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agent import events
 from agent.events import Event, Timeline
+from agent.messages import Usage
 from agent.persona import english, korean
 from agent.settings import TurnSettings
 from signaling.realtime.commands import Configure, Interrupt
@@ -18,6 +19,14 @@ from signaling.realtime.session import House, Session, Transport
 from tests.signaling.realtime.rules import Referee
 
 TURNS = st.integers(1, 2)
+ASIDES = st.integers(1, 40).map(lambda number: f"resp_{number}")
+USAGE = st.builds(
+    Usage,
+    prompt=st.integers(0, 99),
+    cached=st.integers(0, 99),
+    generated=st.integers(0, 99),
+    is_cut=st.booleans(),
+)
 TEXTS = st.sampled_from(["", "what time is it", "what time", "It is noon.", "안녕하세요"])
 
 
@@ -38,11 +47,21 @@ def session(transport: Transport = "websocket") -> Session:
 def facts() -> st.SearchStrategy[Event]:
     """Any fact of a call's: likely orders and impossible ones alike."""
     at = st.floats(1000, 1100)
-    flags = st.booleans()
+    flags, place = st.booleans(), st.floats(0, 100)
     line = Timeline(speech_end=1000.0)
     return st.one_of(
-        st.builds(events.SpeechStarted, at=at, turn=TURNS, onset=at),
-        st.builds(events.SpeechStopped, at=at, turn=TURNS, speech_end=at),
+        st.builds(events.SpeechStarted, at=at, turn=TURNS, onset=at, by_hand=flags, position=place),
+        st.builds(
+            events.SpeechStopped,
+            at=at,
+            turn=TURNS,
+            speech_end=at,
+            answered=flags,
+            by_hand=flags,
+            position=place,
+        ),
+        st.builds(events.CallerIdle, at=at, turn=TURNS, seconds=place, position=place),
+        st.builds(events.AnswerBegun, at=at, turn=st.integers(0, 2)),
         st.builds(events.PartialTranscript, at=at, turn=TURNS, text=TEXTS, stable=TEXTS),
         st.builds(
             events.FinalTranscript,
@@ -51,8 +70,23 @@ def facts() -> st.SearchStrategy[Event]:
             text=TEXTS,
             language=st.just("en"),
             confidence=st.just(1.0),
+            answered=flags,
         ),
-        st.builds(events.TurnDropped, at=at, turn=TURNS, reason=st.just("noise")),
+        st.builds(
+            events.TurnDropped, at=at, turn=TURNS, reason=st.sampled_from(["noise", "cleared"])
+        ),
+        st.builds(events.ReplyWritten, at=at, turn=TURNS, text=TEXTS),
+        st.builds(events.ReplyCounted, at=at, turn=TURNS, usage=USAGE),
+        st.builds(events.ReplyTruncated, at=at, turn=TURNS, heard=st.none() | TEXTS),
+        st.builds(events.AsideWritten, at=at, aside=ASIDES, text=TEXTS),
+        st.builds(
+            events.AsideEnded,
+            at=at,
+            aside=ASIDES,
+            outcome=st.sampled_from(["completed", "cancelled", "failed"]),
+            error=st.just(""),
+            usage=st.none() | USAGE,
+        ),
         st.builds(events.FillerSpoken, at=at, turn=TURNS, text=TEXTS),
         st.builds(events.ReplySpoken, at=at, turn=TURNS, text=TEXTS, seconds=st.just(1.0)),
         st.builds(events.BargedIn, at=at, turn=TURNS, heard=TEXTS),
@@ -78,12 +112,20 @@ def facts() -> st.SearchStrategy[Event]:
     )
 
 
+QUIET = {
+    "type": "server_vad",
+    "create_response": False,
+    "interrupt_response": False,
+    "idle_timeout_ms": 6000,
+}
+APART = {"conversation": "none", "output_modalities": ["text"], "metadata": {"topic": "x"}}
+HI = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
 ITEM_IDS = st.sampled_from(["mine", "item_1", "item_3", "item_9", "nobody's"])
 
 
 def requests() -> st.SearchStrategy[dict[str, Any]]:
     """What clients send, and what they should not."""
-    message = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
+    message = HI
     changes = st.sampled_from(
         [
             {"instructions": "Be brief."},
@@ -94,6 +136,11 @@ def requests() -> st.SearchStrategy[dict[str, Any]]:
             {"audio": {"input": {"turn_detection": {"type": "server_vad", "threshold": 0.4}}}},
             {"tools": [{"type": "function", "name": "f"}]},
             {"audio": {"input": {"turn_detection": None}}},
+            {"audio": {"input": {"turn_detection": QUIET}}},
+            {"output_modalities": ["text"]},
+            {"output_modalities": ["audio"]},
+            {"output_modalities": ["text", "audio"]},
+            {"temperature": 2},
             {"nonsense": 1},
         ]
     )
@@ -104,18 +151,28 @@ def requests() -> st.SearchStrategy[dict[str, Any]]:
                 {"type": "response.cancel"},
                 {"type": "response.create"},
                 {"type": "response.create", "response": {"metadata": {"a": "b"}}},
+                {"type": "response.create", "response": APART},
+                {"type": "response.create", "response": {**APART, "input": [HI]}},
+                {"type": "response.create", "response": {"conversation": "none"}},
+                {"type": "response.create", "response": {"output_modalities": ["text"]}},
+                {"type": "response.create", "response": {"input": [], "max_output_tokens": 5}},
+                {"type": "response.create", "response": {"max_output_tokens": 0}},
                 {"type": "output_audio_buffer.clear"},
-                {"type": "input_audio_buffer.append", "audio": "AAAA"},
+                {"type": "input_audio_buffer.append", "audio": "AAAA" * 1600},
                 {"type": "input_audio_buffer.append", "audio": "?"},
                 {"type": "input_audio_buffer.commit"},
                 {"type": "input_audio_buffer.clear"},
                 {"type": "conversation.item.create", "item": message},
                 {"type": "conversation.item.create", "item": {**message, "id": "mine"}},
                 {"type": "conversation.item.create", "item": {**message, "role": "assistant"}},
+                {"type": "conversation.item.create", "item": {**message, "role": "system"}},
+                {"type": "conversation.item.create", "item": message, "previous_item_id": "root"},
+                {"type": "conversation.item.create", "item": message, "previous_item_id": "mine"},
                 {"type": "no.such.event"},
                 {"no": "type"},
             ]
         ),
+        st.builds(lambda i: {"type": "response.cancel", "response_id": i}, ASIDES),
         st.builds(lambda i: {"type": "conversation.item.retrieve", "item_id": i}, ITEM_IDS),
         st.builds(lambda i: {"type": "conversation.item.delete", "item_id": i}, ITEM_IDS),
         st.builds(
@@ -148,6 +205,7 @@ def happen(session: Session, referee: Referee, each: Any, number: int) -> None:
         assert step.events or step.commands or each["type"] == "output_audio_buffer.clear", (
             "a control event was dropped"
         )
+    referee.answers = isinstance(each, events.SpeechStopped) and each.answered
     for told in step.events:
         referee.see(told)
 
@@ -272,7 +330,7 @@ def test_a_barge_in_is_told_before_the_turn_that_it_began() -> None:
     facts = [
         events.CallStarted(at=1.0, language="en"),
         events.ReplySpoken(at=2.0, turn=0, text="Once upon a time.", seconds=2.0),
-        events.SpeechStarted(at=2.5, turn=1, onset=2.3),
+        events.SpeechStarted(at=2.5, turn=1, onset=2.3, position=1.3),
         events.SpeechStopped(at=4.0, turn=1, speech_end=3.6),
     ]
     told = [each for fact in facts for each in it.tell(fact).events]
