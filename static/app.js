@@ -67,7 +67,7 @@ function main() {
   chooseMicrophone(/** @type {HTMLSelectElement} */ (find("microphone")), session, words);
   chooseLanguage(languageList, session);
   languageList.addEventListener("change", () => captions.speakIn(languageList.value));
-  void learnAboutServer();
+  void connection.begin();
   session.addEventListener("state", showState);
   session.addEventListener("muted", showMute);
   session.addEventListener("locked", (event) => connection.unlock(detailOf(event)));
@@ -127,11 +127,10 @@ async function learnAboutServer() {
   } catch (error) {
     if (!(error instanceof RealtimeError)) throw error;
     showEngines(find("engines"), [], words);
-    if (error.kind === "locked") return connection.unlock(error.message);
-    if (notices.kind) return; // What is already said matters more.
-    const actions = [{ label: "try-again", act: () => void learnAboutServer() }];
-    const why = server.address ? "notice-unreachable-other-why" : undefined;
-    notices.show("unreachable", { why, values: { origin: location.origin }, actions });
+    // What is already said matters more than a server that does not answer.
+    if (notices.kind && error.kind !== "locked") return;
+    const again = () => void learnAboutServer();
+    connection.complain(error, { address: server.address, again });
   }
 }
 

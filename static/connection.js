@@ -1,4 +1,7 @@
-/** The dialog in which another server is named, by address and key. */
+/** The dialog in which another server is named, by address and key, and what is said of the key. */
+
+import { RealtimeError } from "./realtime.js";
+import { keyOfAddress } from "./server.js";
 
 /**
  * @typedef {import("./i18n.js").Words} Words
@@ -10,7 +13,9 @@ export class Connection {
   #server;
   #notices;
   #words;
+  #opener;
   #dialog;
+  #onChange;
   #address;
   #key;
 
@@ -23,21 +28,28 @@ export class Connection {
     this.#server = server;
     this.#notices = notices;
     this.#words = words;
+    this.#opener = opener;
     this.#dialog = dialog;
+    this.#onChange = onChange;
     const field = (/** @type {string} */ name) =>
       /** @type {HTMLInputElement} */ (dialog.querySelector(`[name="${name}"]`));
     this.#address = field("address");
     this.#key = field("key");
     this.#address.placeholder = new URL(".", document.baseURI).href;
     opener.addEventListener("click", () => this.open());
+    dialog.querySelector("[value=cancel]")?.addEventListener("click", () => dialog.close("cancel"));
     dialog.addEventListener("close", () => {
       if (dialog.returnValue !== "use") return;
-      server.choose({ address: this.#address.value, key: this.#key.value });
-      this.#show(opener);
-      onChange();
+      void this.#use({ address: this.#address.value, key: this.#key.value });
     });
-    dialog.querySelector("[value=cancel]")?.addEventListener("click", () => dialog.close("cancel"));
-    this.#show(opener);
+    this.#show();
+  }
+
+  /** Learns of the server, with the key that came with the page's address if one did. */
+  async begin() {
+    const key = keyOfAddress();
+    if (key === null) this.#onChange();
+    else await this.#use({ address: this.#server.address, key });
   }
 
   open() {
@@ -49,19 +61,47 @@ export class Connection {
 
   /**
    * The server wants a key, or another one.
-   * @param {string} message what it says
+   * @param {RealtimeError} error
    */
-  unlock(message) {
-    const kind = this.#server.key ? "key-refused" : "locked";
+  unlock({ code, message }) {
+    const kind = code === "no_key" ? "locked" : "key-refused";
     const actions = [{ label: "enter-key", act: () => this.open() }];
     this.#notices.show(kind, { values: { message }, actions });
   }
 
-  /** @param {HTMLElement} opener says which server is called */
-  #show(opener) {
+  /**
+   * Says that a server could not be asked.
+   * @param {RealtimeError} error
+   * @param {{address: string, again: () => void}} asked
+   */
+  complain(error, { address, again }) {
+    if (error.kind === "locked") return this.unlock(error);
+    const actions = [{ label: "try-again", act: again }];
+    if (error.kind !== "unreachable") {
+      const values = { message: error.message };
+      return void this.#notices.show("declined", { values, actions });
+    }
+    const why = address ? "notice-unreachable-other-why" : undefined;
+    this.#notices.show("unreachable", { why, values: { origin: location.origin }, actions });
+  }
+
+  /** @param {{address: string, key: string}} choice */
+  async #use(choice) {
+    try {
+      await this.#server.choose(choice);
+    } catch (error) {
+      if (!(error instanceof RealtimeError)) throw error;
+      return this.complain(error, { ...choice, again: () => void this.#use(choice) });
+    }
+    this.#show();
+    this.#onChange();
+  }
+
+  /** The button says which server is called. */
+  #show() {
     const { address } = this.#server;
-    if (!address) return void this.#words.write(opener, "server-this");
-    delete opener.dataset.words;
-    opener.textContent = new URL(address).host;
+    if (!address) return void this.#words.write(this.#opener, "server-this");
+    delete this.#opener.dataset.words;
+    this.#opener.textContent = new URL(address).host;
   }
 }

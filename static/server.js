@@ -25,24 +25,27 @@ import { RealtimeError, ask } from "./realtime.js";
 /** What a client secret begins with: a key for a while, made from an API key. */
 const SECRET = "ek_";
 
-/** Seconds that a client secret must still be good for. */
-const MARGIN = 30;
+/** Seconds for which a client secret is asked to be good: the longest. */
+const LASTING = 7200;
 
 /** The server of the page's calls. `address`: empty for the one that the page comes from. */
 export class Server {
   address = recall("address") ?? "";
+  /** A client secret. An API key is exchanged for one, and not kept. */
   key = recall("key") ?? "";
-  /** @type {{value: string, expires_at: number} | null} */
-  #secret = null;
 
   /**
-   * Another server, from now on and in later visits.
+   * Another server or key, from now on and in later visits. Raises RealtimeError when the server
+   * refuses the key; then nothing has changed.
    * @param {{address: string, key: string}} choice
    */
-  choose({ address, key }) {
-    this.address = address.trim();
-    this.key = key.trim();
-    this.#secret = null;
+  async choose({ address, key }) {
+    const chosen = { address: address.trim(), key: key.trim() };
+    if (chosen.key && !chosen.key.startsWith(SECRET)) {
+      chosen.key = await exchange(chosen.address, chosen.key);
+    }
+    this.address = chosen.address;
+    this.key = chosen.key;
     remember("address", this.address);
     remember("key", this.key);
   }
@@ -54,26 +57,43 @@ export class Server {
   async info() {
     try {
       const told = await ask(this.address, "info", { cache: "no-store", key: this.key });
-      return { languages: [], default_language: "", stages: [], ice_servers: [], ...(await told.json()) };
+      return {
+        languages: [],
+        default_language: "",
+        stages: [],
+        ice_servers: [],
+        ...(await told.json()),
+      };
     } catch (error) {
       const isOther = error instanceof RealtimeError && error.kind === "unknown";
       if (isOther && this.address) return null;
       throw error;
     }
   }
+}
 
-  /** The key for a call: the API key stays here, the call gets one that ends soon. */
-  async callKey() {
-    if (!this.key || this.key.startsWith(SECRET)) return this.key;
-    if (this.#secret && this.#secret.expires_at > Date.now() / 1000 + MARGIN) {
-      return this.#secret.value;
-    }
-    const headers = { "Content-Type": "application/json" };
-    const body = JSON.stringify({ session: { type: "realtime" } });
-    const request = { method: "POST", headers, body, key: this.key };
-    const answer = await ask(this.address, "v1/realtime/client_secrets", request);
-    const secret = /** @type {{value: string, expires_at: number}} */ (await answer.json());
-    this.#secret = secret;
-    return secret.value;
-  }
+/**
+ * A client secret for an API key.
+ * @param {string} address
+ * @param {string} key
+ * @returns {Promise<string>}
+ */
+async function exchange(address, key) {
+  const headers = { "Content-Type": "application/json" };
+  const session = { type: "realtime" };
+  const wish = { session, expires_after: { anchor: "created_at", seconds: LASTING } };
+  const request = { method: "POST", headers, body: JSON.stringify(wish), key };
+  const answer = await ask(address, "v1/realtime/client_secrets", request);
+  return (await answer.json()).value;
+}
+
+/** A key that came with the page's address, as `#key=…`: it is taken out of there. */
+export function keyOfAddress() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const key = given.get("key");
+  if (key === null) return null;
+  given.delete("key");
+  const rest = given.size ? `#${given}` : "";
+  history.replaceState(null, "", location.pathname + location.search + rest);
+  return key;
 }

@@ -3,7 +3,7 @@
  * between, each told in plain words.
  *
  * Emits `state` (see State), `microphone` (a MediaStream, whenever it changes), and, of a call,
- * `fact`, `sound`, `muted` and `network` (see isSteady); `locked` (what it says) when the server wants a key.
+ * `fact`, `sound`, `muted` and `network` (see isSteady); `locked` (a RealtimeError) when the server wants a key.
  */
 
 import { Facts, QUIET } from "./facts.js";
@@ -40,7 +40,6 @@ export class Session extends EventTarget {
   #microphone = null;
   /** @type {RealtimeCall | null} */
   #call = null;
-  #attempt = {}; // At a call, the last one.
 
   /**
    * @param {Notices} notices
@@ -131,22 +130,10 @@ export class Session extends EventTarget {
 
   async #dial() {
     this.#enter("connecting");
-    const attempt = (this.#attempt = {});
-    const isWanted = () => this.#attempt === attempt && this.state === "connecting";
-    try {
-      const key = await this.#server.callKey();
-      if (isWanted()) await this.#offer(key);
-    } catch (error) {
-      if (isWanted()) this.#refused(error);
-    }
-  }
-
-  /** @param {string} key */
-  async #offer(key) {
     const ours = this.isOurs ? { chuimsae: { events: true, silence: true } } : {};
     const call = new RealtimeCall({
       address: this.#server.address,
-      key,
+      key: this.#server.key,
       microphone: /** @type {MediaStream} */ (this.#microphone),
       session: { ...this.#spoken, ...ours },
       iceServers: this.iceServers,
@@ -159,7 +146,7 @@ export class Session extends EventTarget {
       if (this.#call !== call) return; // Hung up meanwhile: nobody waits for this answer.
       this.#call = null;
       call.hangUp();
-      throw error;
+      this.#refused(error);
     }
   }
 
@@ -176,7 +163,7 @@ export class Session extends EventTarget {
     const message = error instanceof Error ? error.message : String(error);
     if (kind !== "locked") return this.#complain(kind, { message });
     this.#rest();
-    this.dispatchEvent(new CustomEvent("locked", { detail: message }));
+    this.dispatchEvent(new CustomEvent("locked", { detail: error }));
   }
 
   /** @param {RealtimeCall} call */

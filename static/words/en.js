@@ -25,7 +25,7 @@ export const en = {
   "server-address": "Address",
   "server-address-why": "Of any server that speaks OpenAI’s Realtime protocol over WebRTC. Empty: the one that this page comes from.",
   "server-key": "Key",
-  "server-key-why": "It stays in this browser. A call is made with one that the server makes of it, and that ends soon.",
+  "server-key-why": "The server exchanges it for one that ends within two hours. Only that one stays, in this browser.",
   "server-use": "Use this server",
   "enter-key": "Enter the key",
   conversation: "Conversation",

@@ -25,7 +25,7 @@ export const ko = {
   "server-address": "주소",
   "server-address-why": "OpenAI Realtime 프로토콜을 WebRTC로 말하는 서버라면 돼요. 비워 두면 이 페이지의 서버예요.",
   "server-key": "키",
-  "server-key-why": "이 브라우저에만 남아요. 전화는 서버가 이 키로 만들어 준, 곧 끝나는 키로 걸어요.",
+  "server-key-why": "서버가 두 시간 안에 끝나는 키로 바꿔 줘요. 이 브라우저에는 그 키만 남아요.",
   "server-use": "이 서버 쓰기",
   "enter-key": "키 넣기",
   conversation: "대화",

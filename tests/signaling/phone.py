@@ -46,7 +46,7 @@ class ParrotDesk:
     def adjust(self, settings: TurnSettings) -> None:
         self.settings = settings
 
-    def say(self, text: str) -> bool:
+    async def say(self, text: str) -> bool:
         return False
 
 
