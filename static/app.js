@@ -120,7 +120,6 @@ async function learnAboutServer() {
   try {
     const info = await server.info();
     session.isOurs = info !== null;
-    session.iceServers = info?.ice_servers ?? [];
     if (info) offerLanguages(languageList, session, info);
     showEngines(find("engines"), info?.stages ?? [], words);
     notices.clear("unreachable", "declined", "locked", "key-refused");

@@ -122,6 +122,7 @@ export class RealtimeCall extends EventTarget {
   #token = "";
   #within = 0; // Seconds for which the server keeps the call.
   #received = 0; // Events, over all links.
+  #known = /** @type {RTCIceServer[]} */ ([]);
   #response = ""; // The one that is going on.
   #isMuted = false;
   #wasConnected = false;
@@ -135,18 +136,19 @@ export class RealtimeCall extends EventTarget {
    *   session?: Record<string, any>, iceServers?: RTCIceServer[]}} options
    *   `address`: of the server, empty for the one this page comes from; `key`: better one that was
    *   made for this call (`ek_…`, by the server's `/v1/realtime/client_secrets`) than an API key;
-   *   `session`: its configuration, as `session.update` takes it
+   *   `session`: its configuration, as `session.update` takes it; `iceServers`: where they are not
+   *   given, the server is asked (`GET /ice`), for each connection anew: its credentials end
    */
   constructor(options) {
     super();
-    this.#options = { address: "", key: "", session: {}, iceServers: [], ...options };
+    this.#options = { address: "", key: "", session: {}, ...options };
     this.#link = this.#newLink();
     this.#ignoreNetwork = watchNetwork(() => void this.#resume());
   }
 
   /** Offers the call and takes the server's answer. Raises RealtimeError when it says no. */
   async dial() {
-    const sdp = await this.#link.offer();
+    const sdp = await this.#link.offer(await this.#iceServers());
     if (this.#isOver) return;
     const { key, session } = this.#options;
     const body = new FormData();
@@ -201,8 +203,21 @@ export class RealtimeCall extends EventTarget {
     this.#finish("ended", "hangup");
   }
 
+  /** @returns {Promise<RTCIceServer[]>} none where the server does not tell any */
+  async #iceServers() {
+    const { iceServers, key } = this.#options;
+    if (iceServers) return iceServers;
+    try {
+      const told = await (await this.#ask("ice", { key, within: PAUSE * 2 })).json();
+      this.#known = told.ice_servers ?? [];
+    } catch {
+      // Another make's server, or a network that is not there yet: what was told before may do.
+    }
+    return this.#known;
+  }
+
   #newLink() {
-    const link = new Link(this.#options.microphone, this.#options.iceServers);
+    const link = new Link(this.#options.microphone);
     const on = (/** @type {string} */ name, /** @type {(detail: any) => void} */ act) =>
       link.addEventListener(name, (event) => {
         // A link that was left is heard no more: what it still says is told again by the next.
@@ -280,7 +295,8 @@ export class RealtimeCall extends EventTarget {
     });
     try {
       const headers = { "Content-Type": "application/sdp" };
-      const request = { method: "POST", body: await link.offer(), headers, within: ATTEMPT };
+      const body = await link.offer(await this.#iceServers());
+      const request = { method: "POST", body, headers, within: ATTEMPT };
       const path = `${this.#place}/resume?received=${this.#received}`;
       const answer = await this.#ask(path, { ...request, key: this.#token });
       await link.accept(await answer.text());
@@ -335,9 +351,9 @@ class Link extends EventTarget {
   #channel;
   #isClosed = false;
 
-  constructor(/** @type {MediaStream} */ microphone, /** @type {RTCIceServer[]} */ iceServers) {
+  constructor(/** @type {MediaStream} */ microphone) {
     super();
-    const peer = (this.#peer = new RTCPeerConnection({ iceServers }));
+    const peer = (this.#peer = new RTCPeerConnection());
     const channel = (this.#channel = peer.createDataChannel("oai-events"));
     for (const track of microphone.getAudioTracks()) peer.addTrack(track, microphone);
     channel.onmessage = ({ data }) => this.#tell("event", JSON.parse(data));
@@ -352,8 +368,10 @@ class Link extends EventTarget {
   }
 
   /** The offer, with the candidates in it: all of them, or those of the first moment. */
-  async offer() {
+  async offer(/** @type {RTCIceServer[]} */ iceServers) {
     const peer = this.#peer;
+    if (this.#isClosed) return "";
+    peer.setConfiguration({ iceServers });
     await peer.setLocalDescription();
     await new Promise((resolve) => {
       peer.onicecandidate = ({ candidate }) => candidate ?? resolve(undefined);

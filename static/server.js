@@ -16,7 +16,6 @@
  * @property {{code: string, name: string}[]} languages
  * @property {string} default_language
  * @property {Stage[]} stages
- * @property {RTCIceServer[]} ice_servers
  */
 
 import { recall, remember } from "./i18n.js";
@@ -61,7 +60,6 @@ export class Server {
         languages: [],
         default_language: "",
         stages: [],
-        ice_servers: [],
         ...(await told.json()),
       };
     } catch (error) {

@@ -28,8 +28,6 @@ export class Session extends EventTarget {
   isSteady = true;
   language = "";
   deviceId = "";
-  /** @type {RTCIceServer[]} */
-  iceServers = [];
 
   /** Whether the server is one of ours, which tells more than the protocol has events for. */
   isOurs = true;
@@ -136,7 +134,6 @@ export class Session extends EventTarget {
       key: this.#server.key,
       microphone: /** @type {MediaStream} */ (this.#microphone),
       session: { ...this.#spoken, ...ours },
-      iceServers: this.iceServers,
     });
     this.#call = call;
     this.#listen(call);

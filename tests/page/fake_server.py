@@ -55,7 +55,6 @@ INFO: dict[str, Any] = {
     "languages": [{"code": "en", "name": "English"}, {"code": "ko", "name": "한국어"}],
     "default_language": "en",
     "stages": STAGES,
-    "ice_servers": [],
     "calls": 0,
     "limit": 4,
 }
@@ -99,6 +98,7 @@ class FakeServer:
         self.offers: list[dict[str, Any]] = []
         self.received: list[dict[str, Any]] = []
         """The events that the page sent, but for its asking for the first words."""
+        self.ice: list[dict[str, Any]] = []
         self.greeted = 0
         """How often the page asked for the first words."""
         self.key: str | None = None
@@ -119,6 +119,7 @@ class FakeServer:
                 web.get("/", self._page),
                 web.static("/static", STATIC),
                 web.get("/info", self._info),
+                web.get("/ice", self._ice),
                 web.post("/v1/realtime/client_secrets", self._secret),
                 web.post("/v1/realtime/calls", self._offer),
                 web.post("/v1/realtime/calls/{id}/resume", self._resume),
@@ -183,6 +184,9 @@ class FakeServer:
 
     async def _info(self, request: web.Request) -> web.Response:
         return self._refused(request) or web.json_response(self.info)
+
+    async def _ice(self, request: web.Request) -> web.Response:
+        return self._refused(request) or web.json_response({"ice_servers": self.ice})
 
     async def _secret(self, request: web.Request) -> web.Response:
         if (refused := self._refused(request)) is not None:

@@ -108,6 +108,20 @@ async def test_an_offer_carries_its_candidates(fake: FakeServer, open_page: Open
     assert "a=candidate:" in fake.offers[0]["sdp"]
 
 
+async def test_a_relay_is_asked_for_with_fresh_credentials(
+    fake: FakeServer, open_page: OpenPage
+) -> None:
+    relay = {"urls": "turn:127.0.0.1:9", "username": "1:me", "credential": "x"}
+    fake.ice = [relay]
+    try:
+        page = await open_page(keep_peers=True)
+        await call(page)
+        (used,) = await page.evaluate("window.peers[0].getConfiguration().iceServers")
+    finally:
+        fake.ice = []
+    assert used["username"] == "1:me" and used["urls"] in ([relay["urls"]], relay["urls"])
+
+
 async def test_muting_silences_the_microphone_and_says_so(
     fake: FakeServer, open_page: OpenPage
 ) -> None:
