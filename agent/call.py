@@ -195,7 +195,8 @@ class Call:
     async def _started(self, signal: Started) -> None:
         if self._leaving:
             return
-        if self._hearing is not None and self._answering.is_soft:
+        free = self._floor.interrupt or not self._answering.audible
+        if self._hearing is not None and self._answering.is_soft and free:
             await self._answering.withdraw()
             self._endpointer.reopen()
         else:

@@ -13,7 +13,7 @@ import logging
 import signal
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,13 @@ from server.sockets import Sockets
 from server.stages import Stages
 from server.stays import Stays
 from server.tuning import tune
+from server.version import version
 from signaling.access.guard import Guard
 from signaling.errors import SignalingError
+from signaling.openapi import OpenApi
 from signaling.realtime.routes import RealtimeDoors
-from signaling.realtime.session import Session
 from signaling.routes import Doors, add_headers, errors_as_json
+from signaling.whip import WhipDoors
 
 log = logging.getLogger(__name__)
 
@@ -91,8 +93,6 @@ def create_app(
     sockets = Sockets(
         calls, settings, begin=begin, pacer=pacer, stages=reports, observers=observers
     )
-    house = replace(sockets.house, transport="webrtc")
-    calls.new_session = lambda language: Session(replace(house, language=language))
     stays.dismissers = (calls.dismiss, sockets.dismiss)
     app = web.Application(
         middlewares=[errors_as_json, _counting(metrics), guard.middleware()],
@@ -121,8 +121,16 @@ def _add_routes(
         guard=guard,
         ice=settings.ice,
     )
-    realtime = RealtimeDoors(sockets, calls, guard=guard, max_message=settings.limits.message_bytes)
-    app.add_routes([*doors.routes(), *Health(calls, app[METRICS]).routes(), *realtime.routes()])
+    realtime = RealtimeDoors(
+        sockets,
+        calls,
+        guard=guard,
+        ice=settings.ice,
+        max_message=settings.limits.message_bytes,
+    )
+    app.add_routes([*doors.routes(), *Health(calls, app[METRICS]).routes()])
+    app.add_routes([*realtime.routes(), *WhipDoors(calls).routes()])
+    app.add_routes(OpenApi(version()).routes())
 
 
 def conversations(settings: Settings, stages: Stages, load: Load | None = None) -> Begin:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +36,8 @@ from signaling.realtime.commands import Point
 from signaling.realtime.obedience import obey
 from signaling.realtime.session import Session
 from signaling.routes import Answer
-from signaling.tongues import Command, Plain, Realtime, Said, Tongue, Undecided
+from signaling.tongues import Command, Plain, Realtime, Said, Tongue
+from signaling.trickle import Fragment
 
 log = logging.getLogger(__name__)
 
@@ -100,8 +101,6 @@ class Calls:
         self._observers = tuple(observers)
         self._gatherer = Gatherer(self._ice)
         self._live: dict[str, _Live] = {}
-        self.new_session: Callable[[str], Session] | None = None
-        """Makes a session of the Realtime protocol, in a language, for an offer without one."""
         self.admission = Admission(self._settings, load)
         self.admission.counts.append(self.__len__)
 
@@ -147,6 +146,13 @@ class Calls:
                 raise
             await live.attendance.succeed(peer, received)
         return self._answer(live, answer)
+
+    async def trickle(self, call_id: str, fragment: Fragment, etag: str) -> None:
+        """More candidates for the connection that `etag` names. Raises SignalingError."""
+        live = self._live.get(call_id)
+        if live is None or live.is_closed:
+            raise CallUnknown(call_id)
+        await live.attendance.peer.trickle(fragment, etag)
 
     async def hang_up(self, call_id: str) -> None:
         """End a call at once; returns when it is over. Raises CallUnknown."""
@@ -207,7 +213,9 @@ class Calls:
         live = _Live(
             seat=seat,
             token=secrets.token_urlsafe(24),
-            tongue=self._tongue(call_id, persona, session),
+            tongue=Realtime(session)
+            if session
+            else Plain(control.About(call_id, _now(), persona.name, self._stages), _now),
             commands=asyncio.Queue(PENDING_COMMANDS),
         )
         peer = self._peer(live)
@@ -220,15 +228,6 @@ class Calls:
         self._say(live, live.tongue.hello())
         return live, peer
 
-    def _tongue(self, call_id: str, persona: Persona, session: Session | None) -> Tongue:
-        """What a call speaks; where its offer does not say it, the label of its channel will."""
-        if session is not None:
-            return Realtime(session)
-        plain = Plain(control.About(call_id, _now(), persona.name, self._stages), _now)
-        if self.new_session is None:
-            return plain
-        return Undecided(plain, Realtime(self.new_session(persona.language)))
-
     def _peer(self, live: _Live) -> Peer:
         return Peer(
             settings=self._ice,
@@ -237,7 +236,6 @@ class Calls:
             speaker=live.seat.speaker,
             pacer=self._pacer,
             on_message=lambda message: self._take(live, message),
-            on_channel=lambda label: self._say(live, live.tongue.choose(label)),
             on_quiet=lambda is_quiet: live.attendance.listen(is_quiet=is_quiet),
             line=self._line,
             on_choice=lambda choice: self._observe(
@@ -257,6 +255,7 @@ class Calls:
             call_id=live.seat.call_id,
             resume_token=live.token,
             resume_within=self._settings.resume_within,
+            etag=live.attendance.peer.etag,
         )
 
     # -- serving --------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from aiortc.exceptions import (
     InvalidStateError,
     OperationError,
 )
-from aiortc.sdp import SessionDescription
+from aiortc.sdp import MediaDescription, SessionDescription
 
 from signaling.errors import BadOffer
 
@@ -27,6 +27,7 @@ MALFORMED = (
     InvalidAccessError,
     InvalidStateError,
     OperationError,
+    StopIteration,
 )
 """What aiortc raises on SDP that it cannot use; none of it is documented."""
 
@@ -51,6 +52,10 @@ def check_offer(sdp: str) -> None:
             "no_audio",
             f"the offer's first audio is {audio.direction or 'refused'}: a call needs sendrecv",
         )
+    if any(not _is_secured(each) for each in media if each.port):
+        raise BadOffer(
+            "bad_sdp", "each of the SDP's media needs a=fingerprint, a=ice-ufrag and a=ice-pwd"
+        )
     names = [each.rtp.muxId for each in media]
     bundled = {name for group in description.group for name in group.items}
     if len(set(names)) != len(names) or bundled - set(names):
@@ -59,3 +64,17 @@ def check_offer(sdp: str) -> None:
         raise BadOffer(
             "bad_sdp", f"the SDP may have {MAX_MEDIA} media at most: audio, video and application"
         )
+
+
+def _is_secured(media: MediaDescription) -> bool:
+    """Whether it can be connected: aiortc finds out when the answer is long given."""
+    if media.dtls is None or not media.dtls.fingerprints:
+        return False
+    ice = media.ice
+    return ice is not None and bool(ice.usernameFragment and ice.password)
+
+
+def ice_users(sdp: str) -> frozenset[str]:
+    """The ICE user fragments of a description."""
+    found = (line.strip().partition("a=ice-ufrag:")[2] for line in sdp.splitlines())
+    return frozenset(ufrag for ufrag in found if ufrag)

@@ -34,9 +34,10 @@ from media.pacer import Pacer
 from media.speaker import Speaker
 from signaling.errors import BadOffer
 from signaling.gathering import Gatherer
-from signaling.ice import IceSettings, screen
+from signaling.ice import IceSettings, is_candidate_allowed, screen
 from signaling.nomination import follow_nominations
-from signaling.offer import MALFORMED, check_offer
+from signaling.offer import MALFORMED, check_offer, ice_users
+from signaling.trickle import Fragment, RestartRefused, StaleConnection
 
 log = logging.getLogger(__name__)
 
@@ -69,15 +70,12 @@ class Peer:
         speaker: Speaker,
         pacer: Pacer,
         on_message: Callable[[str | bytes], None],
-        on_channel: Callable[[str], None] = lambda label: None,
         on_quiet: Callable[[bool], None] = lambda quiet: None,
         line: LineSettings | None = None,
         on_choice: Callable[[Choice], None] | None = None,
         on_key: Callable[[Key], None] | None = None,
     ) -> None:
-        """`on_channel` is told the label of each data channel that is opened, before anything is
-        sent over it; `on_quiet` when no packet has come for a while (True), and when one has again.
-        """
+        """`on_quiet` is told when no packet has come for a while (True), and when one has again."""
         self._settings = settings
         self._gatherer = gatherer
         self._microphone = Inlet(microphone)
@@ -87,12 +85,15 @@ class Peer:
         self._on_choice = on_choice
         self._on_key = on_key
         self._on_message = on_message
-        self._on_channel = on_channel
         self._on_quiet = on_quiet
         self._channel: RTCDataChannel | None = None
         self._waiting: deque[str] = deque(maxlen=WAITING_MESSAGES)
         self._changed = asyncio.Event()
         self._is_closed = False
+        self._callers: frozenset[str] = frozenset()
+        self._named = 0
+        self._has_candidates = False
+        self._etag = ""
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=settings.rtc_servers()))
         self._pc.on("connectionstatechange", self._changed.set)
         self._pc.on("datachannel", self._take_channel)
@@ -109,7 +110,40 @@ class Peer:
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except MALFORMED as error:
             raise BadOffer("bad_sdp", f"the SDP cannot be used: {error}") from error
-        return str(self._pc.localDescription.sdp)
+        self._callers = ice_users(offer)
+        self._named = offer.count("a=candidate:")
+        self._has_candidates = self._named > 0
+        local = str(self._pc.localDescription.sdp)
+        self._etag = f'"{"-".join(sorted(ice_users(local)))}"'
+        return local
+
+    @property
+    def etag(self) -> str:
+        """Names the ICE session that `answer` began, as HTTP quotes it; empty before."""
+        return self._etag
+
+    async def trickle(self, fragment: Fragment, etag: str) -> None:
+        """Try more of the peer's candidates. `etag`: the connection that is meant; `*`: this one.
+
+        Raises StaleConnection, RestartRefused, or BadOffer when there are too many."""
+        if etag not in ("*", self._etag):
+            raise StaleConnection
+        if fragment.ufrag not in self._callers:
+            raise RestartRefused
+        self._named += len(fragment.candidates)
+        if self._named > self._settings.max_candidates:
+            raise BadOffer(
+                "too_many_candidates",
+                f"at most {self._settings.max_candidates} candidates of a peer are tried",
+            )
+        for candidate in fragment.candidates:
+            if candidate.protocol.lower() == "udp" and candidate.component == 1:
+                if is_candidate_allowed(candidate.ip, self._settings):
+                    self._has_candidates = True
+                    await self._pc.addIceCandidate(candidate)
+        if fragment.is_end and self._has_candidates:
+            # With none that may be tried, its own checks tell where it is: see `screen`.
+            await self._pc.addIceCandidate(None)
 
     async def connected(self) -> Gone | None:
         """Wait until the media can flow; why not, if it never will."""
@@ -206,7 +240,6 @@ class Peer:
         """The channel that was opened last is the one spoken on: a page may open a new one."""
         self._channel = channel
         channel.on("message", self._on_message)
-        self._on_channel(channel.label)
         while self._waiting:
             self.send(self._waiting.popleft())
         self._changed.set()

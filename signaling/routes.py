@@ -29,7 +29,7 @@ PAGE_POLICY = "; ".join(
         "img-src 'self' data:",
         "font-src 'self'",
         "media-src 'self' blob:",
-        "connect-src 'self' http: https:",
+        "connect-src 'self'",
         "worker-src 'self' blob:",
         "manifest-src 'self'",
         "base-uri 'none'",
@@ -37,7 +37,7 @@ PAGE_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""The page loads nothing but from this server, and calls the servers that its user names."""
+"""The page loads and reaches nothing but this server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ class Answer:
     call_id: str
     resume_token: str
     resume_within: float
+    etag: str
+    """Names the connection, for candidates that come later (WHIP)."""
 
 
 class Switchboard(Protocol):

@@ -3,7 +3,6 @@
 import { Announcer } from "./announcer.js";
 import { Captions } from "./captions.js";
 import { chooseLanguage, chooseMicrophone, offerLanguages } from "./choices.js";
-import { Connection } from "./connection.js";
 import { Drum } from "./drum.js";
 import { showEngines } from "./engines.js";
 import { Words, firstLanguage, remember } from "./i18n.js";
@@ -11,11 +10,10 @@ import { listenToKeys } from "./keyboard.js";
 import { Meters } from "./meters.js";
 import { Notices } from "./notices.js";
 import { followEnd } from "./scroll.js";
-import { RealtimeError } from "./realtime.js";
-import { Server } from "./server.js";
+import * as server from "./server.js";
 import { Session } from "./session.js";
 
-/** @typedef {import("./facts.js").Fact} Fact */
+/** @typedef {import("./control.js").Fact} Fact */
 
 /**
  * @template {Element} [E=HTMLElement]
@@ -25,8 +23,7 @@ const find = (id) => /** @type {E} */ (/** @type {unknown} */ (document.getEleme
 
 const words = new Words(firstLanguage());
 const notices = new Notices(find("notice"), words);
-const server = new Server();
-const session = new Session(notices, server);
+const session = new Session(notices);
 const captions = new Captions(find("turns"), words, followEnd(find("end")));
 const announcer = new Announcer(find("announcer"));
 const meters = new Meters();
@@ -35,14 +32,6 @@ const drum = new Drum({
   you: find("level-you"),
   agent: find("level-agent"),
   shout: find("shout"),
-});
-const connection = new Connection({
-  server,
-  notices,
-  words,
-  opener: find("server"),
-  dialog: find("connection"),
-  onChange: () => void learnAboutServer(),
 });
 const buttons = {
   call: find("call"),
@@ -67,10 +56,9 @@ function main() {
   chooseMicrophone(/** @type {HTMLSelectElement} */ (find("microphone")), session, words);
   chooseLanguage(languageList, session);
   languageList.addEventListener("change", () => captions.speakIn(languageList.value));
-  void connection.begin();
+  void learnAboutServer();
   session.addEventListener("state", showState);
   session.addEventListener("muted", showMute);
-  session.addEventListener("locked", (event) => connection.unlock(detailOf(event)));
   session.addEventListener("network", () => showPhase(document.body.dataset.phase ?? ""));
   session.addEventListener("microphone", (event) => meter("you", detailOf(event)));
   session.addEventListener("sound", (event) => void play(detailOf(event)));
@@ -119,17 +107,16 @@ function showTongue() {
 async function learnAboutServer() {
   try {
     const info = await server.info();
-    session.isOurs = info !== null;
-    if (info) offerLanguages(languageList, session, info);
-    showEngines(find("engines"), info?.stages ?? [], words);
-    notices.clear("unreachable", "declined", "locked", "key-refused");
+    session.iceServers = info.ice_servers;
+    offerLanguages(languageList, session, info);
+    showEngines(find("engines"), info.stages, words);
+    notices.clear("unreachable", "declined");
   } catch (error) {
-    if (!(error instanceof RealtimeError)) throw error;
+    if (!(error instanceof server.ServerError)) throw error;
     showEngines(find("engines"), [], words);
-    // What is already said matters more than a server that does not answer.
-    if (notices.kind && error.kind !== "locked") return;
-    const again = () => void learnAboutServer();
-    connection.complain(error, { address: server.address, again });
+    if (notices.kind) return; // What is already said matters more.
+    const actions = [{ label: "try-again", act: () => void learnAboutServer() }];
+    notices.show("unreachable", { actions });
   }
 }
 

@@ -15,12 +15,12 @@ import ctypes.util
 import difflib
 import os
 import sys
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from server.commands.waiting import Waiting
+from server.version import version
 
 if TYPE_CHECKING:
     from server.config import Settings
@@ -155,17 +155,11 @@ def _unknown(command: str) -> str:
     return f"there is no command {command!r}; {meant}"
 
 
-def _version() -> str:
-    """The version that pyproject.toml names: the project is run where it lies."""
-    described = Path(__file__).resolve().parents[2] / "pyproject.toml"
-    return f"Chuimsae {tomllib.loads(described.read_text('utf-8'))['project']['version']}"
-
-
 class _PrintVersion(argparse.Action):
     """`--version`, read only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
-        print(_version())
+        print(f"Chuimsae {version()}")
         parser.exit()
 
 

@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
-from signaling.access.roster import RateLimits
 from signaling.realtime.commands import Fields
 
 
-def unlimited() -> tuple[()]:
-    """No limits, and none are told."""
-    return ()
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit of a key's; `reset_seconds` until it is whole again."""
+
+    name: Literal["requests", "tokens"]
+    limit: int
+    remaining: int
+    reset_seconds: float
 
 
-def updated(limits: RateLimits) -> list[Fields]:
+class Limits(Protocol):
+    """Who counts what one client uses."""
+
+    def now(self) -> Sequence[Limit]:
+        """Its limits at this moment; empty: there are none, and none are told."""
+
+
+class Unlimited:
+    """No limits."""
+
+    def now(self) -> Sequence[Limit]:
+        return ()
+
+
+def updated(limits: Limits) -> list[Fields]:
     """The event, where there is something to tell."""
-    told = [asdict(each) for each in limits()]
+    told = [
+        {
+            "name": each.name,
+            "limit": each.limit,
+            "remaining": each.remaining,
+            "reset_seconds": each.reset_seconds,
+        }
+        for each in limits.now()
+    ]
     return [{"type": "rate_limits.updated", "rate_limits": told}] if told else []

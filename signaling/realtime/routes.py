@@ -8,41 +8,30 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeVar
 
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict
 from pydantic import BaseModel, Field, ValidationError
 
 from signaling.access.guard import Guard, credential
-from signaling.access.roster import RateLimits
-from signaling.errors import BadOffer, CallUnknown, SignalingError
+from signaling.errors import BadOffer
 from signaling.headers import RESUME_TOKEN, RESUME_WITHIN
+from signaling.ice import IceSettings
 from signaling.realtime.client import MAX_MESSAGE
 from signaling.realtime.config import SessionConfig
 from signaling.realtime.refusal import Refused, invalid
 from signaling.realtime.session import House, Session, default_config
-from signaling.routes import Answer
+from signaling.routes import Answer, ice_servers
+from signaling.whip import links
 
 PROTOCOL = "realtime"
-SIP = ("accept", "refer", "reject")
-"""What the protocol has for calls that come by telephone."""
 HEARTBEAT = 20.0
 """Seconds between two pings; a socket that answers none is dead."""
-
-
-class NoTelephone(SignalingError):
-    """Something is asked of a call that only a telephone's can be asked."""
-
-    status = 409
-
-    def __init__(self, verb: str) -> None:
-        super().__init__(
-            "not_a_telephone_call",
-            f"this call is answered already, and no telephone's: there is nothing to {verb};"
-            " to end it, POST to its /hangup",
-        )
 
 
 class SocketBoard(Protocol):
@@ -51,7 +40,6 @@ class SocketBoard(Protocol):
     @property
     def house(self) -> House: ...
     def hang_up(self, call_id: str) -> bool: ...
-    def knows(self, call_id: str) -> bool: ...
     def place(self) -> AbstractContextManager[str]: ...
     async def converse(
         self, call_id: str, socket: web.WebSocketResponse, session: Session
@@ -60,8 +48,6 @@ class SocketBoard(Protocol):
 
 class Switchboard(Protocol):
     """What holds calls over WebRTC. All raise SignalingError."""
-
-    def __contains__(self, call_id: object) -> bool: ...
 
     async def answer(
         self, sdp: str, language: str | None, session: Session | None = None
@@ -98,6 +84,7 @@ class RealtimeDoors:
         calls: Switchboard,
         *,
         guard: Guard | None = None,
+        ice: IceSettings | None = None,
         max_message: int = MAX_MESSAGE,
     ) -> None:
         """`max_message`: bytes of a message over a socket."""
@@ -105,6 +92,7 @@ class RealtimeDoors:
         self._calls = calls
         self._house = replace(sockets.house, transport="webrtc")
         self._guard = guard or Guard()
+        self._ice = ice or IceSettings()
         self._max_message = max_message
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -116,14 +104,13 @@ class RealtimeDoors:
             web.post("/v1/realtime/calls/{call_id}/resume", self.resume),
             web.post("/v1/realtime/calls/{call_id}/hangup", self.hang_up),
             web.delete("/v1/realtime/calls/{call_id}", self.hang_up),
-            *(web.post(f"/v1/realtime/calls/{{call_id}}/{verb}", self.telephony) for verb in SIP),
             web.post("/v1/realtime/sessions", self.legacy_session),
             web.post("/v1/realtime/client_secrets", self.client_secret),
         ]
 
     async def socket(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/realtime?model=`: a call over a WebSocket."""
-        session = Session(self._sockets.house, self._configuration(request), self._limits(request))
+        session = Session(self._sockets.house, self._configuration(request))
         with self._guard.starting(request) as place, self._sockets.place() as call_id:
             socket = web.WebSocketResponse(
                 protocols=(PROTOCOL,), heartbeat=HEARTBEAT, max_msg_size=self._max_message
@@ -140,12 +127,11 @@ class RealtimeDoors:
         """An offer, as SDP or as a form of `sdp` and `session` → 201, the answer, its Location."""
         config = self._configuration(request)
         sdp, changes = await _read_offer(request)
-        config = config.updated(changes) if changes else config
-        session = Session(self._house, config, self._limits(request))
+        session = Session(self._house, config.updated(changes) if changes else config)
         with self._guard.starting(request) as place:
             answer = await self._calls.answer(sdp, None, session)
             self._guard.roster.begin(place, answer.call_id, answer.resume_token)
-        return _answered(answer, status=201)
+        return _answered(answer, self._links(request), status=201)
 
     async def resume(self, request: web.Request) -> web.Response:
         """Goes on in a call by another offer → 200 and the answer. `Authorization: Bearer` is the
@@ -156,7 +142,8 @@ class RealtimeDoors:
         sdp, _ = await _read_offer(request)
         count = None if received is None else int(received)
         call_id, token = request.match_info["call_id"], credential(request)
-        return _answered(await self._calls.resume(sdp, call_id, token, count), status=200)
+        answer = await self._calls.resume(sdp, call_id, token, count)
+        return _answered(answer, self._links(request), status=200)
 
     async def hang_up(self, request: web.Request) -> web.Response:
         """Ends a call over WebRTC or a socket; 200 when it is over."""
@@ -164,14 +151,6 @@ class RealtimeDoors:
         if not self._sockets.hang_up(call_id):
             await self._calls.hang_up(call_id)
         return web.Response()
-
-    async def telephony(self, request: web.Request) -> web.Response:
-        """What is asked of a telephone call that rings: calls here are answered as they come."""
-        call_id = request.match_info["call_id"]
-        if not (self._sockets.knows(call_id) or call_id in self._calls):
-            raise CallUnknown(call_id)
-        verb = request.path.rsplit("/", 1)[-1]
-        raise NoTelephone(verb)
 
     async def legacy_session(self, request: web.Request) -> web.Response:
         """What older clients ask for a secret: `{model?, voice?, instructions?}`."""
@@ -193,14 +172,13 @@ class RealtimeDoors:
 
     # -- who asks -------------------------------------------------------------------------------
 
-    def _limits(self, request: web.Request) -> RateLimits:
-        grant, roster = self._guard.grant(request), self._guard.roster
-        return lambda: roster.left(grant)
-
     def _mint(self, request: web.Request, config: SessionConfig, seconds: int) -> dict[str, Any]:
         key = self._guard.grant(request).key
         value, secret = self._guard.secrets.mint(config, seconds, key=key)
         return {"value": value, "expires_at": secret.expires_at}
+
+    def _links(self, request: web.Request) -> list[str]:
+        return links(ice_servers(self._ice, self._guard.grant(request), time.time()))
 
     def _configuration(self, request: web.Request) -> SessionConfig:
         """The configuration that the client begins with."""
@@ -217,12 +195,18 @@ class RealtimeDoors:
 _COUNT = re.compile("[0-9]{1,9}")
 
 
-def _answered(answer: Answer, *, status: int) -> web.Response:
-    headers = {
-        hdrs.LOCATION: f"/v1/realtime/calls/{answer.call_id}",
-        RESUME_TOKEN: answer.resume_token,
-        RESUME_WITHIN: f"{answer.resume_within:g}",
-    }
+def _answered(answer: Answer, ice: list[str], *, status: int) -> web.Response:
+    """`ice`: the servers to use, as values of `Link` headers."""
+    headers = CIMultiDict(
+        {
+            hdrs.LOCATION: f"/v1/realtime/calls/{answer.call_id}",
+            hdrs.ETAG: answer.etag,
+            RESUME_TOKEN: answer.resume_token,
+            RESUME_WITHIN: f"{answer.resume_within:g}",
+        }
+    )
+    for link in ice:
+        headers.add(hdrs.LINK, link)
     return web.Response(
         status=status, text=answer.sdp, content_type="application/sdp", headers=headers
     )
@@ -238,7 +222,7 @@ async def _read_offer(request: web.Request) -> tuple[str, dict[str, Any]]:
         )
     try:
         form = await request.post()
-    except (ValueError, AssertionError, LookupError) as error:
+    except (ValueError, AssertionError, LookupError, HttpProcessingError) as error:
         raise BadOffer("bad_form", f"the form cannot be read: {error}") from error
     sdp, session = _part(form.get("sdp")), _part(form.get("session"))
     if not sdp:

@@ -52,6 +52,7 @@ class Wire:
         self._pacer = pacer
         self._incoming = Incoming(session.config.audio.input.format)
         self._unsent: asyncio.Queue[Fields] = asyncio.Queue(UNSENT)
+        self._sent = asyncio.Event()
         self._gone: asyncio.Future[Gone] = asyncio.get_running_loop().create_future()
         self._failure: Exception | None = None
         session.count_written(self._incoming.written)
@@ -98,6 +99,7 @@ class Wire:
             match message.type:
                 case WSMsgType.TEXT | WSMsgType.BINARY:
                     self._take(message.data)
+                    await self._room()
                 case WSMsgType.ERROR:
                     return self._end("failed")
         self._end("left")
@@ -106,8 +108,16 @@ class Wire:
         try:
             while True:
                 await self._socket.send_str(write(await self._unsent.get()))
+                self._sent.set()
         except ConnectionError:
             self._end("left")
+
+    async def _room(self) -> None:
+        """Read no more while much waits to be sent: a burst of a client's is not held against it,
+        as long as it reads too."""
+        while self._unsent.qsize() > UNSENT // 2:
+            self._sent.clear()
+            await self._sent.wait()
 
     def _take(self, message: str | bytes) -> None:
         step = self._session.take(message)
