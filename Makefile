@@ -45,7 +45,7 @@ bench: install-dev
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build
-	rm -rf tests/javascript/node_modules
+	rm -rf tests/javascript/node_modules examples/node/node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 install: $(RUN_STAMP)

@@ -83,6 +83,8 @@ class Answering:
             return False
         if not act.audible:
             return True
+        if not self._context.settings.floor.interrupt:
+            return False
         reply = self._context.settings.reply
         recent = self._context.now() - act.marks.endpoint < reply.soft_end
         return recent and len(act.heard.split()) <= reply.soft_words

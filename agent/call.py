@@ -195,8 +195,7 @@ class Call:
     async def _started(self, signal: Started) -> None:
         if self._leaving:
             return
-        free = self._floor.interrupt or not self._answering.audible
-        if self._hearing is not None and self._answering.is_soft and free:
+        if self._hearing is not None and self._answering.is_soft:
             await self._answering.withdraw()
             self._endpointer.reopen()
         else:

@@ -127,8 +127,7 @@ def heard_by_aiortc(arrived: list[Arrival]) -> Samples:
         last = each.at
         for frame in decoder.decode(JitterFrame(encoded.data, encoded.timestamp)):
             assert isinstance(frame, AudioFrame)
-            resampled = resampler.resample(frame)
-            pieces += [np.asarray(out.to_ndarray().reshape(-1), np.int16) for out in resampled]
+            pieces += [out.to_ndarray().reshape(-1) for out in resampler.resample(frame)]
     return np.concatenate(pieces)
 
 

@@ -13,7 +13,7 @@ import logging
 import signal
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ from signaling.access.guard import Guard
 from signaling.errors import SignalingError
 from signaling.openapi import OpenApi
 from signaling.realtime.routes import RealtimeDoors
+from signaling.realtime.session import Session
 from signaling.routes import Doors, add_headers, errors_as_json
 from signaling.whip import WhipDoors
 
@@ -93,6 +94,8 @@ def create_app(
     sockets = Sockets(
         calls, settings, begin=begin, pacer=pacer, stages=reports, observers=observers
     )
+    house = replace(sockets.house, transport="webrtc")
+    calls.new_session = lambda language: Session(replace(house, language=language))
     stays.dismissers = (calls.dismiss, sockets.dismiss)
     app = web.Application(
         middlewares=[errors_as_json, _counting(metrics), guard.middleware()],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +36,7 @@ from signaling.realtime.commands import Point
 from signaling.realtime.obedience import obey
 from signaling.realtime.session import Session
 from signaling.routes import Answer
-from signaling.tongues import Command, Plain, Realtime, Said, Tongue
+from signaling.tongues import Command, Plain, Realtime, Said, Tongue, Undecided
 from signaling.trickle import Fragment
 
 log = logging.getLogger(__name__)
@@ -101,6 +101,8 @@ class Calls:
         self._observers = tuple(observers)
         self._gatherer = Gatherer(self._ice)
         self._live: dict[str, _Live] = {}
+        self.new_session: Callable[[str], Session] | None = None
+        """Makes a session of the Realtime protocol, in a language, for an offer without one."""
         self.admission = Admission(self._settings, load)
         self.admission.counts.append(self.__len__)
 
@@ -213,9 +215,7 @@ class Calls:
         live = _Live(
             seat=seat,
             token=secrets.token_urlsafe(24),
-            tongue=Realtime(session)
-            if session
-            else Plain(control.About(call_id, _now(), persona.name, self._stages), _now),
+            tongue=self._tongue(call_id, persona, session),
             commands=asyncio.Queue(PENDING_COMMANDS),
         )
         peer = self._peer(live)
@@ -228,6 +228,15 @@ class Calls:
         self._say(live, live.tongue.hello())
         return live, peer
 
+    def _tongue(self, call_id: str, persona: Persona, session: Session | None) -> Tongue:
+        """What a call speaks; where its offer does not say it, the label of its channel will."""
+        if session is not None:
+            return Realtime(session)
+        plain = Plain(control.About(call_id, _now(), persona.name, self._stages), _now)
+        if self.new_session is None:
+            return plain
+        return Undecided(plain, Realtime(self.new_session(persona.language)))
+
     def _peer(self, live: _Live) -> Peer:
         return Peer(
             settings=self._ice,
@@ -236,6 +245,7 @@ class Calls:
             speaker=live.seat.speaker,
             pacer=self._pacer,
             on_message=lambda message: self._take(live, message),
+            on_channel=lambda label: self._say(live, live.tongue.choose(label)),
             on_quiet=lambda is_quiet: live.attendance.listen(is_quiet=is_quiet),
             line=self._line,
             on_choice=lambda choice: self._observe(

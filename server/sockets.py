@@ -94,6 +94,10 @@ class Sockets:
         for observe in self._observers:
             observe(call_id, event)
 
+    def knows(self, call_id: str) -> bool:
+        """Whether there is a call of this id."""
+        return self._held.get(call_id) is not None
+
     def hang_up(self, call_id: str) -> bool:
         """End a call at once; False when there is none of this id."""
         call = self._held.get(call_id)

@@ -70,12 +70,15 @@ class Peer:
         speaker: Speaker,
         pacer: Pacer,
         on_message: Callable[[str | bytes], None],
+        on_channel: Callable[[str], None] = lambda label: None,
         on_quiet: Callable[[bool], None] = lambda quiet: None,
         line: LineSettings | None = None,
         on_choice: Callable[[Choice], None] | None = None,
         on_key: Callable[[Key], None] | None = None,
     ) -> None:
-        """`on_quiet` is told when no packet has come for a while (True), and when one has again."""
+        """`on_channel` is told the label of each data channel that is opened, before anything is
+        sent over it; `on_quiet` when no packet has come for a while (True), and when one has again.
+        """
         self._settings = settings
         self._gatherer = gatherer
         self._microphone = Inlet(microphone)
@@ -85,6 +88,7 @@ class Peer:
         self._on_choice = on_choice
         self._on_key = on_key
         self._on_message = on_message
+        self._on_channel = on_channel
         self._on_quiet = on_quiet
         self._channel: RTCDataChannel | None = None
         self._waiting: deque[str] = deque(maxlen=WAITING_MESSAGES)
@@ -240,6 +244,7 @@ class Peer:
         """The channel that was opened last is the one spoken on: a page may open a new one."""
         self._channel = channel
         channel.on("message", self._on_message)
+        self._on_channel(channel.label)
         while self._waiting:
             self.send(self._waiting.popleft())
         self._changed.set()

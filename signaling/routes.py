@@ -29,7 +29,7 @@ PAGE_POLICY = "; ".join(
         "img-src 'self' data:",
         "font-src 'self'",
         "media-src 'self' blob:",
-        "connect-src 'self'",
+        "connect-src 'self' http: https:",
         "worker-src 'self' blob:",
         "manifest-src 'self'",
         "base-uri 'none'",
@@ -37,7 +37,7 @@ PAGE_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""The page loads and reaches nothing but this server."""
+"""The page loads nothing but from this server, and calls the servers that its user names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """The two protocols a data channel may speak, behind one shape: what is sent, what is to be done.
 
-`Plain` is the control channel that a browser page opens (signaling/control.py); `Realtime` is
-OpenAI's protocol (signaling/realtime). A call speaks one of them from its offer to its end.
+`Plain` is the control channel of our own (signaling/control.py); `Realtime` is OpenAI's protocol
+(signaling/realtime). A call speaks one of them from its offer to its end; where the offer does not
+say which, the label of the data channel does (`Undecided`).
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -20,6 +22,10 @@ from signaling.realtime.refusal import Refused
 
 Command = control.Command | commands.Command
 
+LABEL = "oai-events"
+"""Of the channel that OpenAI's clients open."""
+KEPT = 256
+"""Things said that are kept for a channel that is not open yet."""
 FAILED = "the call failed inside the server"
 
 
@@ -33,6 +39,9 @@ class Said:
 
 class Tongue(Protocol):
     """A protocol, as one call speaks it."""
+
+    def choose(self, label: str) -> Said:
+        """The client has opened a data channel of this label."""
 
     def hello(self) -> Said:
         """The first words."""
@@ -56,6 +65,9 @@ class Plain:
     def __init__(self, about: control.About, clock: Callable[[], float]) -> None:
         self._about = about
         self._clock = clock
+
+    def choose(self, label: str) -> Said:
+        return Said()
 
     def hello(self) -> Said:
         return Said()
@@ -90,6 +102,9 @@ class Realtime:
     def __init__(self, session: realtime.Session) -> None:
         self.session = session
 
+    def choose(self, label: str) -> Said:
+        return Said()
+
     def hello(self) -> Said:
         return _said(self.session.hello())
 
@@ -104,6 +119,49 @@ class Realtime:
 
     def fail(self) -> Said:
         return _said(self.session.note(failure("internal", FAILED)))
+
+
+class Undecided:
+    """Either, until a channel is opened: what is said before is kept in both."""
+
+    def __init__(self, plain: Plain, realtime: Realtime) -> None:
+        self._plain = plain
+        self._realtime = realtime
+        self._chosen: Tongue | None = None
+        self._kept: deque[tuple[Said, Said]] = deque(maxlen=KEPT)
+
+    def choose(self, label: str) -> Said:
+        if self._chosen is not None:
+            return Said()
+        is_realtime = label == LABEL
+        self._chosen = self._realtime if is_realtime else self._plain
+        said = [realtime if is_realtime else plain for plain, realtime in self._kept]
+        self._kept.clear()
+        return Said(
+            [message for each in said for message in each.messages],
+            [command for each in said for command in each.commands],
+        )
+
+    def hello(self) -> Said:
+        return self._keep(lambda tongue: tongue.hello())
+
+    def tell(self, event: Event) -> Said:
+        return self._keep(lambda tongue: tongue.tell(event))
+
+    def take(self, message: str | bytes) -> Said:
+        return self._chosen.take(message) if self._chosen is not None else Said()
+
+    def refuse(self, code: str, why: str) -> Said:
+        return self._keep(lambda tongue: tongue.refuse(code, why))
+
+    def fail(self) -> Said:
+        return self._keep(lambda tongue: tongue.fail())
+
+    def _keep(self, say: Callable[[Tongue], Said]) -> Said:
+        if self._chosen is not None:
+            return say(self._chosen)
+        self._kept.append((say(self._plain), say(self._realtime)))
+        return Said()
 
 
 def _said(step: commands.Step) -> Said:

@@ -3,6 +3,7 @@
 import { Announcer } from "./announcer.js";
 import { Captions } from "./captions.js";
 import { chooseLanguage, chooseMicrophone, offerLanguages } from "./choices.js";
+import { Connection } from "./connection.js";
 import { Drum } from "./drum.js";
 import { showEngines } from "./engines.js";
 import { Words, firstLanguage, remember } from "./i18n.js";
@@ -10,10 +11,11 @@ import { listenToKeys } from "./keyboard.js";
 import { Meters } from "./meters.js";
 import { Notices } from "./notices.js";
 import { followEnd } from "./scroll.js";
-import * as server from "./server.js";
+import { RealtimeError } from "./realtime.js";
+import { Server } from "./server.js";
 import { Session } from "./session.js";
 
-/** @typedef {import("./control.js").Fact} Fact */
+/** @typedef {import("./facts.js").Fact} Fact */
 
 /**
  * @template {Element} [E=HTMLElement]
@@ -23,7 +25,8 @@ const find = (id) => /** @type {E} */ (/** @type {unknown} */ (document.getEleme
 
 const words = new Words(firstLanguage());
 const notices = new Notices(find("notice"), words);
-const session = new Session(notices);
+const server = new Server();
+const session = new Session(notices, server);
 const captions = new Captions(find("turns"), words, followEnd(find("end")));
 const announcer = new Announcer(find("announcer"));
 const meters = new Meters();
@@ -32,6 +35,14 @@ const drum = new Drum({
   you: find("level-you"),
   agent: find("level-agent"),
   shout: find("shout"),
+});
+const connection = new Connection({
+  server,
+  notices,
+  words,
+  opener: find("server"),
+  dialog: find("connection"),
+  onChange: () => void learnAboutServer(),
 });
 const buttons = {
   call: find("call"),
@@ -56,9 +67,10 @@ function main() {
   chooseMicrophone(/** @type {HTMLSelectElement} */ (find("microphone")), session, words);
   chooseLanguage(languageList, session);
   languageList.addEventListener("change", () => captions.speakIn(languageList.value));
-  void learnAboutServer();
+  void connection.begin();
   session.addEventListener("state", showState);
   session.addEventListener("muted", showMute);
+  session.addEventListener("locked", (event) => connection.unlock(detailOf(event)));
   session.addEventListener("network", () => showPhase(document.body.dataset.phase ?? ""));
   session.addEventListener("microphone", (event) => meter("you", detailOf(event)));
   session.addEventListener("sound", (event) => void play(detailOf(event)));
@@ -107,16 +119,17 @@ function showTongue() {
 async function learnAboutServer() {
   try {
     const info = await server.info();
-    session.iceServers = info.ice_servers;
-    offerLanguages(languageList, session, info);
-    showEngines(find("engines"), info.stages, words);
-    notices.clear("unreachable", "declined");
+    session.isOurs = info !== null;
+    if (info) offerLanguages(languageList, session, info);
+    showEngines(find("engines"), info?.stages ?? [], words);
+    notices.clear("unreachable", "declined", "locked", "key-refused");
   } catch (error) {
-    if (!(error instanceof server.ServerError)) throw error;
+    if (!(error instanceof RealtimeError)) throw error;
     showEngines(find("engines"), [], words);
-    if (notices.kind) return; // What is already said matters more.
-    const actions = [{ label: "try-again", act: () => void learnAboutServer() }];
-    notices.show("unreachable", { actions });
+    // What is already said matters more than a server that does not answer.
+    if (notices.kind && error.kind !== "locked") return;
+    const again = () => void learnAboutServer();
+    connection.complain(error, { address: server.address, again });
   }
 }
 

@@ -14,6 +14,7 @@ const TAKERS = "button, a, input, select, textarea, summary, [contenteditable]";
 export function listenToKeys({ call, mute, hangUp }) {
   document.addEventListener("keydown", (event) => {
     if (event.repeat || event.isComposing || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (document.querySelector("dialog[open]")) return; // Its keys are its own.
     // A list that is open closes by Escape: that one is not for us.
     const isTaken = event.target instanceof Element && event.target.matches(TAKERS);
     if (event.key === "Escape" && !event.defaultPrevented && !isOpenList(event.target)) hangUp();

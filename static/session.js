@@ -3,17 +3,18 @@
  * between, each told in plain words.
  *
  * Emits `state` (see State), `microphone` (a MediaStream, whenever it changes), and, of a call,
- * `fact`, `sound`, `muted` and `network` (see isSteady).
+ * `fact`, `sound`, `muted` and `network` (see isSteady); `locked` (a RealtimeError) when the server wants a key.
  */
 
-import { Call } from "./call.js";
+import { Facts, QUIET } from "./facts.js";
 import * as microphone from "./microphone.js";
-import * as server from "./server.js";
+import { RealtimeCall, RealtimeError } from "./realtime.js";
 
 /**
  * @typedef {"idle" | "asking" | "connecting" | "waiting" | "call"} State
  * @typedef {import("./notices.js").Notices} Notices
- * @typedef {import("./control.js").Fact} Fact
+ * @typedef {import("./facts.js").Fact} Fact
+ * @typedef {import("./server.js").Server} Server
  */
 
 /** Why a call ended, in words that the page has. */
@@ -27,19 +28,25 @@ export class Session extends EventTarget {
   isSteady = true;
   language = "";
   deviceId = "";
-  /** @type {RTCIceServer[]} */
-  iceServers = [];
+
+  /** Whether the server is one of ours, which tells more than the protocol has events for. */
+  isOurs = true;
 
   #notices;
+  #server;
   /** @type {MediaStream | null} */
   #microphone = null;
-  /** @type {Call | null} */
+  /** @type {RealtimeCall | null} */
   #call = null;
 
-  /** @param {Notices} notices */
-  constructor(notices) {
+  /**
+   * @param {Notices} notices
+   * @param {Server} server
+   */
+  constructor(notices, server) {
     super();
     this.#notices = notices;
+    this.#server = server;
   }
 
   /** Says at once what will keep every call from working. */
@@ -84,7 +91,13 @@ export class Session extends EventTarget {
   /** @param {string} language */
   chooseLanguage(language) {
     this.language = language;
-    this.#call?.switchLanguage(language);
+    this.#call?.send({ type: "session.update", session: { type: "realtime", ...this.#spoken } });
+  }
+
+  /** The part of a session's configuration that says which language is spoken. */
+  get #spoken() {
+    if (!this.language) return {};
+    return { audio: { input: { transcription: { language: this.language } } } };
   }
 
   /** @param {string} deviceId */
@@ -115,10 +128,12 @@ export class Session extends EventTarget {
 
   async #dial() {
     this.#enter("connecting");
-    const call = new Call({
+    const ours = this.isOurs ? { chuimsae: { events: true, silence: true } } : {};
+    const call = new RealtimeCall({
+      address: this.#server.address,
+      key: this.#server.key,
       microphone: /** @type {MediaStream} */ (this.#microphone),
-      language: this.language,
-      iceServers: this.iceServers,
+      session: { ...this.#spoken, ...ours },
     });
     this.#call = call;
     this.#listen(call);
@@ -134,18 +149,23 @@ export class Session extends EventTarget {
 
   /** @param {unknown} error why no call came about */
   #refused(error) {
-    if (error instanceof server.ServerError && error.kind === "busy") {
+    if (error instanceof RealtimeError && error.kind === "busy") {
       this.#enter("waiting");
       const act = () => void this.#dial();
       const actions = [{ label: "try-now", act: () => (this.#notices.clear(), act()) }];
       return this.#notices.countDown("busy", error.retryAfter, { act, actions });
     }
-    const kind = error instanceof server.ServerError ? error.kind : "declined";
-    this.#complain(kind, { message: error instanceof Error ? error.message : String(error) });
+    const isTold = error instanceof RealtimeError && error.kind !== "unknown";
+    const kind = isTold ? error.kind : "declined";
+    const message = error instanceof Error ? error.message : String(error);
+    if (kind !== "locked") return this.#complain(kind, { message });
+    this.#rest();
+    this.dispatchEvent(new CustomEvent("locked", { detail: error }));
   }
 
-  /** @param {Call} call */
+  /** @param {RealtimeCall} call */
   #listen(call) {
+    const facts = new Facts();
     const connected = () => {
       if (this.state === "connecting") this.#enter("call");
     };
@@ -159,11 +179,13 @@ export class Session extends EventTarget {
       this.#steady(true);
     });
     call.addEventListener("sound", (event) => this.#pass(event));
-    call.addEventListener("fact", (event) => {
-      const fact = /** @type {CustomEvent<Fact>} */ (event).detail;
+    call.on("session.created", () => call.send({ type: "response.create", event_id: QUIET }));
+    call.addEventListener("event", (event) => {
       connected(); // Some browsers tell of the connection after its first message.
-      this.#worry(fact);
-      this.#pass(event);
+      for (const fact of facts.read(/** @type {CustomEvent} */ (event).detail)) {
+        this.#worry(fact);
+        this.dispatchEvent(new CustomEvent("fact", { detail: fact }));
+      }
     });
     call.addEventListener("over", (event) => {
       if (this.#call !== call) return;
@@ -221,7 +243,7 @@ export class Session extends EventTarget {
   /** @param {boolean} isMuted */
   #mute(isMuted) {
     this.isMuted = isMuted;
-    for (const track of this.#microphone?.getAudioTracks() ?? []) track.enabled = !isMuted;
+    this.#call?.mute(isMuted);
     this.dispatchEvent(new Event("muted"));
   }
 

@@ -23,6 +23,7 @@ from pydantic import BaseModel, Field, SecretStr
 from agent.engines.protocols import ReplyRequest
 from agent.engines.sse import EventStream, EventTooLong
 from agent.errors import EngineError, EngineFailed, EngineMissing
+from agent.messages import Usage
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid", use_attribute_docst
     """Randomness of the reply; 0: always the likeliest words."""
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """What the endpoint calls the limit of a reply; newer OpenAI models want the second."""
+    usage: bool = True
+    """Whether the endpoint is asked to count tokens (`stream_options`); few do not know that."""
     extra: dict[str, Any] = {}
     """More fields of the request, such as `chat_template_kwargs` or `reasoning_effort`."""
     keep_alive: float = Field(default=30.0, ge=1.0, le=600.0)
@@ -114,17 +117,21 @@ class OpenAI:
                 raise EngineFailed(
                     "llm", f"{self._url('')} could not be asked: {_told(error)}"
                 ) from error
-            pieces = self._pieces(response)
+            pieces = self._pieces(response, request)
             stack.push_async_callback(pieces.aclose)
             yield pieces
 
-    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncGenerator[str, None]:
+    async def _pieces(
+        self, response: aiohttp.ClientResponse, request: ReplyRequest
+    ) -> AsyncGenerator[str, None]:
         finished = False
         try:
             async with aclosing(_events_of(response)) as events:
                 async for event in events:
                     piece, last = _delta(event)
                     finished = finished or last
+                    if (usage := _usage(event, request.max_tokens)) is not None:
+                        request.count(usage)
                     if piece:
                         yield piece
             if finished:
@@ -153,6 +160,7 @@ class OpenAI:
             "model": settings.model,
             "messages": [{"role": m.role, "content": m.text} for m in request.messages],
             "stream": True,
+            **({"stream_options": {"include_usage": True}} if settings.usage else {}),
             "temperature": settings.temperature,
             settings.limit_field: request.max_tokens,
             **settings.extra,
@@ -229,6 +237,24 @@ def _delta(event: str) -> tuple[str, bool]:
     delta = choice.get("delta") or {}
     text = delta.get("content") if isinstance(delta, dict) else None
     return text if isinstance(text, str) else "", choice.get("finish_reason") is not None
+
+
+def _usage(event: str, most: int) -> Usage | None:
+    """What the reply cost, as the last event tells it; `most`: the tokens that it could have."""
+    usage = json.loads(event).get("usage") if '"usage"' in event else None
+    if not isinstance(usage, dict):
+        return None
+    prompt, generated = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    if not isinstance(prompt, int) or not isinstance(generated, int):
+        return None
+    return Usage(
+        prompt=prompt,
+        cached=cached if isinstance(cached, int) else 0,
+        generated=generated,
+        is_cut=generated >= most,
+    )
 
 
 def _refused(status: int) -> str:

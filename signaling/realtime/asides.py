@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent.events import AsideEnded, AsideWritten
+from signaling.access.roster import RateLimits
 from signaling.realtime.commands import Fields
 from signaling.realtime.config import SessionConfig
-from signaling.realtime.limits import Limits, updated
+from signaling.realtime.limits import updated
 from signaling.realtime.refusal import Refused
 from signaling.realtime.response import COMPLETED, Ending, Response
 
@@ -18,7 +19,7 @@ MOST = 4
 class AsideResponses:
     """One session's. A response's id is what the call knows it by."""
 
-    def __init__(self, new_id: Callable[[str], str], limits: Limits) -> None:
+    def __init__(self, new_id: Callable[[str], str], limits: RateLimits) -> None:
         self._new_id = new_id
         self._limits = limits
         self._going_on: dict[str, Response] = {}

@@ -51,7 +51,7 @@ class Incoming:
         """Audio is heard at the pace of speech, silence included; otherwise as fast as it comes."""
         self._waiting: deque[AudioChunk | Mark] = deque()
         self._chunks = 0
-        self._heard = 0.0
+        self.heard = 0.0
         """Seconds that were handed out."""
         self._silences: deque[_Silence] = deque()
         """Those of our own in these."""
@@ -101,7 +101,7 @@ class Incoming:
             if not isinstance(each, Mark):
                 most -= 1
                 self._chunks -= 1
-                self._heard += each.seconds
+                self.heard += each.seconds
         return out
 
     def written(self, position: float) -> float:
@@ -115,10 +115,10 @@ class Incoming:
         if self._missing <= HESITATION or not self.is_paced:
             return []
         last = self._silences[-1] if self._silences else None
-        if last is None or last.begin + last.seconds < self._heard - CHUNK_SECONDS / 2:
-            self._silences.append(last := _Silence(self._heard))
+        if last is None or last.begin + last.seconds < self.heard - CHUNK_SECONDS / 2:
+            self._silences.append(last := _Silence(self.heard))
         last.seconds += CHUNK_SECONDS
-        self._heard += CHUNK_SECONDS
+        self.heard += CHUNK_SECONDS
         if len(self._silences) > SILENCES:
             self._forgotten += self._silences.popleft().seconds
         return [silence(CHUNK_SECONDS)]

@@ -47,6 +47,8 @@ class InputBuffer:
     ) -> None:
         self.written: Callable[[float], float] = lambda position: position
         """From seconds of audio heard to seconds of audio that the client has sent."""
+        self.committing = 0
+        """Commits of the client's that are not told yet: the audio before them comes first."""
         self._items = items
         self._config = config
         self._new_id = new_id
@@ -59,6 +61,11 @@ class InputBuffer:
     def utterance(self) -> Utterance | None:
         """The one in the ear, or the last one."""
         return next(reversed(self._utterances.values()), None)
+
+    @property
+    def is_committing(self) -> bool:
+        """The client has committed something, and it is not told yet."""
+        return self.committing > 0
 
     @property
     def is_hearing(self) -> bool:

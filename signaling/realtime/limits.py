@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import asdict
 
+from signaling.access.roster import RateLimits
 from signaling.realtime.commands import Fields
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """One limit of a key's; `reset_seconds` until it is whole again."""
-
-    name: Literal["requests", "tokens"]
-    limit: int
-    remaining: int
-    reset_seconds: float
+def unlimited() -> tuple[()]:
+    """No limits, and none are told."""
+    return ()
 
 
-class Limits(Protocol):
-    """Who counts what one client uses."""
-
-    def now(self) -> Sequence[Limit]:
-        """Its limits at this moment; empty: there are none, and none are told."""
-
-
-class Unlimited:
-    """No limits."""
-
-    def now(self) -> Sequence[Limit]:
-        return ()
-
-
-def updated(limits: Limits) -> list[Fields]:
+def updated(limits: RateLimits) -> list[Fields]:
     """The event, where there is something to tell."""
-    told = [
-        {
-            "name": each.name,
-            "limit": each.limit,
-            "remaining": each.remaining,
-            "reset_seconds": each.reset_seconds,
-        }
-        for each in limits.now()
-    ]
+    told = [asdict(each) for each in limits()]
     return [{"type": "rate_limits.updated", "rate_limits": told}] if told else []

@@ -19,12 +19,13 @@ from functools import singledispatchmethod
 from agent import events
 from agent.dialogue.history import said_key
 from agent.events import Event
+from signaling.access.roster import RateLimits
 from signaling.realtime.asides import AsideResponses
 from signaling.realtime.commands import Fields
 from signaling.realtime.config import SessionConfig
 from signaling.realtime.input_buffer import InputBuffer, Utterance
 from signaling.realtime.items import Item, Items
-from signaling.realtime.limits import Limits, updated
+from signaling.realtime.limits import updated
 from signaling.realtime.response import COMPLETED, Ending, Response
 
 
@@ -37,7 +38,7 @@ class Narration:
         *,
         config: Callable[[], SessionConfig],
         new_id: Callable[[str], str],
-        limits: Limits,
+        limits: RateLimits,
         buffered: bool,
     ) -> None:
         """`buffered`: the audio leaves by itself (WebRTC), and its buffer's events are told."""
@@ -52,6 +53,8 @@ class Narration:
         self._new_id = new_id
         self._limits = limits
         self._buffered = buffered
+        self._wanted: Callable[[], Response] | None = None
+        """What the client has asked for, until it is going on."""
         self._is_awaited = False
         """The response was asked for by the client, and the call has not begun with it."""
         self._unanswered: int | None = None
@@ -76,9 +79,24 @@ class Narration:
         """The client has asked for a response of this configuration: it is going on.
 
         `is_apart`: it is no part of the conversation, though it takes the floor."""
-        self._is_awaited = True
         conversation = None if is_apart else self.conversation
-        return self._open(config, metadata=metadata, conversation=conversation)
+        self._wanted = lambda: Response(
+            self._new_id("resp"),
+            self._new_id("item"),
+            config,
+            metadata=metadata,
+            conversation=conversation,
+        )
+        self._cancelled_by_client = False
+        if self.input.is_committing:
+            return []  # What it answers is told first.
+        self._is_awaited = True
+        return self._open()
+
+    @property
+    def is_busy(self) -> bool:
+        """A response has the floor, or is about to."""
+        return self.response is not None or self._wanted is not None
 
     def cancel(self) -> None:
         """The client has asked for the end of the response; it comes from the conversation."""
@@ -115,6 +133,8 @@ class Narration:
     @_tell.register
     def _(self, event: events.SpeechStopped) -> list[Fields]:
         utterance = self.input.of(event.turn)
+        if event.by_hand:
+            self.input.committing = max(0, self.input.committing - 1)
         if utterance is None or utterance.committed:
             return []
         told = self.input.started() if utterance is self.input.utterance else []
@@ -247,26 +267,20 @@ class Narration:
 
     # -- responses ------------------------------------------------------------------------------
 
-    def _open(
-        self,
-        config: SessionConfig | None = None,
-        *,
-        metadata: Fields | None = None,
-        conversation: str | None = "",
-    ) -> list[Fields]:
+    def _open(self) -> list[Fields]:
         """A response is going on, from now on at the latest."""
         if self.response is not None:
             return []
-        self.response = Response(
-            self._new_id("resp"),
-            self._new_id("item"),
-            config or self._config(),
-            metadata=metadata,
-            conversation=self.conversation if conversation == "" else conversation,
-        )
-        self._cancelled_by_client = False
+        if self._wanted is None:
+            self._wanted = self._usual
+            self._cancelled_by_client = False
+        self.response, self._wanted = self._wanted(), None
         self._failure = None
         return self.response.created() + updated(self._limits)
+
+    def _usual(self) -> Response:
+        ids = self._new_id("resp"), self._new_id("item")
+        return Response(*ids, self._config(), conversation=self.conversation)
 
     def _begin_content(self, turn: int | None = None) -> list[Fields]:
         told = self._open()

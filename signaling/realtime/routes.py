@@ -19,7 +19,8 @@ from multidict import CIMultiDict
 from pydantic import BaseModel, Field, ValidationError
 
 from signaling.access.guard import Guard, credential
-from signaling.errors import BadOffer
+from signaling.access.roster import RateLimits
+from signaling.errors import BadOffer, CallUnknown, SignalingError
 from signaling.headers import RESUME_TOKEN, RESUME_WITHIN
 from signaling.ice import IceSettings
 from signaling.realtime.client import MAX_MESSAGE
@@ -30,8 +31,23 @@ from signaling.routes import Answer, ice_servers
 from signaling.whip import links
 
 PROTOCOL = "realtime"
+SIP = ("accept", "refer", "reject")
+"""What the protocol has for calls that come by telephone."""
 HEARTBEAT = 20.0
 """Seconds between two pings; a socket that answers none is dead."""
+
+
+class NoTelephone(SignalingError):
+    """Something is asked of a call that only a telephone's can be asked."""
+
+    status = 409
+
+    def __init__(self, verb: str) -> None:
+        super().__init__(
+            "not_a_telephone_call",
+            f"this call is answered already, and no telephone's: there is nothing to {verb};"
+            " to end it, POST to its /hangup",
+        )
 
 
 class SocketBoard(Protocol):
@@ -40,6 +56,7 @@ class SocketBoard(Protocol):
     @property
     def house(self) -> House: ...
     def hang_up(self, call_id: str) -> bool: ...
+    def knows(self, call_id: str) -> bool: ...
     def place(self) -> AbstractContextManager[str]: ...
     async def converse(
         self, call_id: str, socket: web.WebSocketResponse, session: Session
@@ -48,6 +65,8 @@ class SocketBoard(Protocol):
 
 class Switchboard(Protocol):
     """What holds calls over WebRTC. All raise SignalingError."""
+
+    def __contains__(self, call_id: object) -> bool: ...
 
     async def answer(
         self, sdp: str, language: str | None, session: Session | None = None
@@ -104,13 +123,14 @@ class RealtimeDoors:
             web.post("/v1/realtime/calls/{call_id}/resume", self.resume),
             web.post("/v1/realtime/calls/{call_id}/hangup", self.hang_up),
             web.delete("/v1/realtime/calls/{call_id}", self.hang_up),
+            *(web.post(f"/v1/realtime/calls/{{call_id}}/{verb}", self.telephony) for verb in SIP),
             web.post("/v1/realtime/sessions", self.legacy_session),
             web.post("/v1/realtime/client_secrets", self.client_secret),
         ]
 
     async def socket(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/realtime?model=`: a call over a WebSocket."""
-        session = Session(self._sockets.house, self._configuration(request))
+        session = Session(self._sockets.house, self._configuration(request), self._limits(request))
         with self._guard.starting(request) as place, self._sockets.place() as call_id:
             socket = web.WebSocketResponse(
                 protocols=(PROTOCOL,), heartbeat=HEARTBEAT, max_msg_size=self._max_message
@@ -127,7 +147,8 @@ class RealtimeDoors:
         """An offer, as SDP or as a form of `sdp` and `session` → 201, the answer, its Location."""
         config = self._configuration(request)
         sdp, changes = await _read_offer(request)
-        session = Session(self._house, config.updated(changes) if changes else config)
+        config = config.updated(changes) if changes else config
+        session = Session(self._house, config, self._limits(request))
         with self._guard.starting(request) as place:
             answer = await self._calls.answer(sdp, None, session)
             self._guard.roster.begin(place, answer.call_id, answer.resume_token)
@@ -152,6 +173,14 @@ class RealtimeDoors:
             await self._calls.hang_up(call_id)
         return web.Response()
 
+    async def telephony(self, request: web.Request) -> web.Response:
+        """What is asked of a telephone call that rings: calls here are answered as they come."""
+        call_id = request.match_info["call_id"]
+        if not (self._sockets.knows(call_id) or call_id in self._calls):
+            raise CallUnknown(call_id)
+        verb = request.path.rsplit("/", 1)[-1]
+        raise NoTelephone(verb)
+
     async def legacy_session(self, request: web.Request) -> web.Response:
         """What older clients ask for a secret: `{model?, voice?, instructions?}`."""
         wanted = await _read(request, _LegacySession)
@@ -171,6 +200,10 @@ class RealtimeDoors:
         return web.json_response({**told, "session": session.render()})
 
     # -- who asks -------------------------------------------------------------------------------
+
+    def _limits(self, request: web.Request) -> RateLimits:
+        grant, roster = self._guard.grant(request), self._guard.roster
+        return lambda: roster.left(grant)
 
     def _mint(self, request: web.Request, config: SessionConfig, seconds: int) -> dict[str, Any]:
         key = self._guard.grant(request).key

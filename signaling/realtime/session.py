@@ -20,6 +20,7 @@ from agent.manner import Manner
 from agent.messages import Message
 from agent.persona import Persona
 from agent.settings import TurnSettings
+from signaling.access.roster import RateLimits
 from signaling.realtime import client
 from signaling.realtime.commands import (
     Answer,
@@ -39,7 +40,7 @@ from signaling.realtime.conversation import Conversation
 from signaling.realtime.extension import Extension, Wishes
 from signaling.realtime.incoming import seconds_of
 from signaling.realtime.items import Items
-from signaling.realtime.limits import Limits, Unlimited
+from signaling.realtime.limits import unlimited
 from signaling.realtime.narration import Narration, failure
 from signaling.realtime.refusal import Refused, unsupported
 
@@ -65,7 +66,7 @@ class Session:
     """One client's side of one call."""
 
     def __init__(
-        self, house: House, config: SessionConfig | None = None, limits: Limits | None = None
+        self, house: House, config: SessionConfig | None = None, limits: RateLimits | None = None
     ) -> None:
         """`config`: what the client configured before it connected. `limits`: those of its key.
         Raises Refused."""
@@ -82,7 +83,7 @@ class Session:
             self._items,
             config=lambda: self.config,
             new_id=house.new_id,
-            limits=limits or Unlimited(),
+            limits=limits or unlimited,
             buffered=house.transport == "webrtc",
         )
         self._extension = Extension(house.stages)
@@ -194,6 +195,7 @@ class Session:
                 f"{self._appended * 1000 if by_hand else 0:.2f}ms of audio.",
             )
         self._appended = 0.0
+        self._narration.input.committing += 1
         return Step([], [Point("commit")])
 
     @_obey.register
@@ -236,7 +238,9 @@ class Session:
         if event.response_id is not None and event.response_id in self._narration.asides:
             return Step([], [CancelAside(event.response_id)])
         response = self._narration.response
-        if response is None or event.response_id not in (None, response.id):
+        if not self._narration.is_busy or (
+            event.response_id is not None and (not response or event.response_id != response.id)
+        ):
             raise Refused("response_cancel_not_active", "no such response is going on")
         self._narration.cancel()
         return Step([], [Interrupt()])
@@ -266,11 +270,13 @@ class Session:
             messages = self._prompt(wanted)
             aside, told = self._narration.asides.open(config, wanted.metadata)
             return Step(told, [AskAside(aside, messages, config.max_tokens)])
-        if self._narration.response is not None:
+        if self._narration.is_busy:
+            active = self._narration.response
             raise Refused(
                 "conversation_already_has_active_response",
-                f"Conversation already has an active response: {self._narration.response.id}"
-                " (one that is spoken takes the floor, also out of band)",
+                "Conversation already has an active response in progress"
+                f"{f': {active.id}' if active else ''}. Wait until it is finished, or cancel it;"
+                " one that is spoken takes the floor, also out of band.",
             )
         if self._narration.input.is_hearing and config.answers_turns:
             raise Refused("speech_in_progress", "the caller is speaking: they will be answered")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from media.audio import AudioChunk
-from media.microphone import Chunker, Inlet, Microphone, MicrophoneSettings
+from media.microphone import Chunker, Inlet, Mark, Microphone, MicrophoneSettings
 from tests.virtual_time import virtual
 
 
@@ -15,7 +15,8 @@ def numbered(number: int) -> AudioChunk:
 
 
 async def heard(microphone: Microphone) -> list[int]:
-    return [int(chunk.samples[0]) async for chunk in microphone]
+    chunks = [each async for each in microphone if not isinstance(each, Mark)]
+    return [int(chunk.samples[0]) for chunk in chunks]
 
 
 @virtual
@@ -81,3 +82,25 @@ async def test_a_closed_inlet_leaves_the_microphone_open_for_another() -> None:
     second.put(numbered(3))
     microphone.close()
     assert await heard(microphone) == [1, 3]
+
+
+@virtual
+async def test_a_mark_keeps_its_place_and_is_never_lost() -> None:
+    microphone = Microphone(MicrophoneSettings(capacity=0.1))
+    microphone.put(numbered(0))
+    microphone.mark(mark := Mark("commit"))
+    for number in range(1, 8):
+        microphone.put(numbered(number))
+    inlet = Inlet(microphone)
+    inlet.close()
+    inlet.mark(Mark("clear"))
+    microphone.close()
+    microphone.mark(Mark("clear"))
+    heard = [each async for each in microphone]
+    assert heard[0] is mark
+    assert [int(each.samples[0]) for each in heard[1:] if not isinstance(each, Mark)] == [
+        4,
+        5,
+        6,
+        7,
+    ]

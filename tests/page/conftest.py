@@ -131,6 +131,7 @@ async def open_page(browser: Browser, fake: FakeServer) -> AsyncIterator[OpenPag
         locale: str = "en-US",
         into: Browser | None = None,
         keep_peers: bool = False,
+        allow_complaints: bool = False,
         **options: Any,
     ) -> Page:
         context = await (into or browser).new_context(
@@ -142,9 +143,8 @@ async def open_page(browser: Browser, fake: FakeServer) -> AsyncIterator[OpenPag
         contexts.append(context)
         page = await context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "console", lambda message: complaints.append(message.text) if _is_bad(message) else None
-        )
+        if not allow_complaints:
+            page.on("console", lambda told: complaints.append(told.text) if _is_bad(told) else None)
         if keep_peers:
             await page.add_init_script(KEEP_PEERS)
         await page.goto(url or fake.url)

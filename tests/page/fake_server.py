@@ -1,8 +1,8 @@
 """A server that says what a test tells it to: the page's other end, with nothing behind it.
 
 It serves the real `static/`, answers offers with a real aiortc peer whose voice is a tone, and
-sends over the control channel whatever `tell` is given. Real enough for every state of the page,
-the ones that a real server reaches only by breaking included.
+sends over the data channel whatever `tell` is given, as events of the server's own. Real enough for
+every state of the page, the ones that a real server reaches only by breaking included.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import fractions
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,13 @@ POOR_STAGES = [
     {"stage": "tts", "engine": "piper", "model": "en_US-amy-low"},
 ]
 
+SECRET = "ek_for_a_while"
+
 INFO: dict[str, Any] = {
     "name": "chuimsae",
     "languages": [{"code": "en", "name": "English"}, {"code": "ko", "name": "한국어"}],
     "default_language": "en",
     "stages": STAGES,
-    "ice_servers": [],
     "calls": 0,
     "limit": 4,
 }
@@ -95,7 +97,14 @@ class FakeServer:
         self.freed: list[str] = []
         self.offers: list[dict[str, Any]] = []
         self.received: list[dict[str, Any]] = []
-        """What the page said over the control channel."""
+        """The events that the page sent, but for its asking for the first words."""
+        self.ice: list[dict[str, Any]] = []
+        self.greeted = 0
+        """How often the page asked for the first words."""
+        self.key: str | None = None
+        """The API key that it wants."""
+        self.is_ours = True
+        """Whether it tells events of its own."""
         self.url = ""
         self._channel: RTCDataChannel | None = None
         self._opened = asyncio.Event()
@@ -110,8 +119,11 @@ class FakeServer:
                 web.get("/", self._page),
                 web.static("/static", STATIC),
                 web.get("/info", self._info),
-                web.post("/offer", self._offer),
-                web.delete("/calls/{id}", self._free),
+                web.get("/ice", self._ice),
+                web.post("/v1/realtime/client_secrets", self._secret),
+                web.post("/v1/realtime/calls", self._offer),
+                web.post("/v1/realtime/calls/{id}/resume", self._resume),
+                web.post("/v1/realtime/calls/{id}/hangup", self._free),
             ]
         )
         self._runner = web.AppRunner(app, shutdown_timeout=0.2)
@@ -130,7 +142,8 @@ class FakeServer:
     async def reset(self) -> None:
         """As new, for the next test."""
         await self.drop_calls()
-        self.info, self.refusal = dict(INFO), None
+        self.info, self.refusal, self.key, self.is_ours = dict(INFO), None, None, True
+        self.greeted = 0
         for record in (self.freed, self.offers, self.received):
             record.clear()
 
@@ -144,11 +157,16 @@ class FakeServer:
             await peer.close()
 
     async def tell(self, *messages: Mapping[str, Any]) -> None:
-        """Sends control messages to the call that was opened last."""
+        """Sends events of the server's own to the call that was opened last."""
+        ours = ({"at": 0.0, **each, "type": f"chuimsae.{each['type']}"} for each in messages)
+        await self.send(*ours)
+
+    async def send(self, *events: Mapping[str, Any]) -> None:
+        """Sends events of the protocol's to the call that was opened last."""
         await asyncio.wait_for(self._opened.wait(), 10)
         assert self._channel is not None
-        for message in messages:
-            self._channel.send(json.dumps({"at": 0.0, **message}, ensure_ascii=False))
+        for event in events:
+            self._channel.send(json.dumps({"event_id": "x", **event}, ensure_ascii=False))
 
     async def start_call(self, **changes: Any) -> None:
         """Says that the call has started."""
@@ -165,38 +183,64 @@ class FakeServer:
         return web.FileResponse(STATIC / "index.html")
 
     async def _info(self, request: web.Request) -> web.Response:
-        return web.json_response(self.info)
+        return self._refused(request) or web.json_response(self.info)
+
+    async def _ice(self, request: web.Request) -> web.Response:
+        return self._refused(request) or web.json_response({"ice_servers": self.ice})
+
+    async def _secret(self, request: web.Request) -> web.Response:
+        if (refused := self._refused(request)) is not None:
+            return refused
+        return web.json_response({"value": SECRET, "expires_at": time.time() + 600})
+
+    def _refused(self, request: web.Request) -> web.Response | None:
+        """What a request without the key is answered with, where one is wanted."""
+        shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if self.key is None or shown in (self.key, SECRET):
+            return None
+        code, message = ("bad_key", "the key is not known") if shown else ("no_key", "send a key")
+        return _sent(refusal(401, code, message))
 
     async def _offer(self, request: web.Request) -> web.Response:
-        offer = await request.json()
-        self.offers.append(offer)
+        if (refused := self._refused(request)) is not None:
+            return refused
+        form = await request.post()
+        sdp = str(form["sdp"])
+        self.offers.append({"sdp": sdp, "session": json.loads(str(form["session"]))})
         if self.refusal is not None:
-            body = self.refusal.text
-            headers = {k: v for k, v in self.refusal.headers.items() if k == "Retry-After"}
-            return web.Response(
-                status=self.refusal.status,
-                text=body,
-                headers=headers,
-                content_type="application/json",
-            )
-        if "resume_token" in offer:
-            unknown = refusal(404, "unknown_call", "there is no such call")
-            return web.Response(status=404, text=unknown.text, content_type="application/json")
+            return _sent(self.refusal)
         call_id = str(len(self.offers))
         peer = RTCPeerConnection()
         self.calls[call_id] = peer
         peer.on("datachannel", self._open)
         peer.addTrack(Tone())
-        await peer.setRemoteDescription(RTCSessionDescription(sdp=offer["sdp"], type="offer"))
+        await peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
         await peer.setLocalDescription(await peer.createAnswer())
-        sdp = peer.localDescription.sdp
-        resume = {"resume_token": "a token", "resume_within": 20.0}
-        return web.json_response({"sdp": sdp, "type": "answer", "call_id": call_id, **resume})
+        headers = {
+            "Location": f"/v1/realtime/calls/{call_id}",
+            "Chuimsae-Resume-Token": "a token",
+            "Chuimsae-Resume-Within": "20",
+        }
+        return web.Response(status=201, text=peer.localDescription.sdp, headers=headers)
+
+    async def _resume(self, request: web.Request) -> web.Response:
+        return _sent(refusal(404, "unknown_call", "there is no such call"))
 
     def _open(self, channel: RTCDataChannel) -> None:
-        channel.on("message", lambda text: self.received.append(json.loads(text)))
+        channel.on("message", self._take)
         self._channel = channel
+        asked = self.offers[-1]["session"].get("chuimsae")
+        session = {"type": "realtime", **({"chuimsae": asked} if asked and self.is_ours else {})}
+        created = {"type": "session.created", "event_id": "x", "session": session}
+        channel.send(json.dumps(created))
         self._opened.set()
+
+    def _take(self, text: str) -> None:
+        event = json.loads(text)
+        if event.get("event_id") == "quiet" and event["type"] == "response.create":
+            self.greeted += 1
+        else:
+            self.received.append(event)
 
     async def _free(self, request: web.Request) -> web.Response:
         peer = self.calls.pop(request.match_info["id"], None)
@@ -206,13 +250,21 @@ class FakeServer:
         self._channel = None
         self._opened = asyncio.Event()
         await peer.close()
-        return web.Response(status=204)
+        return web.Response()
 
 
 def refusal(status: int, code: str, message: str, **headers: str) -> web.Response:
     """An error as the server words it."""
     body = json.dumps({"error": {"code": code, "message": message}})
     return web.Response(status=status, text=body, headers=headers)
+
+
+def _sent(told: web.Response) -> web.Response:
+    """A refusal once more: a response is sent once."""
+    headers = {k: v for k, v in told.headers.items() if k == "Retry-After"}
+    return web.Response(
+        status=told.status, text=told.text, headers=headers, content_type="application/json"
+    )
 
 
 @web.middleware

@@ -86,20 +86,40 @@ async def test_leaving_the_page_frees_the_call(fake: FakeServer, open_page: Open
     await until(lambda: fake.freed == ["1"])
 
 
+def spoken_in(language: str) -> dict[str, Any]:
+    return {"input": {"transcription": {"language": language}}}
+
+
 async def test_the_call_says_which_language_it_is_in(fake: FakeServer, open_page: OpenPage) -> None:
     page = await open_page()
     await page.locator("#language").select_option("ko")
     await call(page)
     await fake.start_call(language="ko")
-    assert fake.offers[0]["language"] == "ko"
+    assert fake.offers[0]["session"]["audio"] == spoken_in("ko")
     await page.locator("#language").select_option("en")
-    await until(lambda: fake.received == [{"type": "language", "language": "en"}])
+    session = {"type": "realtime", "audio": spoken_in("en")}
+    await until(lambda: fake.received == [{"type": "session.update", "session": session}])
+    assert fake.greeted == 1
 
 
 async def test_an_offer_carries_its_candidates(fake: FakeServer, open_page: OpenPage) -> None:
     page = await open_page()
     await call(page)
     assert "a=candidate:" in fake.offers[0]["sdp"]
+
+
+async def test_a_relay_is_asked_for_with_fresh_credentials(
+    fake: FakeServer, open_page: OpenPage
+) -> None:
+    relay = {"urls": "turn:127.0.0.1:9", "username": "1:me", "credential": "x"}
+    fake.ice = [relay]
+    try:
+        page = await open_page(keep_peers=True)
+        await call(page)
+        (used,) = await page.evaluate("window.peers[0].getConfiguration().iceServers")
+    finally:
+        fake.ice = []
+    assert used["username"] == "1:me" and used["urls"] in ([relay["urls"]], relay["urls"])
 
 
 async def test_muting_silences_the_microphone_and_says_so(
@@ -159,7 +179,13 @@ async def test_the_reply_can_be_stopped_while_the_agent_speaks(
     await expect(page.locator("#interrupt")).to_be_disabled()
     await fake.tell({"type": "phase", "phase": "speaking"})
     await page.locator("#interrupt").click()
-    await until(lambda: fake.received == [{"type": "interrupt"}])
+    await until(lambda: fake.received == [{"type": "output_audio_buffer.clear"}])
+    fake.received.clear()
+    await fake.send({"type": "response.created", "response": {"id": "r1", "output": []}})
+    await fake.tell({"type": "phase", "phase": "speaking"})
+    await page.locator("#interrupt").click()
+    cancel = {"type": "response.cancel", "response_id": "r1"}
+    await until(lambda: fake.received == [cancel, {"type": "output_audio_buffer.clear"}])
 
 
 async def test_a_call_ended_by_the_server_gives_its_reason(

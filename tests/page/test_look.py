@@ -192,9 +192,9 @@ async def test_the_focus_goes_through_the_page_in_reading_order(
     page = await open_page()
     await expect(page.locator("#language option")).to_have_count(2)
     order = []
-    for _ in range(6):
+    for _ in range(7):
         await page.keyboard.press("Tab")
         order.append(
             await page.evaluate("document.activeElement.id || document.activeElement.lang")
         )
-    assert order == ["en", "ko", "call", "microphone", "language", "scroll"]
+    assert order == ["en", "ko", "call", "microphone", "language", "server", "scroll"]

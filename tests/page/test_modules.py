@@ -97,18 +97,65 @@ async def test_squares_are_few_enough_to_count(page: Page, seconds: float, squar
     ],
 )
 async def test_retry_after_is_read_with_care(page: Page, header: str | None, seconds: int) -> None:
-    assert await ask(page, "server", "wait", header) == seconds
+    assert await ask(page, "realtime", "wait", header) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "no json", "null", "[]", "7", '{"type":"constructor"}'])
-async def test_what_is_no_message_is_no_fact(page: Page, text: str) -> None:
-    assert await ask(page, "control", "read", text) is None
+async def facts(page: Page, *events: dict[str, Any]) -> Any:
+    """What the page makes of some events."""
+    return await page.evaluate(
+        "async (events) => { const facts = new (await import('/static/facts.js')).Facts();"
+        " return events.flatMap((event) => facts.read(event)); }",
+        list(events),
+    )
 
 
-async def test_a_message_becomes_a_fact(page: Page) -> None:
-    message = '{"type":"barge_in","at":3.2,"turn":2,"heard":"That will"}'
-    fact = await ask(page, "control", "read", message)
-    assert fact == {"name": "cut-in", "turn": 2, "heard": "That will"}
+CREATED = {"type": "session.created", "session": {"chuimsae": {"events": True}}}
+
+
+@pytest.mark.parametrize("kind", ["", "constructor", "chuimsae.weather", "rate_limits.updated"])
+async def test_what_the_page_has_no_use_for_is_no_fact(page: Page, kind: str) -> None:
+    assert await facts(page, CREATED, {"type": kind}) == []
+    assert await facts(page, {"type": kind}) == []
+
+
+async def test_an_event_of_our_own_becomes_a_fact(page: Page) -> None:
+    event = {"type": "chuimsae.barge_in", "at": 3.2, "turn": 2, "heard": "That will"}
+    assert await facts(page, CREATED, event) == [
+        {"name": "cut-in", "turn": 2, "heard": "That will"}
+    ]
+
+
+async def test_what_our_own_events_tell_is_not_told_twice(page: Page) -> None:
+    error = {"type": "error", "error": {"code": "stage_failed", "message": "it broke"}}
+    late = {"type": "error", "error": {"code": "x", "message": "too late", "event_id": "quiet"}}
+    assert await facts(page, CREATED, error, late) == []
+    assert [fact["name"] for fact in await facts(page, error, late)] == ["fault"]
+
+
+async def test_another_makes_server_is_understood_by_the_protocol_alone(page: Page) -> None:
+    ids = {"response_id": "r", "item_id": "b", "output_index": 0, "content_index": 0}
+    transcription = {"item_id": "a", "content_index": 0}
+    words = "conversation.item.input_audio_transcription"
+    told = await facts(
+        page,
+        {"type": "session.created", "session": {}},
+        {"type": "input_audio_buffer.speech_started", "item_id": "a"},
+        {"type": "input_audio_buffer.speech_stopped", "item_id": "a"},
+        {"type": f"{words}.delta", **transcription, "delta": "Hel"},
+        {"type": f"{words}.completed", **transcription, "transcript": "Hello?"},
+        {"type": "response.created", "response": {"id": "r"}},
+        {"type": "response.output_audio_transcript.delta", **ids, "delta": "Hello"},
+        {"type": "output_audio_buffer.started", "response_id": "r"},
+        {"type": "response.output_audio_transcript.delta", **ids, "delta": " there. How"},
+        {"type": "response.output_audio_transcript.done", **ids, "transcript": "Hello there. How"},
+        {"type": "response.done", "response": {"id": "r", "status": "cancelled"}},
+        {"type": "output_audio_buffer.cleared", "response_id": "r"},
+    )
+    assert [fact.get("text") or fact.get("phase") or fact["name"] for fact in told] == [
+        *("hearing", "thinking", "Hel", "Hello?", "speaking", "Hello there.", "How", "cut-in"),
+        "listening",
+    ]
+    assert {fact["turn"] for fact in told if "turn" in fact} == {1}
 
 
 async def test_both_languages_have_the_same_words(page: Page) -> None:

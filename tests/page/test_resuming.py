@@ -40,7 +40,7 @@ async def back(parrots: Phone) -> None:
 
 async def offline(page: Page) -> None:
     """The page reaches nothing by HTTP."""
-    await page.route("**/offer", lambda route: route.abort())
+    await page.route("**/resume*", lambda route: route.abort())
 
 
 async def test_a_call_whose_network_dies_goes_on_when_there_is_one_again(
@@ -65,7 +65,7 @@ async def test_a_call_whose_network_dies_goes_on_when_there_is_one_again(
     await page.locator('[data-tongue="ko"]').click()
     await expect(page.get_by_role("alert")).to_contain_text("다시 연결하고 있어요")
     await picture(page, "resuming-ko")
-    await page.unroute("**/offer")
+    await page.unroute("**/resume*")
     await back(parrots)
     await expect(page.locator(".notice")).to_have_count(0)
     await expect(page.locator("#turns")).to_contain_text("meanwhile")
@@ -107,7 +107,7 @@ async def test_a_call_that_the_server_no_longer_keeps_is_lost(
     (live,) = parrots.calls._live.values()
     live.end("failed")
     await until(lambda: len(parrots.calls) == 0)
-    await page.unroute("**/offer")
+    await page.unroute("**/resume*")
     await notice(page, "lost")
     await in_state(page, "idle")
 

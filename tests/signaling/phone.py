@@ -14,15 +14,20 @@ from aiohttp import web
 
 from agent.events import CallEnded, CallStarted, Event
 from agent.persona import Persona, english, korean
+from agent.settings import TurnSettings
 from media.audio import AudioChunk
+from media.pacer import Pacer
 from server.calls import Calls
+from server.config import Settings
 from server.conversation import Seat
 from server.health import Health
 from server.metrics import Metrics
 from server.settings import ServerSettings
+from server.sockets import Sockets
 from signaling.access.settings import LimitSettings
 from signaling.client import Caller
 from signaling.ice import IceSettings
+from signaling.realtime.routes import RealtimeDoors
 from signaling.routes import Doors, add_headers, errors_as_json
 
 ICE = IceSettings(bind=("127.0.0.1",), silent_timeout=5.0, connect_timeout=5.0)
@@ -35,11 +40,22 @@ def tone(seconds: float, rate: int = 16_000) -> AudioChunk:
     return AudioChunk((9000 * np.sin(2 * np.pi * 440 * time)).astype(np.int16), rate)
 
 
+class ParrotDesk:
+    """A desk at which nothing is asked for, but settings."""
+
+    def adjust(self, settings: TurnSettings) -> None:
+        self.settings = settings
+
+    async def say(self, text: str) -> bool:
+        return False
+
+
 class Parrot:
     """A conversation that says back what it hears, and notes what it is told to do."""
 
     def __init__(self, seat: Seat) -> None:
         self.seat = seat
+        self.desk = ParrotDesk()
         self.told: list[str] = []
         self.over = asyncio.Event()
 
@@ -123,6 +139,9 @@ async def phone(
     app = web.Application(middlewares=[errors_as_json], client_max_size=LimitSettings().body_bytes)
     doors = Doors(calls, info=lambda: {"calls": len(calls)}, static=STATIC, ice=ice)
     app.add_routes([*doors.routes(), *Health(calls, metrics).routes()])
+    app.add_routes(
+        RealtimeDoors(Sockets(calls, Settings(), begin=begin, pacer=Pacer()), calls).routes()
+    )
     app.on_response_prepare.append(add_headers)
     runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()

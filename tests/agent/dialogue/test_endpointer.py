@@ -385,3 +385,30 @@ def test_another_language_is_read_by_its_own_rules() -> None:
     endpointer.read("제가 예약을 했는데")
 
     assert endpointer.wait == pytest.approx(1.7)
+
+
+def test_an_utterance_by_hand_ends_at_a_word_alone() -> None:
+    endpointer = Endpointer(steady(), "en")
+    endpointer.is_by_hand = True
+    assert endpointer.end() is None
+    signals = speech(endpointer) + quiet(endpointer, 90) + speech(endpointer)
+    assert [type(each) for each in signals] == [Started, Paused, Resumed]
+    ended = endpointer.end()
+    assert ended is not None and ended.speech == pytest.approx(2.0)
+    assert endpointer.end() is None and quiet(endpointer, 5) == []
+    assert [type(each) for each in speech(endpointer)] == [Started]
+
+
+def test_a_button_that_is_never_let_go_ends_its_utterance_all_the_same() -> None:
+    endpointer = Endpointer(steady(), "en")
+    endpointer.is_by_hand = True
+    signals = speech(endpointer) + quiet(endpointer, 650)
+    assert isinstance(signals[-1], Ended)
+
+
+def test_a_fixed_wait_is_not_changed_by_the_callers_rhythm() -> None:
+    endpointer = Endpointer(EndpointSettings(unread=0.5, follows_rhythm=False), "en")
+    for _ in range(5):
+        speech(endpointer)
+        quiet(endpointer, 0.4)
+    assert endpointer.wait == 0.5

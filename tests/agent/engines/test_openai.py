@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -13,7 +14,7 @@ from aiohttp import web
 from agent.engines.openai import OpenAI, OpenAISettings
 from agent.engines.protocols import ReplyRequest
 from agent.errors import EngineFailed, EngineMissing
-from agent.messages import Message
+from agent.messages import Message, Usage
 
 REQUEST = ReplyRequest(
     conversation="a",
@@ -121,6 +122,7 @@ async def test_the_reply_comes_in_pieces(model: OpenAI, endpoint: Endpoint) -> N
             {"role": "user", "content": "안녕?"},
         ],
         "stream": True,
+        "stream_options": {"include_usage": True},
         "temperature": 0.0,
         "max_tokens": 40,
     }
@@ -140,6 +142,27 @@ async def test_more_fields_are_sent_as_configured(endpoint: Endpoint) -> None:
     assert endpoint.bodies[0]["max_completion_tokens"] == 40
     assert endpoint.bodies[0]["reasoning_effort"] == "none"
     assert endpoint.keys == [None]
+
+
+async def test_a_reply_tells_what_it_cost(model: OpenAI, endpoint: Endpoint) -> None:
+    usage = {"prompt_tokens": 12, "completion_tokens": 40, "total_tokens": 52}
+    cached = {"prompt_tokens_details": {"cached_tokens": 8}}
+    last = json.dumps({"choices": [], "usage": {**usage, **cached}})
+    nothing = json.dumps({"choices": [], "usage": {"prompt_tokens": "many"}})
+    end = event(None, "stop") + f"data: {nothing}\n\ndata: {last}\n\ndata: [DONE]\n\n"
+    endpoint.answer = stream(["Hello."], end=end)
+    counted: list[Usage] = []
+
+    assert [piece async for piece in model.reply(replace(REQUEST, count=counted.append))]
+
+    assert counted == [Usage(prompt=12, cached=8, generated=40, is_cut=True)]
+
+
+async def test_an_endpoint_that_does_not_count_is_not_asked_to(endpoint: Endpoint) -> None:
+    model = OpenAI(OpenAISettings(base_url=endpoint.url, usage=False))
+    await said(model)
+    await model.aclose()
+    assert "stream_options" not in endpoint.bodies[0]
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 5])

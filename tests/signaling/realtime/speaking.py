@@ -28,6 +28,8 @@ class Talker:
         self.referee = Referee()
         self.arrived: list[float] = []
         self._to_say: list[bytes] = []
+        self.is_silent = False
+        """Not even silence is sent."""
         self._changed = asyncio.Event()
         self._looked = 0
 
@@ -48,9 +50,14 @@ class Talker:
 
     def say(self, audio: AudioChunk) -> None:
         """Speak; it is sent as it is spoken."""
+        self._to_say += self.pieces(audio)
+
+    @staticmethod
+    def pieces(audio: AudioChunk) -> list[bytes]:
+        """Audio as it is sent."""
         resampler = Resampler(audio.rate, RATE)
         sound = np.concatenate([resampler.feed(audio.samples), resampler.flush()])
-        self._to_say += [
+        return [
             sound[start : start + PIECE].astype("<i2").tobytes()
             for start in range(0, len(sound), PIECE)
         ]
@@ -77,7 +84,9 @@ class Talker:
         due = clock()
         while True:
             piece = self._to_say.pop(0) if self._to_say else bytes(2 * PIECE)
-            await self.connection.input_audio_buffer.append(audio=base64.b64encode(piece).decode())
+            if not self.is_silent:
+                sound = base64.b64encode(piece).decode()
+                await self.connection.input_audio_buffer.append(audio=sound)
             due += PIECE / RATE
             await asyncio.sleep(due - clock())
 

@@ -59,6 +59,8 @@ async def test_a_message_without_end_closes_the_socket_alone() -> None:
         ("sessions", '{"voice": "echo", "temperature": 1}', 200),
         ("calls", "v=0", 415),
         ("calls/nobody/hangup", "", 404),
+        ("calls/nobody/accept", "{}", 404),
+        ("calls/nobody/reject", "", 404),
     ],
 )
 async def test_http_is_answered_in_one_form(path: str, body: str, status: int) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from media.audio import AudioChunk, join, level_db
 from media.codecs import outbound
+from media.microphone import Mark
 from media.opus import OpusSettings
 from signaling.realtime.config import Pcm, Pcma, Pcmu
 from signaling.realtime.incoming import BEHIND, CODECS, HESITATION, Incoming
@@ -96,3 +97,47 @@ def test_more_than_two_minutes_are_refused_and_nothing_is_lost() -> None:
     with pytest.raises(Refused, match="120 seconds"):
         incoming.take(SECOND * 3)
     assert abs(drained(incoming).seconds - 119.0) < 0.1
+
+
+def test_without_a_pace_audio_is_heard_as_fast_as_it_comes_and_silence_is_not_made() -> None:
+    incoming = Incoming(Pcm())
+    incoming.is_paced = False
+    incoming.take(SECOND)
+    mark = Mark("commit")
+    incoming.mark(mark)
+    incoming.take(SECOND)
+    steps = [incoming.step() for _ in range(10)]
+    heard = [each for step in steps for each in step]
+    assert abs(heard.index(mark) - 50) <= 2 and abs(len(heard) - 101) <= 3
+    assert len([step for step in steps if step]) <= 5, "25 chunks at a time"
+    assert all(incoming.step() == [] for _ in range(2 * HESITATION))
+
+
+def test_what_is_cleared_is_not_heard_and_what_was_committed_is() -> None:
+    incoming = Incoming(Pcm())
+    incoming.is_paced = False
+    incoming.take(SECOND)
+    incoming.mark(committed := Mark("commit"))
+    incoming.take(SECOND)
+    incoming.mark(cleared := Mark("clear"))
+    heard = [each for _ in range(200) for each in incoming.step()]
+    assert abs(heard.index(committed) - 50) <= 2
+    assert heard[-2:] == [committed, cleared]
+
+
+def test_moments_are_those_of_the_audio_that_was_sent() -> None:
+    incoming = Incoming(Pcm())
+    for _ in range(HESITATION + 50):
+        incoming.step()  # a second of silence of our own
+    incoming.take(SECOND)
+    for _ in range(50 + HESITATION + 25):
+        incoming.step()
+    assert incoming.written(0.5) == 0.0
+    assert incoming.written(1.5) == pytest.approx(0.5, abs=0.03)
+    assert incoming.written(2.3) == pytest.approx(1.0, abs=0.05)
+    for _ in range(100):  # many gaps: the places of the oldest are forgotten, not their length
+        incoming.take(SECOND[: 48_000 // 50])
+        for _ in range(HESITATION + 2):
+            incoming.step()
+    heard = incoming.heard
+    assert incoming.written(heard) == pytest.approx(1.0 + 100 * 0.02, abs=0.05)

@@ -164,3 +164,20 @@ async def test_a_bad_offer_is_refused(
                 await api.realtime.calls.create(sdp=sdp, session=session)  # type: ignore[arg-type]
         assert refused.value.status_code == status
         assert not len(app[CALLS])
+
+
+async def test_the_label_of_the_channel_says_what_an_offer_of_ours_speaks() -> None:
+    async with home("what time is it") as (url, _), phone() as it:
+        async with aiohttp.ClientSession() as http:
+            offer = {"sdp": await it.offer(), "type": "offer"}
+            async with http.post(f"{url}/offer", json=offer) as reply:
+                await connect(it, (await reply.json())["sdp"])
+        created = await it.wait_for("session.created")
+        assert created["session"]["type"] == "realtime"
+        it.send({"type": "session.update", "session": {"instructions": "Be brief."}})
+        await it.wait_for("session.updated")
+        await it.voice.say(await spoken("What time is it?"))
+        done = (await it.wait_for("response.done"))["response"]
+    assert done["output"][0]["content"][0]["transcript"]
+    kinds = {event["type"] for event in it.referee.events}
+    assert "call.started" not in kinds

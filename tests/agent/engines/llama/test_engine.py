@@ -19,6 +19,7 @@ from agent.engines.llama.scheduler import Scheduler
 from agent.engines.llama.settings import physical_cores, spare_cores
 from agent.engines.protocols import LanguageModel, Priority, ReplyRequest
 from agent.errors import EngineFailed, EngineMissing
+from agent.messages import Usage
 from bench.random_llama import TINY, write_llama
 from tests.agent.engines.llama.scripted import messages
 from tests.conftest import TestData
@@ -344,3 +345,20 @@ async def test_a_quantised_cache_answers_and_continues(tmp_path: Path, layout: s
 
     assert together == alone
     assert len(set(together)) == 8
+
+
+async def test_a_reply_tells_what_it_cost(model: Llama) -> None:
+    counted: list[Usage] = []
+    asked = dataclasses.replace(request("usage", QUESTIONS[0], max_tokens=5), count=counted.append)
+    pieces = [piece async for piece in model.reply(asked)]
+    again = dataclasses.replace(
+        request("usage", QUESTIONS[0], "".join(pieces) or "Yes.", QUESTIONS[1]),
+        count=counted.append,
+    )
+    async with aclosing(model.reply(again)) as reply:
+        await anext(reply)
+    first, second = counted
+    assert first.generated <= 5 and first.is_cut == (first.generated == 5)
+    assert first.prompt > 10 and second.prompt > first.prompt
+    assert second.cached > 10, "what was read before is not read again"
+    assert 1 <= second.generated < 24 and not second.is_cut

@@ -1,0 +1,91 @@
+"""What a session's configuration means for the conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agent.settings import TurnSettings
+from signaling.realtime.client import ResponseParameters
+from signaling.realtime.config import SessionConfig
+from signaling.realtime.refusal import Refused
+
+BASE = TurnSettings()
+
+
+def turn(detection: dict[str, Any] | None, **session: Any) -> TurnSettings:
+    changes = {"audio": {"input": {"turn_detection": detection}}, **session}
+    return SessionConfig().updated(changes).turn(BASE)
+
+
+@pytest.mark.parametrize(
+    ("eagerness", "preset"),
+    [("low", "patient"), ("medium", "balanced"), ("high", "eager"), ("auto", "eager")],
+)
+def test_eagerness_is_a_preset_and_auto_the_servers_own(eagerness: str, preset: str) -> None:
+    base = BASE.model_copy(
+        update={"endpoint": BASE.endpoint.model_copy(update={"preset": "eager"})}
+    )
+    changes = {"turn_detection": {"type": "semantic_vad", "eagerness": eagerness}}
+    config = SessionConfig().updated({"audio": {"input": changes}})
+    assert config.turn(base).endpoint.preset == preset
+
+
+def test_a_fixed_silence_is_waited_for_whatever_is_said() -> None:
+    settings = turn(
+        {
+            "type": "server_vad",
+            "threshold": 0.3,
+            "prefix_padding_ms": 120,
+            "silence_duration_ms": 150,
+        }
+    )
+    waits = settings.endpoint.waits()
+    assert {waits.complete, waits.unsure, waits.unfinished, waits.spelling, waits.unread} == {0.15}
+    assert settings.endpoint.shortest == 0.15 and not settings.endpoint.follows_rhythm
+    assert (settings.endpoint.speech_above, settings.endpoint.silence_below) == (0.3, 0.3)
+    assert settings.hearing.margin == 0.12
+
+
+@pytest.mark.parametrize(
+    ("detection", "floor"),
+    [
+        (None, (True, False, False, None)),
+        ({"type": "semantic_vad"}, (False, True, True, None)),
+        ({"type": "server_vad", "create_response": False}, (False, False, True, None)),
+        ({"type": "semantic_vad", "interrupt_response": False}, (False, True, False, None)),
+        ({"type": "server_vad", "idle_timeout_ms": 6000}, (False, True, True, 6.0)),
+    ],
+)
+def test_turn_detection_says_who_has_the_floor(
+    detection: dict[str, Any] | None, floor: tuple[bool, bool, bool, float | None]
+) -> None:
+    it = turn(detection).floor
+    assert (it.by_hand, it.answer, it.interrupt, it.idle) == floor
+
+
+def test_replies_are_as_long_and_as_audible_as_the_client_wants() -> None:
+    settings = turn(None, max_output_tokens=3, output_modalities=["text"])
+    assert (settings.reply.max_tokens, settings.reply.spoken) == (3, False)
+    settings = turn(None, max_output_tokens="inf")
+    assert (settings.reply.max_tokens, settings.reply.spoken) == (BASE.reply.max_tokens, True)
+
+
+def test_one_response_is_configured_for_itself() -> None:
+    config = SessionConfig().updated({"max_output_tokens": 100})
+    wanted = ResponseParameters(output_modalities=["text"], instructions="Be kind.")
+    own = config.of_response(wanted)
+    assert (own.output_modalities, own.instructions, own.max_output_tokens) == (
+        ["text"],
+        "Be kind.",
+        100,
+    )
+    assert config.output_modalities == ["audio"]
+    for bad in (
+        {"output_modalities": ["text", "audio"]},
+        {"audio": {"output": {"format": {"type": "audio/pcmu"}}}},
+    ):
+        with pytest.raises(Refused) as refused:
+            config.of_response(ResponseParameters.model_validate(bad))
+        assert str(refused.value.param).startswith("response.")
