@@ -127,7 +127,8 @@ def heard_by_aiortc(arrived: list[Arrival]) -> Samples:
         last = each.at
         for frame in decoder.decode(JitterFrame(encoded.data, encoded.timestamp)):
             assert isinstance(frame, AudioFrame)
-            pieces += [out.to_ndarray().reshape(-1) for out in resampler.resample(frame)]
+            resampled = resampler.resample(frame)
+            pieces += [np.asarray(out.to_ndarray().reshape(-1), np.int16) for out in resampled]
     return np.concatenate(pieces)
 
 

@@ -34,7 +34,7 @@ from media.packets import BadRtp, RtpPacket, header, parse
 from media.reception import Reception
 from media.speaker import Speaker
 
-KNOWN = {"aiortc": "1.16.", "aioice": "0.13."}
+KNOWN = {"aiortc": ("1.15.", "1.16."), "aioice": ("0.13.",)}
 """The versions whose insides this file knows."""
 
 _CLASSES: tuple[tuple[type, tuple[str, ...]], ...] = (
@@ -77,7 +77,7 @@ def misfit(transceiver: RTCRtpTransceiver) -> str | None:
         except PackageNotFoundError:
             return f"{package} is not installed"
         if not f"{found}.".startswith(known):
-            return f"{package} is {found}, known are {known}x"
+            return f"{package} is {found}, known are {', '.join(f'{each}x' for each in known)}"
     for kind, names in _CLASSES:
         for name in names:
             if not hasattr(kind, name):
