@@ -24,6 +24,10 @@ SECONDS_PER_CHARACTER = 0.06
 """A voice's pace: what a sentence will last is told before all of its sound is there."""
 
 
+SOON = 2
+"""Sentences of a reply whose sound is needed at once: the first, and the one that follows it."""
+
+
 @dataclass(slots=True)
 class _Clip:
     """A sentence on its way to becoming sound; None ends its pieces."""
@@ -165,17 +169,19 @@ class Speaking:
         if not spoken.text:
             return
         clip = _Clip(spoken, sentence)
+        place = len(self._sentences)
         self._sentences.append(sentence)
         await clips.put(clip)
-        tasks.create_task(self._synthesize(clip))
+        tasks.create_task(self._synthesize(clip, place))
 
-    async def _synthesize(self, clip: _Clip) -> None:
+    async def _synthesize(self, clip: _Clip, place: int) -> None:
         persona = self._context.persona
         speech = self._context.engines.synthesizer.speak(
             clip.spoken.text,
             language=persona.language,
             voice=persona.voice,
-            priority=self._priority,
+            # Anybody's first sentence goes before the third of somebody who is being answered.
+            priority=self._priority if place < SOON else Priority.AHEAD,
         )
         async with aclosing(speech):
             async for piece in speech:

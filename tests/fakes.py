@@ -242,6 +242,7 @@ class FakeVoice:
         self.pace = pace
         self.error = error
         self.spoken: list[str] = []
+        self.priorities: list[Priority] = []
         self.running = 0
 
     async def start(self) -> None: ...
@@ -260,6 +261,7 @@ class FakeVoice:
             if self.error is not None:
                 raise self.error
             self.spoken.append(text)
+            self.priorities.append(priority)
             words = text.split()
             yield Speech(
                 AudioChunk(np.full(round(len(words) * self.pace * CALLER_RATE), 500, np.int16)),

@@ -21,7 +21,9 @@ class Priority(IntEnum):
 
     COMMITTED = 0
     SPECULATIVE = 1
-    PARTIAL = 2
+    AHEAD = 2
+    """Sound that is needed only when what goes before it has been heard."""
+    PARTIAL = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,3 +75,15 @@ async def test_the_seconds_of_voice_are_counted_from_the_first() -> None:
         assert hearing is not None
         assert hearing.voiced == pytest.approx(voiced, abs=0.021)
         await it.wait_for(TurnFinished)
+
+
+@virtual
+async def test_a_third_sentence_is_less_urgent_than_anybodys_first() -> None:
+    reply = "It is noon there. It will rain tonight. Take an umbrella. And a coat."
+    async with line(model=FakeModel(reply)) as it:
+        await it.say(QUESTION)
+        await it.wait_for(TurnFinished)
+    assert len(it.voice.priorities) == 4
+    assert max(it.voice.priorities[:2]) < Priority.AHEAD
+    assert it.voice.priorities[2:] == [Priority.AHEAD, Priority.AHEAD]
+    assert Priority.COMMITTED < Priority.SPECULATIVE < Priority.AHEAD < Priority.PARTIAL
