@@ -6,6 +6,8 @@ from server.config import Settings
 from signaling.access.addresses import is_loopback
 from signaling.access.guard import Guard
 from signaling.access.keys import KeyFile, KeyFileError, Keys
+from signaling.realtime.secrets import ClientSecrets
+from signaling.realtime.session import default_config
 
 FILE = "keys.json"
 FIRST = "first"
@@ -45,11 +47,18 @@ def first_key(settings: Settings, *, is_attended: bool) -> str:
     return key_file(settings).add(FIRST)
 
 
-def guarding(settings: Settings) -> Guard:
+def invite(settings: Settings, secrets: ClientSecrets, seconds: int) -> str:
+    """A client secret for whoever stands beside the server: no API key made it."""
+    config = default_config(settings.personas[settings.language])
+    return secrets.mint(config, seconds)[0]
+
+
+def guarding(settings: Settings, secrets: ClientSecrets | None = None) -> Guard:
     """The server's guard. Raises KeyFileError."""
     return Guard(
         settings.access,
         settings.limits,
         is_required=is_required(settings),
         keys=all_keys(settings),
+        secrets=secrets,
     )

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -39,12 +39,14 @@ from server.settings import ServerSettings
 from server.sockets import Sockets
 from server.stages import Stages
 from server.stays import Stays
+from server.tls import Certificate, certificate
 from server.tuning import tune
 from server.version import version
 from signaling.access.guard import Guard
 from signaling.errors import SignalingError
 from signaling.openapi import OpenApi
 from signaling.realtime.routes import RealtimeDoors
+from signaling.realtime.secrets import ClientSecrets
 from signaling.realtime.session import Session
 from signaling.routes import Doors, add_headers, errors_as_json
 from signaling.whip import WhipDoors
@@ -65,8 +67,10 @@ def create_app(
     *,
     begin: Begin | None = None,
     observers: Sequence[CallObserver] = (),
+    secrets: ClientSecrets | None = None,
 ) -> web.Application:
-    """The server as an aiohttp application. `begin` makes conversations (default: real calls)."""
+    """The server as an aiohttp application. `begin` makes conversations (default: real calls);
+    `secrets`: client secrets that are good already."""
     metrics = Metrics()
     if stages.caches is not None:
         metrics.registry.register(CacheFigures(stages.caches))
@@ -74,7 +78,7 @@ def create_app(
     watch = Watch(settings.load, stages.queues, on_reading=metrics.weigh)
     begin = begin or conversations(settings, stages, watch.load)
     pacer = Pacer(_both(metrics.lateness.observe, watch.gauge))
-    guard = guarding(settings)
+    guard = guarding(settings, secrets)
     stays = Stays(settings.limits)
     ours = (metrics, guard.roster, stays, watch.gauge)
     observers = (journal.observe, *(each.observe for each in ours), *observers)
@@ -182,31 +186,42 @@ def info(
 
 
 @asynccontextmanager
-async def listening(app: web.Application, settings: ServerSettings) -> AsyncGenerator[str, None]:
+async def listening(
+    app: web.Application, settings: ServerSettings, tls: Certificate | None = None
+) -> AsyncGenerator[str, None]:
     """Serves `app` while the block runs; gives its URL. Raises OSError when the port is taken."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port)
+        context = tls.context if tls is not None else None
+        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=context)
         await site.start()
-        port = runner.addresses[0][1]
+        scheme, port = "https" if tls is not None else "http", runner.addresses[0][1]
         host = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0", "::") else settings.host
-        yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        with tls.kept_fresh() if tls is not None else nullcontext():
+            yield f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
     finally:
         await runner.cleanup()
 
 
 async def serve(
-    settings: Settings, stages: Stages, *, ready: Callable[[str], None] | None = None
+    settings: Settings,
+    stages: Stages,
+    *,
+    ready: Callable[[str], None] | None = None,
+    secrets: ClientSecrets | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then say goodbye to the calls. The engines stay the caller's.
 
-    A second signal stops at once. `ready` is told the URL. Raises OSError when the port is taken.
+    A second signal stops at once; SIGHUP loads the certificate anew. `ready` is told the URL;
+    `secrets` may have been given to somebody already. Raises OSError when the port is taken, or a
+    certificate cannot be used.
     """
-    app = create_app(settings, stages)
+    tls = certificate(settings.server)
+    app = create_app(settings, stages, secrets=secrets)
     tune()
-    with _Signals() as signals:
-        async with listening(app, settings.server) as url:
+    with _Signals(tls.reload if tls is not None else None) as signals:
+        async with listening(app, settings.server, tls) as url:
             if ready is not None:
                 ready(url)
             await signals.first.wait()
@@ -236,18 +251,22 @@ async def _drain(calls: Calls, sockets: Sockets) -> None:
 class _Signals:
     """The first and the second time that someone asks the process to stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_hangup: Callable[[], None] | None = None) -> None:
+        """`on_hangup`: what SIGHUP does; it ends the process otherwise."""
         self.first = asyncio.Event()
         self.second = asyncio.Event()
+        self._on_hangup = on_hangup
         self._loop = asyncio.get_running_loop()
 
     def __enter__(self) -> _Signals:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._loop.add_signal_handler(number, self._asked)
+        if self._on_hangup is not None:
+            self._loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self._loop.remove_signal_handler(number)
 
     def _asked(self) -> None:

@@ -12,6 +12,7 @@ import importlib.metadata
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 import aiohttp
@@ -24,6 +25,7 @@ from server.config import Settings
 from server.hardware import free_memory
 from server.models import ModelStore
 from server.plan import Choice, StageUnavailable, plan
+from server.tls import TlsError, certificate, ends
 from signaling.access.addresses import is_loopback
 from signaling.access.keys import KeyFileError
 
@@ -54,7 +56,8 @@ async def findings(
     settings: Settings, store: ModelStore, hardware: Hardware
 ) -> tuple[Finding, ...]:
     """Everything that was found out, in the order in which a start needs it."""
-    found = [_machine(hardware), *_libraries(), *_addresses(settings), _access(settings)]
+    found = [_machine(hardware), *_libraries(), *_addresses(settings)]
+    found += [_access(settings), _tls(settings)]
     try:
         choices = await plan(settings, store, hardware)
     except StageUnavailable as error:
@@ -131,6 +134,21 @@ def _access(settings: Settings) -> Finding:
     return Finding(
         "note", f"calls need no key, and others can reach {host}", "set access.required = true"
     )
+
+
+def _tls(settings: Settings) -> Finding:
+    file = settings.server.tls_certificate
+    if file is None:
+        told = "HTTPS with a certificate of the server's own" if settings.server.https else ""
+        return Finding("fine", told)
+    try:
+        certificate(settings.server)
+        end = ends(file)
+    except TlsError as error:
+        return Finding("bad", str(error), "set server.tls_certificate and server.tls_key")
+    left = (end - datetime.now(UTC)).days
+    level: Literal["fine", "note"] = "fine" if left >= 14 else "note"
+    return Finding(level, f"HTTPS with {file}, which is good until {end:%Y-%m-%d}")
 
 
 def _stage(choice: Choice, settings: Settings) -> Iterator[Finding]:

@@ -19,6 +19,8 @@ from signaling.client import Caller, CallFailed, Message
 from signaling.ice import IceSettings
 from signaling.voice_track import Said
 
+HERE = {"host": "127.0.0.1", "port": 0, "https": False, "tls_certificate": None, "tls_key": None}
+"""Where a server listens that calls itself."""
 LONGEST_TURN = 60.0
 """Seconds after which no reply is expected any more."""
 NOTHING_HEARD = 6.0
@@ -50,7 +52,7 @@ class Exchange:
 async def at_home(settings: Settings, stages: Stages) -> AsyncGenerator[tuple[str, IceSettings]]:
     """Serves on a free loopback port: the URL, and the settings that a caller needs."""
     ice = IceSettings(bind=("127.0.0.1",))
-    server = settings.server.model_copy(update={"host": "127.0.0.1", "port": 0})
+    server = settings.server.model_copy(update=HERE)
     access = settings.access.model_copy(update={"required": False})
     here = settings.model_copy(update={"server": server, "ice": ice, "access": access})
     async with listening(create_app(here, stages), server) as url:

@@ -143,7 +143,7 @@ async def _perform(options: argparse.Namespace, settings: Settings, waiting: Wai
 
 def _overrides(options: argparse.Namespace) -> list[str]:
     """`--set`, with the options that are short for one."""
-    short = ("host", "port", "require_models")
+    short = ("host", "port", "https", "require_models")
     values = {name: getattr(options, name, None) for name in short}
     given = {name: value for name, value in values.items() if value is not None}
     return [*options.overrides, *(f"server.{k}={str(v).lower()}" for k, v in given.items())]
@@ -213,6 +213,12 @@ def _keys(command: argparse.ArgumentParser, common: argparse.ArgumentParser) -> 
 def _serve(command: argparse.ArgumentParser) -> None:
     command.add_argument("--host", help="address to listen on (server.host)")
     command.add_argument("--port", type=int, help="port to listen on (server.port)")
+    command.add_argument(
+        "--https",
+        action="store_const",
+        const=True,
+        help="serve HTTPS with a certificate of its own, for a phone in the same network",
+    )
     command.add_argument(
         "--require-models",
         action="store_const",

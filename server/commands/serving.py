@@ -8,28 +8,44 @@ from collections.abc import Iterator, Sequence
 
 from agent.engines.catalog import Hardware
 from server import app
-from server.access import first_key
+from server.access import first_key, invite
 from server.addresses import try_address
+from server.commands.invitation import invitation
 from server.commands.waiting import Waiting
 from server.config import Settings
 from server.hardware import probe
 from server.models import open_store
+from server.self_signed import addresses
 from server.stages import StageReport, choose
+from server.tls import certificate
+from signaling.realtime.secrets import ClientSecrets
 
+INVITED = 7200
+"""Seconds for which the code on the terminal lets a phone call."""
 ROLES = {"stt": "hears with", "llm": "thinks with", "tts": "speaks with"}
 
 
 async def serve(settings: Settings, waiting: Waiting) -> int:
     """Serve until interrupted. Raises StageUnavailable, OSError (a port that is taken)."""
     try_address(settings.server.host, settings.server.port)
-    key = first_key(settings, is_attended=sys.stdout.isatty())
+    is_attended = sys.stdout.isatty()
+    key = first_key(settings, is_attended=is_attended)
+    certificate(settings.server)  # one that cannot be used is told before anything is loaded
     hardware = probe()
     stages = await choose(settings, open_store(settings.models), hardware, waiting.for_)
     waiting.over()
     print(start_block(hardware, stages.reports), flush=True)
     if key:
         print(f"\n  API key, shown this once: {key}", flush=True)
-    await app.serve(settings, stages, ready=announce)
+    secrets = ClientSecrets()
+
+    def ready(url: str) -> None:
+        announce(url)
+        if settings.server.https and is_attended:
+            hosts = [str(address) for address in addresses()]
+            print(invitation(url, hosts, invite(settings, secrets, INVITED)), flush=True)
+
+    await app.serve(settings, stages, ready=ready, secrets=secrets)
     return 0
 
 

@@ -14,7 +14,7 @@ its path is open to that call's caller alone. So a new route is guarded before a
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ from signaling.access import origins
 from signaling.access.addresses import Proxies
 from signaling.access.keys import Keys
 from signaling.access.origins import Origins
-from signaling.access.roster import Grant, Place, RateLimit, Roster
+from signaling.access.roster import Grant, Place, Roster
 from signaling.access.settings import AccessSettings, LimitSettings
 from signaling.errors import Forbidden, SignalingError, Unauthorized
 from signaling.realtime.secrets import PREFIX as SECRET
@@ -84,10 +84,6 @@ class Guard:
         """A place for a call that begins; see `Roster`. Raises Unauthorized, TooManyCalls."""
         with self.roster.starting(self.grant(request)) as place:
             yield place
-
-    def left(self, request: web.Request) -> Sequence[RateLimit]:
-        """What is left to whoever asks."""
-        return self.roster.left(self.grant(request))
 
     # -- for the application --------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from server.check import Finding, findings
 from server.config import load
 from server.hub import Hub
 from server.models import ModelStore
+from server.self_signed import self_signed
 from tests.server.fake_hub import FakeHub
 
 SMALL = Hardware(cores=2, memory=8 * GIGABYTE)
@@ -118,3 +120,24 @@ async def test_a_spoilt_file_of_keys_is_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text("{")
     told = bad(await found(tmp_path, f"server.state={tmp_path}"))
     assert len(told) == 1 and "is no file of keys" in told[0]
+
+
+async def test_a_certificate_is_looked_at(tmp_path: Path) -> None:
+    def using(pair: tuple[Path, Path]) -> list[str]:
+        return [f"server.tls_certificate={pair[0]}", f"server.tls_key={pair[1]}"]
+
+    good = self_signed(tmp_path / "good")
+    told = next(each for each in await found(tmp_path, *using(good)) if "HTTPS" in each.what)
+    assert told.level == "fine" and "is good until" in told.what
+    old = self_signed(tmp_path / "old", now=datetime.now(UTC) - timedelta(days=390))
+    told = next(each for each in await found(tmp_path, *using(old)) if "HTTPS" in each.what)
+    assert told.level == "note"
+    good[1].write_text("x")
+    assert "is no private key" in bad(await found(tmp_path, *using(good)))[0]
+
+
+async def test_a_look_makes_no_certificate(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    all_found = await found(tmp_path, "server.https=true", f"server.state={state}")
+    assert any("certificate of the server's own" in each.what for each in all_found)
+    assert not state.exists()
