@@ -7,12 +7,16 @@ The order of the language models is the order of their quality. An entry is one 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from agent.errors import Stage
 
 ANY_LANGUAGE = "*"
 MEGABYTE = 1_000_000
 GIGABYTE = 1_000 * MEGABYTE
+
+Purpose = Stage | Literal["turn"]
+"""What a model is for: a stage of the turn, or to judge where the turn ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,7 @@ class Model:
     """A published model: files of a hub's repository, and their place in the models folder."""
 
     name: str
-    stage: Stage
+    stage: Purpose
     languages: tuple[str, ...]
     """ISO 639-1 codes it is chosen for; `*`: any other."""
     repository: str
@@ -150,6 +154,17 @@ MODELS: tuple[Model, ...] = (
         7_000 * MEGABYTE,
         "Llama 3.1 Community Licence",
     ),
+    Model(
+        name="smart-turn",
+        stage="turn",
+        languages=(),
+        repository="pipecat-ai/smart-turn-v3",
+        files=("smart-turn-v3.2-cpu.onnx",),
+        path="smart-turn-v3.2-cpu.onnx",
+        size=8_680_000,
+        memory=60 * MEGABYTE,
+        licence="BSD-2-Clause",
+    ),
     _piper("en_US-ljspeech-medium", 64, "public domain (LJ Speech)"),
     _piper("en_US-lessac-medium", 63, "Blizzard 2013 (research use)"),
 )
@@ -165,7 +180,7 @@ def named(name: str) -> Model | None:
     return next((model for model in MODELS if model.name == name), None)
 
 
-def of_stage(stage: Stage) -> tuple[Model, ...]:
+def of_stage(stage: Purpose) -> tuple[Model, ...]:
     return tuple(model for model in MODELS if model.stage == stage)
 
 
