@@ -173,7 +173,7 @@ class Call:
         position = self._endpointer.position
         probability = await self._voice.hear(chunk)
         self._listener.take(chunk, position)
-        signal = self._endpointer.feed(probability, chunk.seconds)
+        signal = self._endpointer.feed(probability, chunk.seconds, self._voice.level)
         match signal:
             case Started():
                 await self._started(signal)

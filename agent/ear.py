@@ -20,17 +20,20 @@ class CallersVoice:
         self._mouth = mouth
         self._echo = EchoGate(settings)
         self._coming_back = 0.0
+        self.level: float | None = None
+        """dBFS of the last chunk; None when nobody needed to know."""
 
     async def hear(self, chunk: AudioChunk) -> float:
         """The probability that the caller speaks in this chunk (16 kHz).
 
-        Loudness is asked for only while there is something to come back."""
+        Loudness is measured only while there is a voice, or something to come back."""
         probability = await self._detector.hear(chunk)
         sent = self._mouth.level
         if sent is None and not self._coming_back:
+            self.level = level_db(chunk.samples) if probability > ECHO_PROBABILITY else None
             return probability
         self._coming_back = TAIL if sent is not None else max(0, self._coming_back - chunk.seconds)
-        level = level_db(chunk.samples)
+        level = self.level = level_db(chunk.samples)
         self._echo.feed(level, sent, chunk.seconds)
         if probability > ECHO_PROBABILITY and self._echo.is_echo(level, sent):
             return ECHO_PROBABILITY

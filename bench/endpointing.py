@@ -42,7 +42,7 @@ from bench.recordings import (
     utterances,
     with_pause,
 )
-from media.audio import CALLER_RATE, AudioChunk
+from media.audio import CALLER_RATE, AudioChunk, level_db
 from media.voice import VoiceModel, VoiceSettings, load_voice_model
 
 PAUSES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -79,6 +79,8 @@ class Scene:
     """Words and where they end, in seconds of `audio`."""
     end: float
     probabilities: tuple[float, ...]
+    levels: tuple[float, ...]
+    """dBFS, beside the probabilities: a pair for every 20 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +205,13 @@ def _scene(kind: str, audio: AudioChunk, said: tuple[Aligned, ...], model: Voice
         np.concatenate([room_tone(audio, LEAD), audio.samples, room_tone(audio, TAIL)])
     )
     detector = model.detector()
-    probabilities = tuple(
-        detector.probability(AudioChunk(whole.samples[at : at + PIECE]))
-        for at in range(0, len(whole) - PIECE + 1, PIECE)
-    )
+    pieces = [
+        AudioChunk(whole.samples[at : at + PIECE]) for at in range(0, len(whole) - PIECE + 1, PIECE)
+    ]
+    probabilities = tuple(detector.probability(piece) for piece in pieces)
+    levels = tuple(level_db(piece.samples) for piece in pieces)
     ends = tuple((word.text, word.end + LEAD) for word in said)
-    return Scene(kind, whole, ends, float(voice_end) + 0.01 + LEAD, probabilities)
+    return Scene(kind, whole, ends, float(voice_end) + 0.01 + LEAD, probabilities, levels)
 
 
 def _is_turn(each: Spoken) -> bool:
@@ -257,7 +260,7 @@ def _play(endpointer: Endpointer, scene: Scene, reads: bool, full_stop: str) -> 
     partial, final = 0.0, None
     for index, probability in enumerate(scene.probabilities):
         now = (index + 1) / 50
-        match endpointer.feed(probability, 1 / 50):
+        match endpointer.feed(probability, 1 / 50, scene.levels[index]):
             case Started():
                 if ends:
                     endpointer.reopen()

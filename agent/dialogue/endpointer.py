@@ -69,7 +69,8 @@ class Waits:
     unfinished: float
     spelling: float
     unread: float
-    """Nothing has been understood yet."""
+    """Nothing has been understood yet: the same for everyone, as a wait that moves without knowing
+    why cuts more callers off than one of the same mean that does not."""
 
 
 PRESETS: dict[Preset, Waits] = {
@@ -100,6 +101,11 @@ class EndpointSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     silence_below: float = Field(default=0.5, gt=0, lt=1)
     """Voice probability under which speech is over; between the two nothing changes. The lower,
     the longer a voice that dies away is taken for speech: with 0.35 up to half a second."""
+    tail: float = Field(default=0.12, ge=0, le=0.5)
+    """Seconds for which the detector may still say speech though the voice is over: the pause is
+    counted from the voice's last sound, at most so long before."""
+    tail_db: float = Field(default=30.0, ge=10, le=60)
+    """Decibels under the loudest of the utterance from which a sound is the voice's."""
     min_speech: float = Field(default=0.08, gt=0, le=1)
     """Seconds of speech that begin an utterance, or continue a paused one."""
     onset_gap: float = Field(default=0.1, ge=0, le=1)
@@ -137,6 +143,10 @@ class _Voice:
     """Where its last speech ended."""
     seconds: float = 0.0
     """Speech in it."""
+    loudest: float = -200.0
+    """dBFS of the loudest in it."""
+    sounded: float = 0.0
+    """Where its last sound was that is no mere tail."""
 
 
 class Endpointer:
@@ -158,6 +168,8 @@ class Endpointer:
         self._reopened = False
         self._onset = 0.0
         self._speech_end = 0.0
+        self._quiet_from = 0.0
+        """Where the caller's last sound ended, a little before the detector says so."""
         self._speech = 0.0
         self._last_end: float | None = None
         """Where the speech of the utterance before ended; None when it cannot be reopened."""
@@ -167,10 +179,13 @@ class Endpointer:
         """How much speech of the utterance the reading covers, in seconds of speech."""
         self._judged: float | None = None
 
-    def feed(self, probability: float, seconds: float) -> Signal | None:
-        """Take `seconds` of audio in which speech has `probability`. At most one signal."""
+    def feed(self, probability: float, seconds: float, level: float | None = None) -> Signal | None:
+        """Take `seconds` of audio in which speech has `probability`. At most one signal.
+
+        `level`: its loudness in dBFS; None: as loud as what came before.
+        """
         self.position += seconds
-        confirmed = self._listen(probability, seconds)
+        confirmed = self._listen(probability, seconds, level)
         if not self.speaking:
             return self._start() if confirmed else None
         if confirmed:
@@ -222,13 +237,14 @@ class Endpointer:
     @property
     def silence(self) -> float:
         """Seconds since the caller's last speech in the current utterance; 0 outside of one."""
-        return max(0.0, self.position - self._speech_end) if self.speaking else 0.0
+        return max(0.0, self.position - self._quiet_from) if self.speaking else 0.0
 
     @property
     def wait(self) -> float:
         """Seconds of silence that would end the turn now, by the evidence."""
         wait = self._by_evidence()
-        if self._settings.follows_rhythm:
+        is_read = self._reading is not None or self._judged is not None
+        if is_read and self._settings.follows_rhythm:
             wait = self._rhythm.scale(wait)
         return max(wait, self._settings.shortest)
 
@@ -254,7 +270,7 @@ class Endpointer:
         else:
             self._reopened = True
 
-    def _listen(self, probability: float, seconds: float) -> bool:
+    def _listen(self, probability: float, seconds: float, level: float | None) -> bool:
         """Whether speech is certain in the stretch that this audio continues."""
         voice, settings = self._voice, self._settings
         begin = self.position - seconds
@@ -265,16 +281,20 @@ class Endpointer:
         if not voice.on:
             return False
         if begin - voice.end > settings.onset_gap + _SLACK:
-            voice.begin, voice.seconds = begin, 0.0
+            voice.begin, voice.seconds, voice.loudest = begin, 0.0, -200.0
         voice.end = self.position
         voice.seconds += seconds
+        if level is not None:
+            voice.loudest = max(voice.loudest, level)
+        if level is None or level > voice.loudest - settings.tail_db:
+            voice.sounded = self.position
         return voice.seconds >= settings.min_speech - _SLACK
 
     def _start(self) -> Started:
         self.speaking = True
         self._paused = False
         self._onset = self._voice.begin
-        self._speech_end = self._voice.end
+        self._speech_end, self._quiet_from = self._voice.end, self._last_sound()
         self._speech = self._voice.seconds
         self._reading, self._judged = None, None
         if self._reopened:
@@ -291,12 +311,15 @@ class Endpointer:
     def _continue(self) -> None:
         gap = self._voice.begin - self._speech_end
         if gap > _SLACK:
-            self._rhythm.paused(gap)
+            self._rhythm.paused(self._voice.begin - self._quiet_from)
             self._speech += self._voice.seconds
         else:
             self._speech += self._voice.end - self._speech_end
-        self._speech_end = self._voice.end
+        self._speech_end, self._quiet_from = self._voice.end, self._last_sound()
         self._judged = None
+
+    def _last_sound(self) -> float:
+        return max(self._voice.sounded, self._voice.end - self._settings.tail)
 
     def _rest(self) -> Signal | None:
         silence = self.silence
@@ -304,7 +327,7 @@ class Endpointer:
             return self._end(waited=silence)
         if not self._paused and silence >= self._settings.speculate_after - _SLACK:
             self._paused = True
-            return Paused(self._speech_end)
+            return Paused(self._quiet_from)
         return None
 
     def _end(self, waited: float) -> Ended:
@@ -312,9 +335,9 @@ class Endpointer:
         # Speech that was cut at its longest goes on from here; otherwise the next begins anew.
         end = self.position if self._voice.on else -self._settings.onset_gap - 1
         self._voice = _Voice(on=self._voice.on, begin=self.position, end=end)
-        self._last_end, self._last_speech = self._speech_end, self._speech
+        self._last_end, self._last_speech = self._quiet_from, self._speech
         self._rhythm.ended()
-        return Ended(self._speech_end, waited, self._speech)
+        return Ended(self._quiet_from, waited, self._speech)
 
     def _by_evidence(self) -> float:
         """Seconds by the words and Smart Turn, before the rhythm."""
