@@ -18,7 +18,7 @@ from agent.engines.llama.job import Job, Opening, Sink
 from agent.engines.llama.places import Places
 from agent.engines.llama.prompts import Prompts
 from agent.engines.llama.reply import ReplyText
-from agent.engines.llama.runtime import DecodeFailed, Entry, Runtime
+from agent.engines.llama.runtime import DecodeFailed, Entry, Runtime, Sampler
 from agent.engines.llama.shares import Shares, divide
 from agent.engines.protocols import Priority, ReplyRequest
 from agent.errors import EngineError, EngineFailed
@@ -73,18 +73,39 @@ class Scheduler:
         self._counts.evictions = self._places.evictions
         return self._counts
 
-    def submit(self, request: ReplyRequest, sink: Sink, *, replies: bool) -> Job:
-        """A reply to be made or, not `replies`, its messages to be read ahead of one."""
+    @property
+    def jobs(self) -> list[Job]:
+        """Those that are not over. Of another thread's asking, the picture of a moment."""
+        return [*self._running, *self._waiting]
+
+    def submit(
+        self,
+        request: ReplyRequest,
+        sink: Sink,
+        *,
+        replies: bool,
+        sampler: Sampler | None = None,
+        now: float = 0.0,
+    ) -> Job:
+        """A reply to be made or, not `replies`, its messages to be read ahead of one.
+
+        The job owns `sampler`. `now` is kept as the time in which it was asked for."""
         self._last_number += 1
         priority = request.priority if replies else Priority.PARTIAL
-        job = Job(request, sink, replies, number=self._last_number, priority=priority)
+        job = Job(request, sink, replies, sampler, now, self._last_number, priority)
         if self._closed is not None:
-            sink.end(self._closed)
+            _over(job, self._closed)
         elif not replies and self._has_urgent_reading():
-            sink.end(None)
+            _over(job, None)
         else:
             self._prepare(job)
         return job
+
+    def commit(self, conversation: str) -> None:
+        """Its speculations are committed: from the next step on they are served as such."""
+        for job in self.jobs:
+            if job.conversation == conversation and job.replies:
+                job.priority = Priority.COMMITTED
 
     def cancel(self, job: Job) -> None:
         """It takes part in no further step. What it has read stays in the cache. Idempotent."""
@@ -92,7 +113,7 @@ class Scheduler:
 
     def forget(self, conversation: str) -> None:
         """Its jobs end, and its place in the cache is free."""
-        for job in [*self._running, *self._waiting]:
+        for job in self.jobs:
             if job.conversation == conversation:
                 self._end(job, None)
         self._places.release(conversation)
@@ -125,14 +146,14 @@ class Scheduler:
     def close(self, error: EngineError) -> None:
         """All jobs end with this error, now and from now on."""
         self._closed = error
-        for job in [*self._running, *self._waiting]:
+        for job in self.jobs:
             self._end(job, error)
 
     def _prepare(self, job: Job) -> None:
         try:
             job.prompt = self._prompts.of(job.request, finished=job.replies)
         except EngineError as error:
-            job.sink.end(error)
+            _over(job, error)
             return
         job.text = ReplyText(self._stops)
         self._supersede(job)
@@ -140,7 +161,7 @@ class Scheduler:
 
     def _supersede(self, job: Job) -> None:
         """What of the same conversation makes no sense any more beside this job."""
-        for other in [*self._running, *self._waiting]:
+        for other in self.jobs:
             if other.conversation != job.conversation:
                 continue
             if not other.replies:
@@ -151,7 +172,7 @@ class Scheduler:
 
     def _has_urgent_reading(self) -> bool:
         """Something more urgent than reading along has yet to be read."""
-        return any(job.replies and job.unread for job in [*self._running, *self._waiting])
+        return any(job.replies and job.unread for job in self.jobs)
 
     def _admit(self) -> None:
         """Places for those who wait, the most urgent first; nobody overtakes for want of room."""
@@ -224,7 +245,7 @@ class Scheduler:
         for jobs in (self._running, self._waiting):
             if job in jobs:
                 jobs.remove(job)
-                job.sink.end(error)
+                _over(job, error)
 
     def _fail_running(self, cause: DecodeFailed) -> None:
         """The library failed: nobody knows what the cache holds, so that it begins anew."""
@@ -235,17 +256,23 @@ class Scheduler:
         self._places.clear()
 
 
+def _over(job: Job, error: EngineError | None) -> None:
+    if job.sampler is not None:
+        job.sampler.close()
+        job.sampler = None
+    job.sink.end(error)
+
+
 def _entries(work: Job | Opening, tokens: int) -> list[Entry]:
     """What one participant adds to the batch."""
     assert work.sequence is not None  # only what has a place takes part in a step
     if isinstance(work, Job) and not work.unread:
         assert work.next is not None  # it was chosen when the prompt had been read
         position = len(work.prompt.tokens) + work.made - 1
-        return [Entry(work.next, position, work.sequence, True)]
+        return [Entry(work.next, position, work.sequence, True, work.sampler)]
     source = work.tokens if isinstance(work, Opening) else work.prompt.tokens
     end = work.read + tokens
-    wants = isinstance(work, Job) and work.replies and end == len(source)
-    return [
-        Entry(source[at], at, work.sequence, wants and at == end - 1)
-        for at in range(work.read, end)
-    ]
+    entries = [Entry(source[at], at, work.sequence, False) for at in range(work.read, end)]
+    if isinstance(work, Job) and work.replies and end == len(source):
+        entries[-1].answer, entries[-1].sampler = True, work.sampler
+    return entries

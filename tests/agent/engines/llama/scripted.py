@@ -13,7 +13,7 @@ from zlib import crc32
 from agent.engines.llama.job import Job
 from agent.engines.llama.prompt import ChatTemplate
 from agent.engines.llama.prompts import Prompts
-from agent.engines.llama.runtime import DecodeFailed, Entry
+from agent.engines.llama.runtime import DecodeFailed, Entry, Grammar
 from agent.engines.llama.scheduler import Scheduler
 from agent.engines.llama.shares import Shares
 from agent.engines.protocols import Priority, ReplyRequest
@@ -43,6 +43,22 @@ def reply_to(prompt: str, max_tokens: int) -> str:
     return text[len(prompt) :].lstrip()
 
 
+class ScriptedSampler:
+    """A grammar that allows one text."""
+
+    def __init__(self, text: str) -> None:
+        self._left = list(text)
+        self.closed = False
+
+    def choose(self) -> int:
+        assert not self.closed
+        return ord(self._left.pop(0)) if self._left else END
+
+    def close(self) -> None:
+        assert not self.closed, "closed once"
+        self.closed = True
+
+
 class ScriptedRuntime:
     """Fails the test where llama.cpp would fail, or go wrong in silence."""
 
@@ -64,6 +80,9 @@ class ScriptedRuntime:
     def ends(self, token: int) -> bool:
         return token == END
 
+    def sampler(self, grammar: Grammar) -> ScriptedSampler:
+        return ScriptedSampler(grammar.text)
+
     def decode(self, batch: Sequence[Entry]) -> list[int]:
         if self.failing:
             raise DecodeFailed("out of luck")
@@ -73,7 +92,9 @@ class ScriptedRuntime:
             held = self._held[entry.sequence]
             assert entry.position == len(held), "a token goes to the end of its sequence"
             held.append((next(self._numbers), entry.token))
-            if entry.answer:
+            if entry.answer and isinstance(entry.sampler, ScriptedSampler):
+                answers.append(entry.sampler.choose())
+            elif entry.answer:
                 answers.append(next_token(self.text(entry.sequence)))
         assert self.used <= self.cells, "llama.cpp would find no slot"
         return answers
@@ -156,6 +177,7 @@ class Stage:
         priority: Priority = Priority.COMMITTED,
         replies: bool = True,
         system: str = SYSTEM,
+        sampler: ScriptedSampler | None = None,
     ) -> tuple[Job, Listener]:
         """Submit a reply to the last of `texts`, which caller and agent said in turn."""
         listener = Listener()
@@ -165,7 +187,7 @@ class Stage:
             max_tokens=max_tokens,
             priority=priority,
         )
-        return self.scheduler.submit(request, listener, replies=replies), listener
+        return self.scheduler.submit(request, listener, replies=replies, sampler=sampler), listener
 
     def alone(self, *texts: str, max_tokens: int = 20, system: str = SYSTEM) -> str:
         """The reply as it would be without anybody else."""
