@@ -146,6 +146,7 @@ class Answer:
         self.marks.endpoint = self._context.now()
         self.speculated = self.transcript is not None
         self._committed.set()
+        self._context.engines.model.commit(self.conversation)
         self._speaking.release()
 
     async def run(self) -> None:

@@ -92,6 +92,9 @@ class Locked:
     async def prefill(self, request: ReplyRequest) -> None:
         """It has none."""
 
+    def commit(self, conversation: str) -> None:
+        """It knows no priorities."""
+
     def forget(self, conversation: str) -> None:
         """It keeps none."""
 

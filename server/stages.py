@@ -269,7 +269,9 @@ def _model(choice: Choice, settings: Settings, caches: Caches, queues: Waiting) 
             mark = f"openai {llm.openai.base_url} {llm.openai.model}"
             return caches.over_model(guarded(OpenAI(llm.openai)), mark)
         case _:
-            llama = guarded(Llama(llm.llama, choice.models[ANY_LANGUAGE]))
+            native = Llama(llm.llama, choice.models[ANY_LANGUAGE])
+            queues.append(("llm", native))
+            llama = guarded(native)
             # Within what stands in for it: a stopgap's words are not remembered as the model's.
             remembering = caches.over_model(llama, f"llama {choice.model}")
             stand_in = Scripted(llm.scripted, stands_in=True)

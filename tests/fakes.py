@@ -192,6 +192,7 @@ class FakeModel:
         self.requests: list[ReplyRequest] = []
         self.prefilled: list[str] = []
         self.forgotten: list[str] = []
+        self.committed: list[str] = []
         self.running = 0
 
     async def start(self) -> None: ...
@@ -214,6 +215,9 @@ class FakeModel:
 
     async def prefill(self, request: ReplyRequest) -> None:
         self.prefilled.append(request.messages[-1].text)
+
+    def commit(self, conversation: str) -> None:
+        self.committed.append(conversation)
 
     def forget(self, conversation: str) -> None:
         self.forgotten.append(conversation)

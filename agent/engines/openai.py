@@ -95,6 +95,9 @@ class OpenAI:
         except aiohttp.ClientError as error:
             log.debug("no connection could be made ahead: %s", _told(error))
 
+    def commit(self, conversation: str) -> None:
+        """All requests are equal there."""
+
     def forget(self, conversation: str) -> None:
         """Nothing is kept here."""
 

@@ -94,6 +94,11 @@ class LanguageModel(Protocol):
 
         Does nothing when the engine is busy with something more urgent."""
 
+    def commit(self, conversation: str) -> None:
+        """What was asked for speculatively is wanted now: from here on it is served as committed.
+
+        Idempotent, never blocks."""
+
     def forget(self, conversation: str) -> None:
         """The call is over: free its cache. Idempotent, never blocks."""
 

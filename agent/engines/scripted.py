@@ -118,6 +118,9 @@ class Scripted:
     async def prefill(self, request: ReplyRequest) -> None:
         """There is no cache."""
 
+    def commit(self, conversation: str) -> None:
+        """It has time for everybody."""
+
     def forget(self, conversation: str) -> None:
         """There is no cache."""
 

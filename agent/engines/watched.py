@@ -43,6 +43,9 @@ class WatchedModel:
     async def prefill(self, request: ReplyRequest) -> None:
         await self._inner.prefill(request)
 
+    def commit(self, conversation: str) -> None:
+        self._inner.commit(conversation)
+
     def forget(self, conversation: str) -> None:
         self._inner.forget(conversation)
 

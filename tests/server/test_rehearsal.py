@@ -46,6 +46,8 @@ class Terse:
 
     async def prefill(self, request: ReplyRequest) -> None: ...
 
+    def commit(self, conversation: str) -> None: ...
+
     def forget(self, conversation: str) -> None:
         self.forgotten.append(conversation)
 

@@ -12,6 +12,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -21,13 +22,15 @@ from typing import TYPE_CHECKING
 from jinja2 import TemplateError
 
 from agent.engines.llama.job import Job
+from agent.engines.llama.pace import Pace, Readings
+from agent.engines.llama.pieces import Outbox, Pieces
 from agent.engines.llama.prompt import ChatTemplate
 from agent.engines.llama.prompts import Prompts
 from agent.engines.llama.runtime import SYSTEM_PROMPTS, Entry
 from agent.engines.llama.scheduler import Counts, Scheduler
 from agent.engines.llama.settings import LlamaSettings
 from agent.engines.llama.shares import Shares
-from agent.engines.protocols import ReplyRequest
+from agent.engines.protocols import Priority, ReplyRequest
 from agent.errors import EngineError, EngineFailed, EngineMissing
 from agent.messages import Usage
 
@@ -46,23 +49,48 @@ class Llama:
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._scheduler: Scheduler | None = None
+        self._outbox: Outbox | None = None
+        self._pace = Pace(beside=settings.prefill_share)
 
     @property
     def counts(self) -> Counts:
         """What was done since the start."""
         return replace(self._scheduler.counts) if self._scheduler else Counts()
 
+    @property
+    def wait(self) -> float:
+        """Seconds in which a reply that is asked for now would begin, as far as can be told."""
+        readings = self.readings()
+        return max(readings.oldest, readings.first_token)
+
+    def readings(self) -> Readings:
+        """How busy it is. Cheap; of a step that is being made, the moment before it."""
+        jobs = self._scheduler.jobs if self._scheduler else []
+        replies = [j for j in jobs if j.replies and j.priority is Priority.COMMITTED]
+        waiting = [j for j in replies if not j.made]
+        replying = len(replies) - len(waiting)
+        oldest = time.monotonic() - min(j.asked for j in waiting) if waiting else 0.0
+        return Readings(
+            replying=replying,
+            waiting=len(waiting),
+            oldest=oldest,
+            tokens_per_second=self._pace.tokens_per_second,
+            first_token=self._pace.first_token(sum(j.unread for j in waiting), replying),
+        )
+
     async def start(self) -> None:
         """Load the model and make one step with it. Raises EngineMissing when it can't be."""
-        ready = _Pieces(1)
-        self._thread = threading.Thread(target=self._work, args=(ready,), name="llama", daemon=True)
+        self._outbox = Outbox(asyncio.get_running_loop())
+        ready = Pieces(self._outbox, 1)
+        self._thread = threading.Thread(
+            target=self._work, args=(ready, self._outbox), name="llama", daemon=True
+        )
         self._thread.start()
         await ready.get()
 
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
         """The reply as it is made. Closing it frees the model within one step."""
-        pieces = _Pieces(request.max_tokens)
-        job = self._submit(request, pieces, replies=True)
+        job, pieces = self._submit(request, replies=True)
         try:
             while (piece := await pieces.get()) is not None:
                 yield piece
@@ -73,12 +101,14 @@ class Llama:
 
     async def prefill(self, request: ReplyRequest) -> None:
         """Read along, when nobody needs the model more. A later request of the call ends it."""
-        pieces = _Pieces(1)
-        job = self._submit(request, pieces, replies=False)
+        job, pieces = self._submit(request, replies=False)
         try:
             await pieces.get()
         finally:
             self._command(job.cancel)
+
+    def commit(self, conversation: str) -> None:
+        self._command(lambda scheduler: scheduler.commit(conversation))
 
     def forget(self, conversation: str) -> None:
         self._command(lambda scheduler: scheduler.forget(conversation))
@@ -89,21 +119,22 @@ class Llama:
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
 
-    def _submit(self, request: ReplyRequest, pieces: _Pieces, *, replies: bool) -> _Submitted:
-        if self._thread is None or not self._thread.is_alive():
+    def _submit(self, request: ReplyRequest, *, replies: bool) -> tuple[_Submitted, Pieces]:
+        if self._outbox is None or self._thread is None or not self._thread.is_alive():
             raise EngineFailed(
                 "llm",
                 "the language model is not running: it was not started, "
                 "was closed, or its thread has failed (see the log)",
             )
+        pieces = Pieces(self._outbox, request.max_tokens if replies else 1)
         submitted = _Submitted(request, pieces, replies)
         self._command(submitted.submit)
-        return submitted
+        return submitted, pieces
 
     def _command(self, command: Command) -> None:
         self._commands.put(command)
 
-    def _work(self, ready: _Pieces) -> None:
+    def _work(self, ready: Pieces, outbox: Outbox) -> None:
         """The thread: load, then serve commands and make steps until it is told to end."""
         _lower_priority(self._settings.niceness)
         try:
@@ -111,21 +142,34 @@ class Llama:
             scheduler = _scheduler_of(runtime, self._settings, self._path)
         except EngineError as error:
             ready.end(error)
+            outbox.flush()
             return
         self._scheduler = scheduler
         ready.end(None)
         try:
-            while self._take_commands(scheduler):
-                scheduler.step()
+            while self._take_commands(scheduler, outbox):
+                self._step(scheduler)
         finally:
             # Also after a bug: whoever waits for a reply hears of it.
             scheduler.close(EngineFailed("llm", "the language model was closed"))
             self._drain(scheduler)
+            outbox.flush()
             runtime.close()
 
-    def _take_commands(self, scheduler: Scheduler) -> bool:
+    def _step(self, scheduler: Scheduler) -> None:
+        counts = scheduler.counts
+        read, replied, asked = counts.read, counts.replied, counts.unread
+        began = time.monotonic()
+        scheduler.step()
+        self._pace.step(time.monotonic() - began, counts.read - read, counts.replied - replied)
+        if counts.unread > asked:
+            self._pace.asked(counts.unread - asked)
+
+    def _take_commands(self, scheduler: Scheduler, outbox: Outbox) -> bool:
         """Carry out what has come; wait for it when there is no work. False: it is the end."""
         while True:
+            if not self._commands.qsize():
+                outbox.flush()
             try:
                 command = self._commands.get(block=not scheduler.busy)
             except queue.Empty:
@@ -144,14 +188,17 @@ class Llama:
 class _Submitted:
     """A job between the event loop, which asks for it, and the thread, which makes it."""
 
-    def __init__(self, request: ReplyRequest, pieces: _Pieces, replies: bool) -> None:
+    def __init__(self, request: ReplyRequest, pieces: Pieces, replies: bool) -> None:
         self._request = request
         self._pieces = pieces
         self._replies = replies
+        self._asked = time.monotonic()
         self._job: Job | None = None
 
     def submit(self, scheduler: Scheduler) -> None:
-        self._job = scheduler.submit(self._request, self._pieces, replies=self._replies)
+        self._job = scheduler.submit(
+            self._request, self._pieces, replies=self._replies, now=self._asked
+        )
 
     @property
     def usage(self) -> Usage | None:
@@ -161,36 +208,6 @@ class _Submitted:
     def cancel(self, scheduler: Scheduler) -> None:
         if self._job is not None:
             scheduler.cancel(self._job)
-
-
-class _Pieces:
-    """A reply on its way from the thread to the event loop. As long as its reply at most."""
-
-    def __init__(self, most: int) -> None:
-        self._loop = asyncio.get_running_loop()
-        # The rest of a reply is a piece too, and so is its end.
-        self._queue: asyncio.Queue[str | EngineError | None] = asyncio.Queue(most + 2)
-        self._ended = False
-
-    async def get(self) -> str | None:
-        """The next piece, or None at the end. Raises what went wrong."""
-        item = await self._queue.get()
-        if isinstance(item, EngineError):
-            # One failure may end many replies; each raises an error of its own.
-            raise type(item)(item.stage, str(item)) from item
-        return item
-
-    def piece(self, text: str) -> None:
-        self._put(text)
-
-    def end(self, error: EngineError | None) -> None:
-        if not self._ended:
-            self._ended = True
-            self._put(error)
-
-    def _put(self, item: str | EngineError | None) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
-            self._loop.call_soon_threadsafe(self._queue.put_nowait, item)
 
 
 def _load(path: Path, settings: LlamaSettings) -> LlamaCpp:

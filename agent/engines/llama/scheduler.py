@@ -35,6 +35,8 @@ class Counts:
     read: int = 0
     """Of prompts, openings included, that went through the model."""
     replied: int = 0
+    unread: int = 0
+    """Of prompts of committed replies that were placed, not found in the cache."""
     steps: int = 0
     evictions: int = 0
     """Conversations that lost their place."""
@@ -204,6 +206,8 @@ class Scheduler:
         self._counts.prompt += len(job.prompt.tokens)
         self._counts.reused += job.read
         job.reused = job.read
+        if job.replies and job.priority is Priority.COMMITTED:
+            self._counts.unread += job.unread
         if not job.replies and not job.unread:
             self._end(job, None)
         return True

@@ -132,6 +132,10 @@ class FallbackModel:
         except EngineError:
             await self._second.prefill(request)
 
+    def commit(self, conversation: str) -> None:
+        self._first.commit(conversation)
+        self._second.commit(conversation)
+
     def forget(self, conversation: str) -> None:
         self._first.forget(conversation)
         self._second.forget(conversation)

@@ -92,6 +92,9 @@ class GuardedModel:
             seconds = self._guard.settings.prefill
             await self._guard.within(seconds, self._inner.prefill(request), "prefill")
 
+    def commit(self, conversation: str) -> None:
+        self._inner.commit(conversation)
+
     def forget(self, conversation: str) -> None:
         self._inner.forget(conversation)
 

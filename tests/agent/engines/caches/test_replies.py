@@ -23,6 +23,7 @@ class Model:
     def __init__(self) -> None:
         self.made = 0
         self.forgotten: list[str] = []
+        self.committed: list[str] = []
         self.prefilled = 0
         self.broken = False
 
@@ -37,6 +38,9 @@ class Model:
 
     async def prefill(self, request: ReplyRequest) -> None:
         self.prefilled += 1
+
+    def commit(self, conversation: str) -> None:
+        self.committed.append(conversation)
 
     def forget(self, conversation: str) -> None:
         self.forgotten.append(conversation)

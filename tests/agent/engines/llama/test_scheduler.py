@@ -8,7 +8,13 @@ import pytest
 
 from agent.engines.protocols import Priority
 from agent.errors import EngineFailed
-from tests.agent.engines.llama.scripted import SYSTEM, Listener, ScriptedRuntime, Stage
+from tests.agent.engines.llama.scripted import (
+    SYSTEM,
+    Listener,
+    ScriptedRuntime,
+    ScriptedSampler,
+    Stage,
+)
 
 COMMITTED, SPECULATIVE, PARTIAL = Priority.COMMITTED, Priority.SPECULATIVE, Priority.PARTIAL
 

@@ -58,6 +58,7 @@ class Engine:
 class Model(Engine):
     prefilled: list[str] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
+    committed: list[str] = field(default_factory=list)
 
     def reply(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
         return act(self.next_script())
@@ -65,6 +66,9 @@ class Model(Engine):
     async def prefill(self, request: ReplyRequest) -> None:
         await result(self.next_script())
         self.prefilled.append(request.conversation)
+
+    def commit(self, conversation: str) -> None:
+        self.committed.append(conversation)
 
     def forget(self, conversation: str) -> None:
         self.forgotten.append(conversation)
