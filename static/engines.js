@@ -27,7 +27,7 @@ function entry(stage, words) {
   if (stage.model) item.append(part("model", stage.model));
   const missing = [stage.missing ?? []].flat().filter(Boolean).join(", ");
   if (missing) item.append(shortage(stage, missing, words));
-  else if (stage.why) item.title = stage.why;
+  else if (stage.why) item.append(words.write(part("why"), "engine-why", { why: stage.why }));
   return item;
 }
 

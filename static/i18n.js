@@ -8,11 +8,15 @@
 
 import { en } from "./words/en.js";
 import { ko } from "./words/ko.js";
+import { inKorean } from "./words/sentences.js";
 
 /** @typedef {Record<string, string | number>} Values */
 
 /** @type {Record<string, Record<string, string>>} */
 export const DICTIONARIES = { en, ko };
+
+/** Values that are the server's sentences, which it says in English. */
+const THEIRS = ["missing", "why"];
 
 /** Emits `change` after the language was switched and the page rewritten. */
 export class Words extends EventTarget {
@@ -29,7 +33,10 @@ export class Words extends EventTarget {
    */
   say(key, values = {}) {
     const text = DICTIONARIES[this.language][key] ?? DICTIONARIES.en[key] ?? key;
-    return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+    return text.replace(/\{(\w+)\}/g, (_, name) => {
+      const value = String(values[name] ?? "");
+      return THEIRS.includes(name) && this.language === "ko" ? inKorean(value) : value;
+    });
   }
 
   /**

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 KEY_PROTOCOL = "openai-insecure-api-key."
 """A browser can't set headers on a socket: its key comes as the name of a subprotocol."""
 
-PUBLIC = frozenset({"/", "/static", "/healthz", "/readyz", "/openapi.json"})
+PUBLIC = frozenset({"/", "/static/{name}", "/healthz", "/readyz", "/openapi.json"})
 """Routes that are told to anyone."""
 DOOR_DECIDES = frozenset({"/offer"})
 """Routes whose handler asks for the grant itself, by `Guard.starting`."""

@@ -35,6 +35,7 @@ export const en = {
   "engine-stt": "Hears",
   "engine-llm": "Thinks",
   "engine-tts": "Speaks",
+  "engine-why": "Because: {why}.",
   "engine-missing": "Missing: {missing}",
   "engine-instead": "Until then {engine} does what it can.",
   "engines-unknown": "Not known yet: the server has not answered.",

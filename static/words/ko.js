@@ -35,6 +35,7 @@ export const ko = {
   "engine-stt": "듣기",
   "engine-llm": "생각하기",
   "engine-tts": "말하기",
+  "engine-why": "까닭: {why}.",
   "engine-missing": "빠진 것: {missing}",
   "engine-instead": "그때까지 {engine} 엔진이 할 수 있는 만큼 해요.",
   "engines-unknown": "아직 몰라요. 서버가 답하지 않았어요.",

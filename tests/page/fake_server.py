@@ -25,10 +25,11 @@ from signaling.routes import PAGE_POLICY
 
 STATIC = Path(__file__).resolve().parents[2] / "static"
 
+THERE = {"why": "its models are there"}
 STAGES = [
-    {"stage": "stt", "engine": "whisper", "model": "tiny.en, small", "why": "found in models/"},
-    {"stage": "llm", "engine": "llama", "model": "Qwen2.5 0.5B Q4_K_M", "why": "found in models/"},
-    {"stage": "tts", "engine": "piper", "model": "en_US-amy-low", "why": "found in models/"},
+    {"stage": "stt", "engine": "whisper", "model": "tiny.en, small", **THERE},
+    {"stage": "llm", "engine": "llama", "model": "Qwen2.5 0.5B Q4_K_M", **THERE},
+    {"stage": "tts", "engine": "piper", "model": "en_US-amy-low", "why": "its voices are there"},
 ]
 
 POOR_STAGES = [
@@ -45,7 +46,12 @@ POOR_STAGES = [
         "missing": "a GGUF chat model",
         "mend": "python run.py models pull qwen2.5-0.5b-instruct-q4_k_m",
     },
-    {"stage": "tts", "engine": "piper", "model": "en_US-amy-low"},
+    {
+        "stage": "tts",
+        "engine": "piper",
+        "model": "en_US-amy-low",
+        "why": "its voices are there",
+    },
 ]
 
 SECRET = "ek_for_a_while"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from playwright.async_api import Page
 
 from tests.page.conftest import OpenPage
 from tests.page.fake_server import FakeServer
+
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -158,13 +162,54 @@ async def test_another_makes_server_is_understood_by_the_protocol_alone(page: Pa
     assert {fact["turn"] for fact in told if "turn" in fact} == {1}
 
 
+@pytest.mark.parametrize(
+    ("told", "korean"),
+    [
+        (
+            "whisper-small (ko): not in /models; tiny.en (en): not in /models",
+            "whisper-small (ko): /models 폴더에 없어요; tiny.en (en): /models 폴더에 없어요",
+        ),
+        (
+            "its voices are there; espeak-ng speaks ko",
+            "목소리가 있어요; ko 쪽은 espeak-ng가 말해요",
+        ),
+        ("the best known one for 2 CPU cores", "CPU 코어 2개에 가장 맞는 모델이에요"),
+        ("qwen: the hub said: no", "qwen: the hub said: no"),
+    ],
+)
+async def test_the_servers_sentences_are_korean_on_the_korean_page(
+    page: Page, told: str, korean: str
+) -> None:
+    assert await ask(page, "words/sentences", "inKorean", told) == korean
+
+
+async def test_every_choice_has_its_reason_in_korean(page: Page) -> None:
+    text = (ROOT / "server/plan.py").read_text("utf-8")
+    reasons = re.findall(r'\bwhy ?= ?"([A-Za-z -]+)"', text)
+    assert len(reasons) > 5
+    for reason in reasons:
+        if reason == "no voice is known":
+            continue  # It stops the start: no page is there to say it.
+        assert await ask(page, "words/sentences", "inKorean", reason) != reason, reason
+
+
 async def test_both_languages_have_the_same_words(page: Page) -> None:
     words = await page.evaluate(
         "async () => (await import('/static/i18n.js')).DICTIONARIES",
     )
     assert words["en"].keys() == words["ko"].keys()
     for key, text in words["en"].items():
-        for name in ("seconds", "message", "reason", "engine", "missing", "text", "number"):
+        for name in (
+            "seconds",
+            "message",
+            "reason",
+            "engine",
+            "missing",
+            "text",
+            "number",
+            "why",
+            "origin",
+        ):
             assert (f"{{{name}}}" in text) == (f"{{{name}}}" in words["ko"][key]), key
 
 

@@ -163,6 +163,7 @@ async def test_missing_models_are_told_with_the_command_that_mends_it(
     await expect(stt).to_contain_text("Until then pocketsphinx does what it can.")
     await expect(stt.locator("code")).to_have_text("python run.py models pull whisper-small")
     await expect(page.locator(".engine.tts .missing")).to_have_count(0)
+    await expect(page.locator(".engine.tts .why")).to_have_text("Because: its voices are there.")
     await picture(page, "trouble-missing")
     await call(page)
     await fake.start_call(stages=POOR_STAGES[:1])

@@ -203,6 +203,14 @@ async def test_nothing_outside_the_pages_folder_is_served(line: Phone) -> None:
                 assert response.status in (403, 404)
 
 
+@pytest.mark.parametrize("name", ["none.js", "words", "a%00b", "x" * 300])
+async def test_a_file_that_is_not_there_is_told_in_words(line: Phone, name: str) -> None:
+    async with aiohttp.ClientSession() as http:
+        async with http.get(URL(f"{line.url}/static/{name}", encoded=True)) as response:
+            assert response.status == 404
+            assert "there is no file" in (await response.json())["error"]["message"]
+
+
 async def test_health_tells_alive_ready_and_stopping(line: Phone) -> None:
     async with aiohttp.ClientSession() as http:
         async with http.get(f"{line.url}/healthz") as response:
