@@ -12,7 +12,6 @@ from tests.agent.engines.llama.scripted import (
     SYSTEM,
     Listener,
     ScriptedRuntime,
-    ScriptedSampler,
     Stage,
 )
 
