@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from signaling.headers import RESUME_TOKEN, RESUME_WITHIN
+from signaling.realtime.routes import SIP
 from signaling.routes import Offer
 from signaling.trickle import MEDIA_TYPE
 from signaling.whip import CALL, CALLS
@@ -161,6 +162,7 @@ def _realtime() -> Json:
         CALL: {"delete": _hang_up(200), "patch": _patch(), "options": _of_call(options)},
         f"{CALL}/hangup": {"post": _hang_up(200)},
         f"{CALL}/resume": {"post": _resume()},
+        **{f"{CALL}/{verb}": {"post": _telephony()} for verb in SIP},
         "/v1/realtime/client_secrets": {"post": _secret("A short-lived key for one client")},
         "/v1/realtime/sessions": {"post": _secret("The same, as older clients ask for it")},
     }
@@ -179,6 +181,15 @@ def _socket(model: Json) -> Json:
 def _hang_up(status: int) -> Json:
     return _operation(
         "Hang up", {status: "It is over."}, refusals=(401, 403, 404), parameters=[_CALL_ID]
+    )
+
+
+def _telephony() -> Json:
+    return _operation(
+        "For calls from a SIP trunk, which are not taken here",
+        {},
+        refusals=(400, 401, 403, 404),
+        parameters=[_CALL_ID],
     )
 
 
