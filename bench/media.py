@@ -146,7 +146,7 @@ async def slope(path: str, cycles: int, options: Options) -> dict[str, float]:
     (gradient, _), covariance = np.polyfit(warm[:, 0], warm[:, 1], 1, cov=True)
     return {
         "bytes_per_cycle": float(gradient),
-        "standard_error": float(np.sqrt(covariance[0, 0])),
+        "give_or_take": 1.96 * float(np.sqrt(covariance[0, 0])),  # 95 % of such fits
         "threads_left": left["threads"],
         "tasks_left": left["tasks"],
     }

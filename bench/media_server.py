@@ -45,7 +45,7 @@ from media.pacer import Pacer
 from media.speaker import Speaker, SpeakerClosed
 from media.track import Ticks
 from media.voice import VoiceModel, VoiceSettings, load_voice_model
-from server.tuning import tune
+from server.tuning import Tidying, tune
 
 _LOUD = 4_000
 _NICENESS = 5
@@ -108,6 +108,7 @@ class Server:
         self._tasks: set[asyncio.Task[None]] = set()
         self._onsets: list[float] = []
         self._chunks = 0
+        self._tidying = Tidying()
         self._mark()
 
     def routes(self) -> list[web.RouteDef]:
@@ -147,6 +148,9 @@ class Server:
                     self._start(work)
             elif pc.connectionState in ("failed", "closed"):
                 self._peers.discard(pc)
+                if speaker is not None:
+                    speaker.close()
+                    self._tidying.call_ended()
                 await pc.close()
 
         return web.json_response({"sdp": pc.localDescription.sdp})

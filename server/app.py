@@ -40,7 +40,7 @@ from server.sockets import Sockets
 from server.stages import Stages
 from server.stays import Stays
 from server.tls import Certificate, certificate
-from server.tuning import tune
+from server.tuning import Tidying, tune
 from server.version import version
 from signaling.access.guard import Guard
 from signaling.errors import SignalingError
@@ -80,7 +80,7 @@ def create_app(
     pacer = Pacer(_both(metrics.lateness.observe, watch.gauge))
     guard = guarding(settings, secrets)
     stays = Stays(settings.limits)
-    ours = (metrics, guard.roster, stays, watch.gauge)
+    ours = (metrics, guard.roster, stays, watch.gauge, Tidying())
     observers = (journal.observe, *(each.observe for each in ours), *observers)
     calls = Calls(
         begin=begin,

@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+import asyncio
+import gc
 import subprocess
 import sys
+import weakref
 from pathlib import Path
+
+from agent.events import CallEnded, CallStarted
+from server.tuning import MOMENT, Tidying
+from tests.virtual_time import virtual
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,3 +24,28 @@ def test_what_was_loaded_is_left_alone_by_the_collector() -> None:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert told.stdout.split() == ["True", "10000", "0.0005"]
+
+
+class _Circle:
+    def __init__(self) -> None:
+        self.myself = self
+
+
+@virtual
+async def test_what_calls_leave_is_collected_once_a_moment_after_they_end() -> None:
+    gc.disable()
+    try:
+        tidying = Tidying()
+        left = [weakref.ref(_Circle()) for _ in range(3)]
+        for call in ("a", "b"):
+            tidying.observe(call, CallStarted(at=0.0, language="en"))
+        await asyncio.sleep(2 * MOMENT)
+        assert all(each() is not None for each in left)
+        collections = gc.get_stats()[2]["collections"]
+        for call in ("a", "b"):
+            tidying.observe(call, CallEnded(at=0.0, reason="hangup"))
+        await asyncio.sleep(2 * MOMENT)
+        assert all(each() is None for each in left)
+        assert gc.get_stats()[2]["collections"] == collections + 1
+    finally:
+        gc.enable()
