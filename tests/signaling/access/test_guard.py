@@ -107,6 +107,7 @@ ROUTES = [
     ("POST", "/v1/realtime/calls", ANYONE),
     ("POST", f"/v1/realtime/calls/{CALL}/resume", OWN),
     ("POST", f"/v1/realtime/calls/{CALL}/hangup", OWN),
+    *(("POST", f"/v1/realtime/calls/{CALL}/{what}", OWN) for what in ("accept", "refer", "reject")),
     ("DELETE", f"/v1/realtime/calls/{CALL}", OWN),
     ("POST", f"/v1/realtime/calls/{CALL}/accept", OWN),
     ("POST", f"/v1/realtime/calls/{CALL}/refer", OWN),
