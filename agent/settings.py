@@ -57,6 +57,9 @@ class ReplySettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     sentence_gap: float = Field(default=0.0, ge=0, le=1)
     """Seconds of silence between two pieces of a reply, on top of the pause that the voice itself
     makes after each: it knows a comma from a full stop (`sentence_pause`, `clause_pause`)."""
+    longest_wait: float = Field(default=25.0, ge=1, le=600)
+    """Seconds of a turn in which the caller waits for a reply, or for it to go on, after which they
+    are told that something went wrong, and the call goes on."""
     hurry_after: float = Field(default=0.25, ge=0, le=5)
     """Seconds after the first token from which the first clause need not be a whole one, also
     when the model has stalled meanwhile."""

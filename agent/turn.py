@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from agent.context import Context
+from agent.covering import Cover
 from agent.dialogue.hallucination import is_hallucination
 from agent.engines.protocols import Priority, ReplyRequest, Transcript
-from agent.errors import EngineError
+from agent.errors import EngineError, EngineFailed, Stage
 from agent.events import (
-    FillerSpoken,
     FinalTranscript,
     ReplySpoken,
     ReplyWritten,
@@ -28,12 +28,14 @@ from agent.hearing import Utterance
 from agent.manner import AS_SET, Manner
 from agent.messages import Message, Usage
 from agent.remark import first_of, one_piece, report
-from agent.speaking import Speaking, pause
+from agent.speaking import Speaking
 from agent.writing import Writing
 
 OnTranscript = Callable[[str, float], None]
 """Called with a final transcript, and the position of the caller's audio that it reaches up to."""
 
+GLANCE = 0.1
+"""Seconds between two looks at how long the caller has waited."""
 SURELY_SPOKEN = 0.6
 """Seconds of voice that were meant to be understood, even when no word was."""
 
@@ -55,6 +57,10 @@ class Marks:
 
     def timeline(self) -> Timeline:
         return Timeline(**asdict(self))
+
+
+class TurnTooLong(EngineFailed):
+    """An engine neither answers nor fails: the turn's own patience is over."""
 
 
 class Answer:
@@ -88,8 +94,7 @@ class Answer:
         self._on_audible = on_audible
         self._began = context.now()
         self._committed = asyncio.Event()
-        self._mouth_taken = asyncio.Lock()
-        self._sounds_from: float | None = None
+        self._cover = Cover(context, hearing.turn, on_begun=self._filler_begins)
         """The mouth's position of the first filler."""
         self._speaking = self._new_speaking(Priority.SPECULATIVE)
 
@@ -123,7 +128,8 @@ class Answer:
 
     def heard_until(self, seconds: float) -> str:
         """The words of the reply in the first `seconds` of its sound, fillers included."""
-        begins = self._speaking.begins if self._sounds_from is None else self._sounds_from
+        begins = self._cover.begins
+        begins = self._speaking.begins if begins is None else begins
         return self.heard if begins is None else self._speaking.heard_at(begins + seconds)
 
     @property
@@ -162,6 +168,7 @@ class Answer:
     async def _answer(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             cover = tasks.create_task(self._cover_silence())
+            watch = tasks.create_task(self._give_up())
             transcript = await self._understand()
             if not self.dropped:
                 tasks.create_task(self._announce(transcript))
@@ -169,6 +176,7 @@ class Answer:
             cover.cancel()
             if not self._speaking.text:
                 await self._say(self._instead_of_a_reply())
+            watch.cancel()
         await self._committed.wait()
 
     async def _understand(self) -> Transcript:
@@ -258,60 +266,41 @@ class Answer:
         )
 
     async def _cover_silence(self) -> None:
-        """Say a filler when the wait for the first sound will be felt, and a longer one later."""
         await self._committed.wait()
-        if not self.is_spoken:
-            return
-        fillers, spoken = self._context.fillers, 0
-        while not self._speaking.sounding.is_set():
-            await self._sound_within(fillers.settings.look_every)
-            waited = self._context.now() - (self.marks.endpoint or 0.0)
-            expected = waited + self._expected_first_sound()
-            if self._speaking.sounding.is_set() or not fillers.due(waited, expected, spoken):
-                continue
-            heard = self.transcript.text if self.transcript else self.hearing.text
-            phrase = fillers.long() if spoken else fillers.choose(heard)
-            spoken += 1
-            if phrase:
-                await self._fill(phrase)
-
-    async def _sound_within(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._speaking.sounding.wait()
-        except TimeoutError:
-            pass
-
-    async def _fill(self, phrase: str) -> None:
-        context, said = self._context, False
-        async with self._mouth_taken:
-            speech = context.engines.synthesizer.speak(
-                phrase, language=context.persona.language, voice=context.persona.voice
+        if self.is_spoken:
+            await self._cover.run(
+                since=self.marks.endpoint or 0.0,
+                expected=self._expected_first_sound,
+                heard=lambda: self.transcript.text if self.transcript else self.hearing.text,
             )
-            # A filler that can't be made is no loss: the reply itself will tell what fails.
-            with suppress(EngineError):
-                async with aclosing(speech):
-                    async for piece in speech:
-                        position = await context.mouth.play(piece.audio)
-                        said = True
-                        if self._sounds_from is None:
-                            self._sounds_from = position
-                        if self.marks.filler is None:
-                            self.marks.filler = context.now()
-            if not said:
-                return
-            context.emit(FillerSpoken(at=context.now(), turn=self.turn, text=phrase))
-            await pause(context, context.fillers.settings.breath)
+
+    def _filler_begins(self) -> None:
+        if self.marks.filler is None:
+            self.marks.filler = self._context.now()
+
+    async def _give_up(self) -> None:
+        """Raise TurnTooLong once the caller has waited for too long; listening is no waiting."""
+        await self._committed.wait()
+        left = limit = self._settings.reply.longest_wait
+        while left > 0:
+            await asyncio.sleep(min(left, GLANCE))
+            if not (self._speaking.begun and self._context.mouth.queued):
+                left -= GLANCE
+        stage: Stage = "tts"
+        if self.transcript is None:
+            stage = "stt"
+        elif self.marks.first_token is None:
+            stage = "llm"
+        raise TurnTooLong(stage, f"the caller has waited {limit:g} s: turn.reply.longest_wait")
 
     async def _before_sound(self) -> None:
-        """The reply's first sound exists: let a filler end before it."""
+        """The reply's first sound exists: a filler makes way for it."""
         self.marks.first_sound = self._speaking.first_sound
         if self.marks.first_token is not None and self.marks.first_sound is not None:
             self._context.forecast.observe(
                 "first_sound", self.marks.first_sound - self.marks.first_token
             )
-        async with self._mouth_taken:
-            pass
+        await self._cover.make_way()
 
     def _audible(self, text: str, seconds: float) -> None:
         context = self._context
@@ -330,16 +319,21 @@ class Answer:
     async def _apologise(self, error: EngineError) -> None:
         """A stage failed for good: say so, unless the caller has heard a part of the reply."""
         await self._committed.wait()
-        begun = self._speaking.begun
+        too_long = isinstance(error, TurnTooLong)
+        begun = self._speaking.begun and not too_long
         report(self._context, self.turn, error, recovered=begun)
         if begun:
             await self._context.mouth.drained()
-        elif error.stage != "tts":
+        elif error.stage != "tts" or too_long:
             try:
-                await self._say(self._context.persona.apology)
+                # Whatever hangs may hang again.
+                async with asyncio.timeout(self._settings.reply.longest_wait):
+                    await self._say(self._context.persona.apology)
             except* EngineError as failures:
                 # The voice fails as well: there is nothing left to say it with, but the call lives.
                 report(self._context, self.turn, first_of(failures), recovered=False)
+            except* TimeoutError:
+                pass
 
     async def _say(self, text: str) -> None:
         if not text:
