@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
-from agent.messages import Message, Usage
+from agent.messages import NO_TOOLS, Message, Toolbox, ToolCall, Usage
 from media.audio import AudioChunk
 
 
@@ -67,17 +67,26 @@ def uncounted(usage: Usage) -> None:
     """Nobody wants to know."""
 
 
+def uncalled(call: ToolCall) -> None:
+    """No tool was offered."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyRequest:
     """A reply to be made. `conversation` names the call, so that its cache can be found again.
 
-    `count` is told what the reply cost when it is over or was closed, by engines that know."""
+    `count` is told what the reply cost when it is over or was closed, by engines that know.
+    `call` is told each tool that the model asks for, before the reply's end: a reply is text, calls
+    or both. `grammar` (GBNF) is what its text must follow, for engines that can see to it."""
 
     conversation: str
     messages: tuple[Message, ...]
     max_tokens: int
     priority: Priority = Priority.COMMITTED
     count: Callable[[Usage], None] = field(default=uncounted, compare=False)
+    tools: Toolbox = NO_TOOLS
+    call: Callable[[ToolCall], None] = field(default=uncalled, compare=False)
+    grammar: str = ""
 
 
 class LanguageModel(Protocol):

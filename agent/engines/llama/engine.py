@@ -32,7 +32,7 @@ from agent.engines.llama.settings import LlamaSettings
 from agent.engines.llama.shares import Shares
 from agent.engines.protocols import Priority, ReplyRequest
 from agent.errors import EngineError, EngineFailed, EngineMissing
-from agent.messages import Usage
+from agent.messages import ToolCall, Usage
 
 if TYPE_CHECKING:
     from agent.engines.llama.library import LlamaCpp
@@ -93,7 +93,10 @@ class Llama:
         job, pieces = self._submit(request, replies=True)
         try:
             while (piece := await pieces.get()) is not None:
-                yield piece
+                if isinstance(piece, ToolCall):
+                    request.call(piece)
+                else:
+                    yield piece
         finally:
             self._command(job.cancel)
             if (usage := job.usage) is not None:
@@ -126,7 +129,7 @@ class Llama:
                 "the language model is not running: it was not started, "
                 "was closed, or its thread has failed (see the log)",
             )
-        pieces = Pieces(self._outbox, request.max_tokens if replies else 1)
+        pieces = Pieces(self._outbox, _pieces_of(request) if replies else 1)
         submitted = _Submitted(request, pieces, replies)
         self._command(submitted.submit)
         return submitted, pieces
@@ -208,6 +211,10 @@ class _Submitted:
     def cancel(self, scheduler: Scheduler) -> None:
         if self._job is not None:
             scheduler.cancel(self._job)
+
+
+def _pieces_of(request: ReplyRequest) -> int:
+    return request.max_tokens + request.tools.max_tokens
 
 
 def _load(path: Path, settings: LlamaSettings) -> LlamaCpp:

@@ -5,19 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from agent.engines.llama.calling import Calling
 from agent.engines.llama.prompts import Prompt
 from agent.engines.llama.reply import ReplyText
 from agent.engines.llama.runtime import Sampler
 from agent.engines.llama.shares import Demand
 from agent.engines.protocols import Priority, ReplyRequest
 from agent.errors import EngineError
-from agent.messages import Usage
+from agent.messages import ToolCall, Usage
 
 
 class Sink(Protocol):
     """Where a reply goes. Called from the scheduler's thread; never blocks."""
 
     def piece(self, text: str) -> None: ...
+
+    def call(self, call: ToolCall) -> None: ...
 
     def end(self, error: EngineError | None) -> None:
         """Nothing follows. Called once at least; later calls change nothing."""
@@ -39,6 +42,8 @@ class Job:
     priority: Priority = Priority.COMMITTED
     prompt: Prompt = field(default_factory=lambda: Prompt([], [], 0))
     text: ReplyText = field(default_factory=ReplyText)
+    calling: Calling | None = None
+    """What watches over a reply that may call tools, or follows a grammar."""
     sequence: int | None = None
     """Where in the cache it is at work; None: it waits."""
     read: int = 0
@@ -61,6 +66,12 @@ class Job:
         return len(self.prompt.tokens) - self.read
 
     @property
+    def limit(self) -> int:
+        """Tokens of the reply at most."""
+        most = self.prompt.max_tokens
+        return most if self.calling is None else min(most, self.calling.limit)
+
+    @property
     def outstanding(self) -> int:
         """Cells that it may still fill."""
         return self.unread + self.prompt.max_tokens * self.replies - self.made
@@ -68,7 +79,7 @@ class Job:
     @property
     def usage(self) -> Usage:
         """What it cost so far."""
-        cut = self.made >= self.prompt.max_tokens > 0
+        cut = self.made >= self.limit > 0
         return Usage(
             prompt=len(self.prompt.tokens), cached=self.reused, generated=self.made, is_cut=cut
         )

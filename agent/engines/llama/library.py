@@ -1,4 +1,4 @@
-"""llama.cpp as we use it. The one file that knows its API.
+"""llama.cpp as we use it. The one file that knows its API, with `grammar.py` beside it.
 
 Imported when a model is to be loaded and no sooner: the library takes its time, and on a processor
 that it was not built for it cannot be loaded at all.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,15 @@ import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
-from agent.engines.llama.runtime import SYSTEM_PROMPTS, DecodeFailed, Entry, Grammar, Sampler
+from agent.engines.llama.grammar import LlamaGrammar
+from agent.engines.llama.runtime import (
+    SYSTEM_PROMPTS,
+    Bound,
+    DecodeFailed,
+    Entry,
+    Grammar,
+    Sampler,
+)
 from agent.engines.llama.settings import LlamaSettings, spare_cores
 from agent.errors import EngineMissing
 
@@ -66,6 +74,8 @@ class LlamaCpp:
         self._logits = _Logits(self._vocab_size)
         self._known: dict[int, tuple[bytes, bool]] = {}
         self._bos = self._special(llama_cpp.llama_vocab_bos(self._vocab))
+        self._rows: npt.NDArray[np.float32] = np.zeros((0, self._vocab_size), np.float32)
+        """How likely each token is after each answer of the last decode; not a copy."""
         self._adds_bos: bool = llama_cpp.llama_vocab_get_add_bos(self._vocab)
 
     @property
@@ -130,8 +140,8 @@ class LlamaCpp:
             raise DecodeFailed(f"llama_decode returned {result} for {len(batch)} tokens")
         if not answers:
             return []
-        logits = self._logits.of(llama_cpp.llama_get_logits(self._context), len(answers))
-        chosen = cast("list[int]", logits.argmax(axis=1).tolist())
+        self._rows = self._logits.of(llama_cpp.llama_get_logits(self._context), len(answers))
+        chosen = cast("list[int]", self._rows.argmax(axis=1).tolist())
         for at, i in enumerate(answers):
             if isinstance(sampler := batch[i].sampler, _Sampler):
                 chosen[at] = sampler.choose(self._context, i)
@@ -144,6 +154,17 @@ class LlamaCpp:
         if not made:
             raise ValueError(f"llama.cpp cannot read this grammar: {grammar.text[:200]}")
         return _Sampler(made)
+
+    def likeliest(self, answer: int, refused: Collection[int]) -> int:
+        logits = self._rows[answer].copy()
+        logits[list(refused)] = -np.inf
+        return int(logits.argmax())
+
+    def marker(self, token: int) -> bytes:
+        return self._piece(token, special=True)
+
+    def bound(self, gbnf: str) -> Bound:
+        return LlamaGrammar(self._vocab, gbnf, lambda answer: self._rows[answer])
 
     def copy(self, source: int, target: int, length: int) -> None:
         if self._split:  # llama.cpp copies a sequence's memory as a whole, before the next step

@@ -6,8 +6,9 @@ import asyncio
 from contextlib import suppress
 
 from agent.errors import EngineError
+from agent.messages import ToolCall
 
-Item = str | EngineError | None
+Item = str | ToolCall | EngineError | None
 """More of a reply, what went wrong, or None at its end."""
 
 
@@ -46,7 +47,7 @@ class Pieces:
         self._queue: asyncio.Queue[Item] = asyncio.Queue(most + 2)
         self._ended = False
 
-    async def get(self) -> str | None:
+    async def get(self) -> str | ToolCall | None:
         """The next piece, or None at the end. Raises what went wrong."""
         item = await self._queue.get()
         if isinstance(item, EngineError):
@@ -56,6 +57,9 @@ class Pieces:
 
     def piece(self, text: str) -> None:
         self._outbox.put(self._queue, text)
+
+    def call(self, call: ToolCall) -> None:
+        self._outbox.put(self._queue, call)
 
     def end(self, error: EngineError | None) -> None:
         if not self._ended:

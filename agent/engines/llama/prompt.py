@@ -8,11 +8,21 @@ a greeting of the agent or two utterances in a row never fail. A file without a 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from jinja2 import TemplateError
 
-from agent.messages import Message
+from agent.engines.llama.tools import (
+    HERMES,
+    LLAMA,
+    MISTRAL,
+    Notation,
+    described,
+    in_words,
+    message,
+)
+from agent.messages import Message, Tool, ToolCall
 
 PLAIN = (
     "{% for m in messages %}"
@@ -39,27 +49,29 @@ class ChatTemplate:
         from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
         self._formatter = Jinja2ChatFormatter(template or PLAIN, eos_token=eos, bos_token=bos)
+        self._knows_tools = False
         self._system = self._bears([Message("system", "s"), Message("user", "u")])
         self._greeting = self._bears([Message("user", "u"), Message("user", "u")]) and self._bears(
             [Message("assistant", "a"), Message("user", "u")]
         )
         if not self._bears([Message("user", "u")]):
             raise ValueError("the model's chat template fails on a single user message")
+        self._knows_tools, self.notation = self._learnt()
         self.stops = self._stop_strings(eos)
         """Text that a reply must never contain: it is over where one begins."""
 
-    def prompt(self, messages: Sequence[Message]) -> str:
-        """All messages, and the marker after which the agent speaks."""
-        return self._render(self._mended(messages), reply=True)
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> str:
+        """All messages, and the marker after which the agent speaks. It may use `tools`."""
+        return self._render(self._mended(messages, tools), reply=True, tools=tools)
 
-    def unfinished(self, messages: Sequence[Message]) -> str:
+    def unfinished(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> str:
         """All messages up to the last one's text, without the marker that ends it."""
-        mended = self._mended(messages)
+        mended = self._mended(messages, tools)
         if not mended:
             return ""
         last = mended[-1]
-        marked = [*mended[:-1], Message(last.role, last.text.rstrip() + _MARK)]
-        before, mark, _ = self._render(marked, reply=False).partition(_MARK)
+        marked = [*mended[:-1], replace(last, text=last.text.rstrip() + _MARK)]
+        before, mark, _ = self._render(marked, reply=False, tools=tools).partition(_MARK)
         return before if mark else ""
 
     def opening(self, messages: Sequence[Message]) -> str:
@@ -69,18 +81,49 @@ class ChatTemplate:
             return ""
         return self.unfinished([*system, Message("user", "")])
 
-    def _mended(self, messages: Sequence[Message]) -> list[Message]:
-        mended = [m for m in messages if m.text or m.role == "user"]
+    def _mended(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> list[Message]:
+        mended = [m for m in messages if m.text or m.calls or m.role in ("user", "tool")]
+        if not self._knows_tools:
+            mended = in_words(mended, tools)
         if self._greeting and self._system:
             return mended
         return _alternating(mended) if self._system else _alternating(_without_system(mended))
 
-    def _render(self, messages: Sequence[Message], *, reply: bool) -> str:
+    def _render(
+        self, messages: Sequence[Message], *, reply: bool, tools: Sequence[Tool] = ()
+    ) -> str:
         self._formatter.add_generation_prompt = reply
-        turns: Any = [{"role": m.role, "content": m.text} for m in messages]
-        # Models that can think aloud (Qwen 3, SmolLM 3) are asked not to: a caller waits.
-        text: str = self._formatter(messages=turns, enable_thinking=False).prompt
+        turns: Any = [message(m) for m in messages]
+        offered: Any = [described(tool) for tool in tools if self._knows_tools] or None
+        text: str = self._formatter(
+            messages=turns,
+            tools=offered,
+            tools_in_user_message=False,  # Llama 3: beside the system prompt, which calls share
+            # Models that can think aloud (Qwen 3, SmolLM 3) are asked not to: a caller waits.
+            enable_thinking=False,
+        ).prompt
         return text
+
+    def _learnt(self) -> tuple[bool, Notation]:
+        """Whether the template knows tools, and the notation of their calls."""
+        self._knows_tools = True
+        call = ToolCall("abcdefghi", _MARK + "1", "{}")
+        talk = [
+            Message("user", "u"),
+            Message("assistant", "", calls=(call,)),
+            Message("tool", _MARK + "2", call_id=call.id),
+        ]
+        try:
+            text = self._render(talk, reply=True, tools=[Tool(_MARK + "3")])
+        except (TemplateError, ValueError, TypeError):
+            return False, HERMES
+        if not all(_MARK + number in text for number in "123"):
+            return False, HERMES
+        for notation in (HERMES, MISTRAL):
+            if notation.begin in text:
+                return True, notation
+        written = text.partition(_MARK + "1")[2].partition(_MARK + "2")[0]
+        return (True, LLAMA) if '"parameters"' in written else (False, HERMES)
 
     def _bears(self, messages: Sequence[Message]) -> bool:
         try:
@@ -128,7 +171,10 @@ def _caller_first(turns: Sequence[Message]) -> list[Message]:
 def _joined(turns: Sequence[Message], between: str) -> list[Message]:
     out: list[Message] = []
     for turn in turns:
-        if out and out[-1].role == turn.role:
+        if out and out[-1].role == "tool" and turn.role == "user":
+            out.append(Message("assistant", SILENCE))  # the caller spoke before the result was told
+        is_plain = turn.role != "tool" and not turn.calls
+        if out and out[-1].role == turn.role and is_plain and not out[-1].calls:
             turn = Message(turn.role, f"{out.pop().text}{between}{turn.text}")
         out.append(turn)
     return out

@@ -9,10 +9,11 @@ from jinja2 import TemplateError
 
 from agent.engines.llama.cache import common_prefix
 from agent.engines.llama.prompt import ChatTemplate
+from agent.engines.llama.tools import Notation
 from agent.engines.llama.window import Window, fit
 from agent.engines.protocols import ReplyRequest
 from agent.errors import EngineFailed
-from agent.messages import Message
+from agent.messages import Message, Tool
 
 _OPENINGS = 16  # system prompts whose tokens are remembered
 
@@ -38,7 +39,12 @@ class Prompts:
         self._tokenize = tokenize
         self._context = context
         self._windows: dict[str, Window] = {}
-        self._openings: dict[str, list[int]] = {}
+        self._openings: dict[tuple[str, tuple[Tool, ...]], list[int]] = {}
+
+    @property
+    def notation(self) -> Notation:
+        """How this model asks for tools."""
+        return self._template.notation
 
     def of(self, request: ReplyRequest, *, finished: bool) -> Prompt:
         """The prompt of a request; not `finished`: up to its last word. Raises EngineFailed."""
@@ -53,34 +59,41 @@ class Prompts:
         self._windows.pop(conversation, None)
 
     def _made(self, request: ReplyRequest, finished: bool) -> Prompt:
+        tools = request.tools.tools
         if all(m.role == "system" for m in request.messages) and not finished:
-            opening = self._opening(request.messages)
+            opening = self._opening(request.messages, tools)
             return Prompt(opening, opening, 0)
-        max_tokens = max(1, min(request.max_tokens, self._context // 2))
+        most = request.max_tokens + (request.tools.max_tokens if tools else 0)
+        max_tokens = max(1, min(most, self._context // 2))
         window = self._windows.get(request.conversation, Window())
         messages, window = fit(
-            request.messages, count=self._count, room=self._context - max_tokens, window=window
+            request.messages,
+            count=lambda messages: len(self._tokenize(self._template.prompt(messages, tools))),
+            room=self._context - max_tokens,
+            window=window,
         )
         self._windows[request.conversation] = window
         made = self._template.prompt if finished else self._template.unfinished
         room = self._context - max_tokens
         # A template's own text may be longer than the context; then its end must do.
-        return Prompt(self._tokenize(made(messages))[-room:], self._opening(messages), max_tokens)
+        tokens = self._tokenize(made(messages, tools))[-room:]
+        opening = self._opening(messages, tools)
+        # One that is longer than the context is no beginning of what is left.
+        shared = opening if tokens[: len(opening)] == opening else []
+        return Prompt(tokens, shared, max_tokens)
 
-    def _count(self, messages: Sequence[Message]) -> int:
-        return len(self._tokenize(self._template.prompt(messages)))
-
-    def _opening(self, messages: Sequence[Message]) -> list[int]:
+    def _opening(self, messages: Sequence[Message], tools: tuple[Tool, ...]) -> list[int]:
         system = next((m.text for m in messages[:1] if m.role == "system"), None)
         if system is None:
             return []
-        if system not in self._openings:
+        key = (system, tools)
+        if key not in self._openings:
             if len(self._openings) >= _OPENINGS:
                 del self._openings[next(iter(self._openings))]
             # Two prompts tell what all have in common: a token may span the place where they part.
             one, other = (
-                self._tokenize(self._template.prompt([Message("system", system), said]))
+                self._tokenize(self._template.prompt([Message("system", system), said], tools))
                 for said in (Message("user", "a"), Message("user", "1"))
             )
-            self._openings[system] = one[: common_prefix(one, other)]
-        return self._openings[system]
+            self._openings[key] = one[: common_prefix(one, other)]
+        return self._openings[key]

@@ -6,7 +6,7 @@ whoever makes one is the only one to call it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +47,20 @@ class DecodeFailed(Exception):
     """llama.cpp refused a batch; what the cache now holds is not known."""
 
 
+class GrammarRefused(Exception):
+    """llama.cpp cannot read a grammar, or no token of the model's fits it."""
+
+
+class Bound(Protocol):
+    """A grammar that a reply follows from here on, and how far it has come."""
+
+    def choose(self, answer: int) -> int:
+        """The likeliest token that fits, after the last decode's answer of this number; it counts
+        as chosen. Raises GrammarRefused."""
+
+    def close(self) -> None: ...
+
+
 class Runtime(Protocol):
     """A model with a cache of `cells` tokens, held as `sequences` independent sequences."""
 
@@ -71,6 +85,15 @@ class Runtime(Protocol):
         """The token after each entry with `answer`, in order: the likeliest, or its sampler's.
 
         Raises DecodeFailed."""
+
+    def likeliest(self, answer: int, refused: Collection[int]) -> int:
+        """The likeliest token of the last decode's answer of this number, but for these."""
+
+    def marker(self, token: int) -> bytes:
+        """The bytes that a token writes, those of a marker included."""
+
+    def bound(self, gbnf: str) -> Bound:
+        """Raises GrammarRefused."""
 
     def copy(self, source: int, target: int, length: int) -> None:
         """`target`, which is empty, begins with the first `length` tokens of `source`."""

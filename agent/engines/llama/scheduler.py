@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent.engines.llama.calling import Calling
 from agent.engines.llama.job import Job, Opening, Sink
 from agent.engines.llama.places import Places
 from agent.engines.llama.prompts import Prompts
@@ -135,7 +136,7 @@ class Scheduler:
         if not batch:
             return
         try:
-            answers = iter(self._runtime.decode(batch))
+            answers = iter(enumerate(self._runtime.decode(batch)))
         except DecodeFailed as error:
             self._fail_running(error)
             return
@@ -143,7 +144,7 @@ class Scheduler:
             self._advance(work, taken[work.number])
         for work in working:
             if isinstance(work, Job) and work.replies and not work.unread:
-                self._choose(work, next(answers))
+                self._go_on(work, *next(answers))
 
     def close(self, error: EngineError) -> None:
         """All jobs end with this error, now and from now on."""
@@ -154,12 +155,19 @@ class Scheduler:
     def _prepare(self, job: Job) -> None:
         try:
             job.prompt = self._prompts.of(job.request, finished=job.replies)
+            job.calling = self._calling(job)
         except EngineError as error:
             _over(job, error)
             return
-        job.text = ReplyText(self._stops)
+        begins = (job.calling.begins,) if job.calling else ()
+        job.text = ReplyText((*self._stops, *begins))
         self._supersede(job)
         self._waiting.append(job)
+
+    def _calling(self, job: Job) -> Calling | None:
+        if not job.replies or not (job.request.tools.tools or job.request.grammar):
+            return None
+        return Calling(job.request, self._prompts.notation, self._runtime)
 
     def _supersede(self, job: Job) -> None:
         """What of the same conversation makes no sense any more beside this job."""
@@ -227,22 +235,33 @@ class Scheduler:
             if not work.replies and not work.unread:
                 self._end(work, None)
 
-    def _choose(self, job: Job, token: int) -> None:
-        """The model's next token: more of the reply, or its end."""
+    def _go_on(self, job: Job, answer: int, likeliest: int) -> None:
+        """One more token of the reply, or its end. `answer`: its number in the last decode."""
+        try:
+            token = job.calling.choose(answer, likeliest) if job.calling else likeliest
+            self._take(job, token)
+        except EngineError as error:
+            self._end(job, error)
+
+    def _take(self, job: Job, token: int) -> None:
         if self._runtime.ends(token):
             self._finish(job)
             return
         job.next = token
         job.made += 1
         self._counts.replied += 1
-        if piece := job.text.feed(self._runtime.piece(token)):
-            job.sink.piece(piece)
-        if job.text.stopped or job.made >= job.prompt.max_tokens:
+        if job.calling is None or not job.calling.is_call:
+            if piece := job.text.feed(self._runtime.piece(token)):
+                job.sink.piece(piece)
+        if job.text.stopped or job.made >= job.limit:
             self._finish(job)
 
     def _finish(self, job: Job) -> None:
-        if rest := job.text.finish():
+        calls = job.calling.calls() if job.calling else []
+        if not calls and (rest := job.text.finish()):
             job.sink.piece(rest)
+        for call in calls:
+            job.sink.call(call)
         self._end(job, None)
 
     def _end(self, job: Job, error: EngineError | None) -> None:
@@ -264,6 +283,8 @@ def _over(job: Job, error: EngineError | None) -> None:
     if job.sampler is not None:
         job.sampler.close()
         job.sampler = None
+    if job.calling is not None:
+        job.calling.close()
     job.sink.end(error)
 
 

@@ -8,7 +8,7 @@ read anew. A single message that is too long loses its beginning, and a system p
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.messages import Message
 
@@ -67,7 +67,7 @@ def _shortened(
         if count([*head, *rest]) > room:
             continue  # not even without it
         return [*head, *_longest(turn, rest, lambda kept: count([*head, *kept]) <= room)]
-    last = turns[-1:] and [Message(turns[-1].role, turns[-1].text[-_SHORT:])]
+    last = turns[-1:] and [replace(turns[-1], text=turns[-1].text[-_SHORT:])]
     return _longest_head(head, last, lambda kept: count(kept) <= room)
 
 
@@ -80,7 +80,7 @@ def _longest(
     text = turn.text
 
     def kept(length: int) -> list[Message]:
-        return [Message(turn.role, text[len(text) - length :].lstrip()), *rest]
+        return [replace(turn, text=text[len(text) - length :].lstrip()), *rest]
 
     return kept(_most(len(text), lambda length: fits(kept(length))))
 
