@@ -13,6 +13,7 @@ from agent.context import Context
 from agent.errors import EngineError
 from agent.events import FillerSpoken
 from agent.speaking import pause
+from media.opus import FRAME_SECONDS
 
 
 class Cover:
@@ -54,8 +55,11 @@ class Cover:
             left = [end for end in self._word_ends if end > mouth.played]
             if not left:
                 return
-            await mouth.reached(left[0])
-            mouth.clear()
+            if left[0] < mouth.played + mouth.queued - FRAME_SECONDS:
+                await mouth.reached(left[0])
+                mouth.clear()
+            else:  # its last word: a clock that stands at its end never passes it
+                await mouth.drained()
             await pause(self._context, self._context.fillers.settings.breath)
 
     async def _look_later(self) -> None:

@@ -17,6 +17,17 @@ from tests.virtual_time import virtual
 QUESTION = "what time is it in seoul today"
 
 
+@virtual
+async def test_a_reply_that_comes_as_a_filler_ends_is_not_kept_waiting() -> None:
+    """At every moment of the filler's last word, its end included."""
+    for step in range(30):
+        model = FakeModel("It is noon.", first_token=1.75 + 0.02 * step)
+        async with line(model=model) as it:
+            await it.say(QUESTION)
+            turn = await it.wait_for(TurnFinished, within=6)
+        assert turn.reply == "It is noon."
+
+
 @pytest.mark.parametrize("thinks", [0.5, 0.9, 1.1, 1.3, 1.5, 2.0, 3.0, 3.9, 4.1, 4.3, 5.0])
 def test_a_filler_makes_way_for_the_reply(thinks: float) -> None:
     """It ends with its word (0.3 s here at most), and a breath."""
