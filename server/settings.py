@@ -32,8 +32,9 @@ class ServerSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docst
     resume_within: float = Field(default=20.0, ge=0.0, le=600.0)
     """Seconds that a call is kept for a caller whose connection broke; then it ends."""
     state: Path = PROJECT / "state"
-    """Folder of what the server itself keeps: hashes of API keys, the certificate of `--https`;
-    a relative one is taken from the working directory."""
+    """Folder of what the server itself keeps: hashes of API keys, the certificate of `--https`, and
+    what the language model has read of system prompts; a relative one is taken from the working
+    directory."""
     require_models: bool = False
     """Refuse to start with an engine that needs no model where a model was to be had."""
     shutdown_grace: float = Field(default=5.0, ge=0.0, le=300.0)

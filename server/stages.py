@@ -269,7 +269,11 @@ def _model(choice: Choice, settings: Settings, caches: Caches, queues: Waiting) 
             mark = f"openai {llm.openai.base_url} {llm.openai.model}"
             return caches.over_model(guarded(OpenAI(llm.openai)), mark)
         case _:
-            native = Llama(llm.llama, choice.models[ANY_LANGUAGE])
+            native = Llama(
+                llm.llama,
+                choice.models[ANY_LANGUAGE],
+                prefixes=settings.server.state / "prefixes",
+            )
             queues.append(("llm", native))
             llama = guarded(native)
             # Within what stands in for it: a stopgap's words are not remembered as the model's.

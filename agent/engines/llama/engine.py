@@ -41,9 +41,15 @@ Command = Callable[[Scheduler], None]
 
 
 class Llama:
-    """llama.cpp in this process. `start()` loads the file at `path`."""
+    """llama.cpp in this process. `start()` loads the file at `path`.
 
-    def __init__(self, settings: LlamaSettings, path: Path) -> None:
+    `prefixes`: a folder where system prompts that were read wait for the next start; None: nowhere.
+    """
+
+    def __init__(
+        self, settings: LlamaSettings, path: Path, *, prefixes: Path | None = None
+    ) -> None:
+        self._prefixes = prefixes
         self._settings = settings
         self._path = path
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
@@ -141,7 +147,7 @@ class Llama:
         """The thread: load, then serve commands and make steps until it is told to end."""
         _lower_priority(self._settings.niceness)
         try:
-            runtime = _load(self._path, self._settings)
+            runtime = _load(self._path, self._settings, self._prefixes)
             scheduler = _scheduler_of(runtime, self._settings, self._path)
         except EngineError as error:
             ready.end(error)
@@ -217,7 +223,7 @@ def _pieces_of(request: ReplyRequest) -> int:
     return request.max_tokens + request.tools.max_tokens
 
 
-def _load(path: Path, settings: LlamaSettings) -> LlamaCpp:
+def _load(path: Path, settings: LlamaSettings, prefixes: Path | None) -> LlamaCpp:
     """Raises EngineMissing, also when llama.cpp itself cannot be loaded."""
     try:
         from agent.engines.llama.library import LlamaCpp
@@ -226,7 +232,7 @@ def _load(path: Path, settings: LlamaSettings) -> LlamaCpp:
         raise EngineMissing(
             "llm", f"llama-cpp-python cannot be loaded ({error}): make clean, then make run"
         ) from error
-    return LlamaCpp(path, settings)
+    return LlamaCpp(path, settings, prefixes=prefixes)
 
 
 def _scheduler_of(runtime: LlamaCpp, settings: LlamaSettings, path: Path) -> Scheduler:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agent.engines.llama.grammar import LlamaGrammar
+from agent.engines.llama.prefixes import Prefixes, mark_of
 from agent.engines.llama.runtime import (
     SYSTEM_PROMPTS,
     Bound,
@@ -43,7 +44,9 @@ class LlamaCpp:
     batch: int
     """Tokens of one call of `decode` at most."""
 
-    def __init__(self, path: Path, settings: LlamaSettings) -> None:
+    def __init__(
+        self, path: Path, settings: LlamaSettings, *, prefixes: Path | None = None
+    ) -> None:
         self.layers = _gpu_layers(settings)
         """Layers on the GPU; -1: all."""
         self._path = path
@@ -72,6 +75,7 @@ class LlamaCpp:
             self._batch.n_seq_id[i] = 1
         self._vocab_size: int = llama_cpp.llama_vocab_n_tokens(self._vocab)
         self._logits = _Logits(self._vocab_size)
+        self._prefixes = _prefixes(path, settings, prefixes)
         self._known: dict[int, tuple[bytes, bool]] = {}
         self._bos = self._special(llama_cpp.llama_vocab_bos(self._vocab))
         self._rows: npt.NDArray[np.float32] = np.zeros((0, self._vocab_size), np.float32)
@@ -175,6 +179,28 @@ class LlamaCpp:
 
     def cut(self, sequence: int, length: int) -> None:
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, length, -1)
+
+    def keep(self, sequence: int, tokens: Sequence[int]) -> None:
+        if self._prefixes is None:
+            return
+        size = llama_cpp.llama_state_seq_get_size(self._context, sequence)
+        state = (ctypes.c_uint8 * size)()
+        written = llama_cpp.llama_state_seq_get_data(self._context, state, size, sequence)
+        if written:
+            self._prefixes.keep(tokens, bytes(state)[:written])
+
+    def restore(self, sequence: int, tokens: Sequence[int]) -> bool:
+        state = self._prefixes.find(tokens) if self._prefixes is not None else None
+        if state is None or self._prefixes is None:
+            return False
+        data = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        read = llama_cpp.llama_state_seq_set_data(self._context, data, len(state), sequence)
+        last = llama_cpp.llama_memory_seq_pos_max(self._memory, sequence)
+        if read and last == len(tokens) - 1:
+            return True
+        llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+        self._prefixes.drop(tokens)
+        return False
 
     def clear(self) -> None:
         llama_cpp.llama_memory_clear(self._memory, True)
@@ -290,6 +316,13 @@ def _load_model(path: Path, settings: LlamaSettings, layers: int) -> Any:
             "or upgrade llama-cpp-python",
         )
     return model
+
+
+def _prefixes(path: Path, settings: LlamaSettings, folder: Path | None) -> Prefixes | None:
+    if folder is None or not settings.prefix_megabytes:
+        return None
+    mark = f"{mark_of(path)} {llama_cpp.__version__} {settings.model_dump_json()}"
+    return Prefixes(folder, mark=mark, most=settings.prefix_megabytes << 20)
 
 
 def _is_split(runtime: LlamaCpp, model: Any, settings: LlamaSettings) -> bool:

@@ -126,6 +126,9 @@ class Places:
         self._begun += 1
         opening = Opening(tokens, sequence, -self._begun, job.priority, used=step)
         self._openings[tuple(tokens)] = opening
+        if self._runtime.restore(sequence, tokens):
+            self._cache.append(sequence, tokens)
+            opening.read = len(tokens)
         return opening
 
     def _make_room(

@@ -101,6 +101,12 @@ class Runtime(Protocol):
     def cut(self, sequence: int, length: int) -> None:
         """Keep the first `length` tokens of a sequence."""
 
+    def keep(self, sequence: int, tokens: Sequence[int]) -> None:
+        """Write a sequence, which holds these tokens, where a later start finds it."""
+
+    def restore(self, sequence: int, tokens: Sequence[int]) -> bool:
+        """Fill an empty sequence with what was kept for these tokens; False: nothing was."""
+
     def clear(self) -> None:
         """Forget all sequences."""
 

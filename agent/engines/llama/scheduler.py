@@ -228,6 +228,8 @@ class Scheduler:
             self._places.append(work.sequence, source[work.read : work.read + tokens])
             work.read += tokens
             self._counts.read += tokens
+            if isinstance(work, Opening) and not work.unread:
+                self._runtime.keep(work.sequence, work.tokens)
         elif isinstance(work, Job) and work.next is not None:
             self._places.append(work.sequence, [work.next])
         if isinstance(work, Job):

@@ -42,6 +42,9 @@ class LlamaSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """Tokens that are read in one step beside replies that are being made."""
     speculative_share: int = Field(default=1, ge=0, le=64)
     """Replies made on speculation that may take part in a step beside committed ones."""
+    prefix_megabytes: int = Field(default=256, ge=0, le=65536)
+    """Disk for the system prompts that were read, in `server.state`, so that the next start
+    need not read them; 0: none are kept."""
     niceness: int = Field(default=5, ge=0, le=19)
     """How much lower the priority of the model's threads is than that of the audio."""
     mmap: bool = True

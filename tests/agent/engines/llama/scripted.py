@@ -68,6 +68,8 @@ class ScriptedRuntime:
         self.cells, self.sequences, self.context, self.rewinds = cells, sequences, context, rewinds
         self.batches: list[list[Entry]] = []
         self.failing = False
+        self.kept: set[tuple[int, ...]] = set()
+        """What a later start would find on the disk."""
         self._numbers = itertools.count()
         self._held: dict[int, list[tuple[int, int]]] = {s: [] for s in range(sequences)}
 
@@ -107,6 +109,17 @@ class ScriptedRuntime:
     def cut(self, sequence: int, length: int) -> None:
         assert self.rewinds or length == 0
         del self._held[sequence][length:]
+
+    def keep(self, sequence: int, tokens: Sequence[int]) -> None:
+        assert [token for _, token in self._held[sequence]] == list(tokens)
+        self.kept.add(tuple(tokens))
+
+    def restore(self, sequence: int, tokens: Sequence[int]) -> bool:
+        assert not self._held[sequence]
+        if tuple(tokens) not in self.kept:
+            return False
+        self._held[sequence] = [(next(self._numbers), token) for token in tokens]
+        return True
 
     def clear(self) -> None:
         self._held = {s: [] for s in range(self.sequences)}
