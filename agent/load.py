@@ -19,7 +19,7 @@ from agent.persona import Persona
 class Rung(IntEnum):
     """What is gone without; each rung includes those below it."""
 
-    FULL = 0
+    EASY = 0
     """Nothing."""
     SPARING = 1
     """Partial transcripts come seldom, and no reply is prepared on suspicion."""
@@ -71,7 +71,7 @@ class Load:
         self._brief_tokens = brief_tokens
         self._always_admit = always_admit
         self._told: list[Observer] = []
-        self.rung = Rung.FULL
+        self.rung = Rung.EASY
         self.cause = ""
         """The reading that brought it there; empty on the lowest rung."""
         self.ease = Ease()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent.load import Load
+from server.capacity import capacity
 from server.settings import ServerSettings
 from signaling.errors import CallRefused
 
@@ -15,6 +16,7 @@ class Admission:
     def __init__(self, settings: ServerSettings, load: Load | None = None) -> None:
         self._settings = settings
         self.load = load or Load()
+        self.capacity = capacity(settings)
         self.counts: list[Callable[[], int]] = []
         self.is_draining = False
         """No call is let in any more: the server stops."""
@@ -27,7 +29,7 @@ class Admission:
     @property
     def limit(self) -> int:
         """Calls at the same time."""
-        return self._settings.max_calls
+        return self.capacity.places
 
     def check(self) -> None:
         """Raises CallRefused when no further call can be let in."""

@@ -100,6 +100,7 @@ def create_app(
     )
     house = replace(sockets.house, transport="webrtc")
     calls.new_session = lambda language: Session(replace(house, language=language))
+    metrics.reckon(calls.admission.capacity)
     stays.dismissers = (calls.dismiss, sockets.dismiss)
     app = web.Application(
         middlewares=[errors_as_json, _counting(metrics), guard.middleware()],

@@ -16,8 +16,8 @@ def probe() -> Hardware:
     """Look at the machine. Takes about a second: the engines' libraries are asked for GPUs."""
     gpu, gpu_memory = _gpu() if _cuda_devices() else ("", 0)
     return Hardware(
-        cores=_cores(),
-        memory=_memory(),
+        cores=cores(),
+        memory=memory(),
         gpu=gpu,
         gpu_memory=gpu_memory,
         llama_gpu=_llama_has_gpu(),
@@ -34,7 +34,17 @@ def free_memory() -> int:
     return int(kibibytes) * 1024
 
 
-def _cores() -> int:
+def held_memory() -> int:
+    """Bytes that this process holds; 0: the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def cores() -> int:
+    """Cores that this process may use: of its affinity, and of a container's quota."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     quota = _limit("cpu.max")
     if quota is None:
@@ -42,7 +52,8 @@ def _cores() -> int:
     return max(1, min(allowed or 1, round(quota)))
 
 
-def _memory() -> int:
+def memory() -> int:
+    """Bytes that this process may use: of the machine, or of a container's limit."""
     installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = _limit("memory.max")
     return installed if limit is None else min(installed, int(limit))

@@ -24,6 +24,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from agent import events
 from agent.events import Event
 from agent.load import Rung
+from server.capacity import Capacity
 from server.load.ladder import Reading, Strain
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -90,6 +91,12 @@ class Metrics:
             buckets=_LAG,
             registry=registry,
         )
+        self._places = Gauge("chuimsae_calls_limit", "Calls at the same time", registry=registry)
+        self._ceiling = Gauge(
+            "chuimsae_memory_ceiling_bytes",
+            "Memory that the server takes when every place is taken",
+            registry=registry,
+        )
         self._rung = Gauge(
             "chuimsae_load_rung",
             "What the server goes without: 0 nothing, 1 sparing, 2 brief, 3 canned, 4 closed",
@@ -112,6 +119,11 @@ class Metrics:
             buckets=(12_000, 16_000, 20_000, 24_000, 28_000, 32_000, 64_000),
             registry=registry,
         )
+
+    def reckon(self, capacity: Capacity) -> None:
+        """How many calls there is room for, and what they take."""
+        self._places.set(capacity.places)
+        self._ceiling.set(capacity.ceiling)
 
     def weigh(self, reading: Reading, felt: Strain, rung: Rung) -> None:
         """The load was read."""

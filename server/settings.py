@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -25,8 +25,9 @@ class ServerSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docst
     https: bool = False
     """Serve HTTPS with a certificate that the server makes itself, on every network unless
     `host` is set: for trying it from a phone."""
-    max_calls: int = Field(default=8, ge=1, le=10_000)
-    """Calls at the same time; the next one is answered 503."""
+    max_calls: Literal["auto"] | Annotated[int, Field(ge=1, le=10_000)] = "auto"
+    """Calls at the same time; the next one is answered 503. `auto`: 4 a core, or fewer where memory
+    is short; a machine whose engines run on a GPU takes more."""
     retry_after: int = Field(default=15, ge=1, le=3600)
     """Seconds after which a refused caller is told to try again."""
     resume_within: float = Field(default=20.0, ge=0.0, le=600.0)

@@ -18,7 +18,7 @@ object. From the server each has `type` and `at` (seconds since the call began):
                          the caller's last speech, null: it did not happen)
     key                  key, seconds: the caller pressed a telephone key (0-9, *, #, A-D)
     encoding             bitrate (bits/s), fec, loss: how the agent's audio is encoded from now on
-    load                 rung (0..4), name: full, sparing, brief, canned, closed; cause: what the
+    load                 rung (0..4), name: easy, sparing, brief, canned, closed; cause: what the
                          server goes without from now on, because it has much to do
     error                code, message, fatal
     call.ended           reason

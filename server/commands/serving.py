@@ -10,6 +10,7 @@ from agent.engines.catalog import Hardware
 from server import app
 from server.access import first_key, invite
 from server.addresses import try_address
+from server.capacity import capacity
 from server.commands.invitation import invitation
 from server.commands.waiting import Waiting
 from server.config import Settings
@@ -35,6 +36,7 @@ async def serve(settings: Settings, waiting: Waiting) -> int:
     stages = await choose(settings, open_store(settings.models), hardware, waiting.for_)
     waiting.over()
     print(start_block(hardware, stages.reports), flush=True)
+    print(f"  {'takes':12}{capacity(settings.server)}", flush=True)
     if key:
         print(f"\n  API key, shown this once: {key}", flush=True)
     secrets = ClientSecrets()

@@ -111,7 +111,7 @@ class Ladder:
 
     def __init__(self, settings: LoadSettings) -> None:
         self._settings = settings
-        self.rung = Rung.FULL
+        self.rung = Rung.EASY
         self.cause = ""
         """The reading that brought it to its rung."""
         self._above: dict[Rung, float] = {}

@@ -26,7 +26,7 @@ def strained(rung: Rung) -> Load:
 @pytest.mark.parametrize(
     ("rung", "eased"),
     [
-        (Rung.FULL, Ease()),
+        (Rung.EASY, Ease()),
         (Rung.SPARING, Ease(speculates=False, seldom_partials=True)),
         (Rung.BRIEF, Ease(False, True, max_tokens=16, spares=True)),
         (Rung.CANNED, Ease(False, True, 16, True, ready_first=True)),
@@ -52,9 +52,9 @@ async def test_every_change_is_an_event_of_the_call_and_the_state_at_its_begin_t
         await asyncio.sleep(0.1)
         load.move(Rung.CLOSED, "packets", at=1.0)
         load.move(Rung.CLOSED, "packets", at=2.0)
-        load.move(Rung.FULL, "packets", at=3.0)
+        load.move(Rung.EASY, "packets", at=3.0)
     told = [(event.rung, event.name, event.cause) for event in it.of(LoadChanged)]
-    assert told == [(1, "sparing", "tts"), (4, "closed", "packets"), (0, "full", "")]
+    assert told == [(1, "sparing", "tts"), (4, "closed", "packets"), (0, "easy", "")]
     load.move(Rung.SPARING, "stt", at=4.0)
     assert len(it.of(LoadChanged)) == 3, "a call that is over is told nothing"
 

@@ -214,9 +214,11 @@ async def test_a_file_that_is_not_there_is_told_in_words(line: Phone, name: str)
 async def test_health_tells_alive_ready_and_stopping(line: Phone) -> None:
     async with aiohttp.ClientSession() as http:
         async with http.get(f"{line.url}/healthz") as response:
-            assert (response.status, await response.json()) == (200, {"status": "alive"})
+            assert response.status == 200
+            assert await response.json() == {"status": "alive", "load": "easy"}
         async with http.get(f"{line.url}/readyz") as response:
-            assert await response.json() == {"status": "ready", "calls": 0, "limit": 8}
+            ready = {"status": "ready", "calls": 0, "limit": line.calls.admission.limit}
+            assert await response.json() == {**ready, "load": "easy", "rung": 0}
         await line.calls.drain()
         async with http.get(f"{line.url}/readyz") as response:
             assert response.status == 503

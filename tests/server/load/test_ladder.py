@@ -26,8 +26,8 @@ def climb(*felt: tuple[float, float], ladder: Ladder | None = None) -> list[tupl
 @pytest.mark.parametrize(
     ("share", "rung"),
     [
-        (0.0, Rung.FULL),
-        (0.49, Rung.FULL),
+        (0.0, Rung.EASY),
+        (0.49, Rung.EASY),
         (0.5, Rung.SPARING),
         (0.7, Rung.BRIEF),
         (0.85, Rung.CANNED),
@@ -57,7 +57,7 @@ def test_it_comes_down_a_rung_at_a_time_after_a_calm_each() -> None:
         Rung.CANNED,
         Rung.BRIEF,
         Rung.SPARING,
-        Rung.FULL,
+        Rung.EASY,
     ]
     times = [at for at, _ in moves[1:]]
     assert [after - before for before, after in zip(times, times[1:], strict=False)] == [5.0] * 3
@@ -70,7 +70,7 @@ def test_it_stays_where_it_is_a_little_below_its_step() -> None:
 
 def test_a_calm_that_is_broken_begins_anew() -> None:
     moves = climb((0.5, 2.0), (0.1, 4.0), (0.4, 0.25), (0.1, 4.0), (0.4, 0.25), (0.1, 5.5))
-    assert moves == [(1.0, Rung.SPARING), (15.5, Rung.FULL)]
+    assert moves == [(1.0, Rung.SPARING), (15.5, Rung.EASY)]
 
 
 def test_the_reading_that_is_nearest_to_its_bound_is_the_strain() -> None:

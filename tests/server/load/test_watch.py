@@ -76,7 +76,7 @@ def test_a_rung_is_moved_to_and_told() -> None:
         watch.look(now)
     assert watch.load.rung is Rung.CLOSED
     assert watch.load.cause == "stt"
-    assert told == [(0.9, Rung.FULL), (0.9, Rung.FULL), (0.9, Rung.CLOSED)]
+    assert told == [(0.9, Rung.EASY), (0.9, Rung.EASY), (0.9, Rung.CLOSED)]
 
 
 def test_a_server_that_is_told_not_to_never_leaves_its_rung() -> None:
@@ -84,7 +84,7 @@ def test_a_server_that_is_told_not_to_never_leaves_its_rung() -> None:
     watch = Watch(settings, [("stt", Pool(wait=60.0))])
     for now in range(10):
         watch.look(float(now))
-    assert watch.load.rung is Rung.FULL
+    assert watch.load.rung is Rung.EASY
 
 
 async def test_every_door_refuses_under_load_and_who_is_in_a_call_stays() -> None:
@@ -99,9 +99,9 @@ async def test_every_door_refuses_under_load_and_who_is_in_a_call_stays() -> Non
         assert await it.figure("chuimsae_load_strain") > 1
 
         it.voices.wait = 0.0
-        await it.settled("full")
+        await it.settled("easy")
         names = [(await inside.wait_for("load"))["name"] for _ in range(4)]
-        assert names == ["canned", "brief", "sparing", "full"]
+        assert names == ["canned", "brief", "sparing", "easy"]
         async with it.caller() as next_one:
             await next_one.wait_for("call.started")
         assert not inside.is_gone
