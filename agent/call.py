@@ -293,7 +293,7 @@ class Call:
             else:
                 self._dictation.discard()
                 await self._drop("cleared")
-        elif mark.kind == "commit":
+        elif mark.kind == "commit" and self._floor.by_hand:
             self._dictation.nothing(self._next_turn(), self._endpointer.position)
         mark.passed.set()
 

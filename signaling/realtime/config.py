@@ -242,6 +242,8 @@ class SessionConfig(BaseModel, frozen=True, extra="forbid"):
             raise
         if config.audio.output.format != self.audio.output.format:
             raise unsupported("an audio format for one response", "response.audio.output.format")
+        if config.voice != self.voice:
+            raise unsupported("a voice for one response", "response.audio.output.voice")
         return config
 
     @property

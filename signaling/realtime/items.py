@@ -80,6 +80,8 @@ class Items:
 
     def before(self, item_id: str) -> list[Item]:
         """The items that precede it, the nearest first."""
+        if item_id not in self._items:
+            return []  # Too old the moment it came.
         ids = list(self._items)
         return [self._items[each] for each in reversed(ids[: ids.index(item_id)])]
 

@@ -181,6 +181,8 @@ class Narration:
     def _(self, event: events.AnswerBegun) -> list[Fields]:
         told = self._open()
         self._is_awaited = False
+        # What was committed before has been told, or there was nothing left of it.
+        self.input.committing = 0
         self._unanswered = event.turn or None
         return told
 
@@ -263,6 +265,10 @@ class Narration:
         told: list[Fields] = []
         if self._unanswered == utterance.turn:
             told = self._finish(Ending("cancelled", "turn_detected"))
+            if self._cut is not None and self._cut.id in self._items:
+                self._items.remove(self._cut.id)
+                told.append({"type": "conversation.item.deleted", "item_id": self._cut.id})
+            self._cut = None
         return told + self.input.take_back(utterance)
 
     # -- responses ------------------------------------------------------------------------------

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.events import CallStarted, SpeechStopped
+from agent.messages import Message
 from media.microphone import Mark
 from signaling.realtime.commands import Hear, Point
 from signaling.realtime.obedience import obey
@@ -29,6 +31,11 @@ TYPED = {
 }
 BUTTONS = {"type": "server_vad", "create_response": False, "interrupt_response": False}
 IDLE = {"type": "server_vad", "idle_timeout_ms": 600}
+CALM = {
+    "type": "session.update",
+    "session": {"audio": {"input": {"turn_detection": {"type": "semantic_vad"}}}},
+}
+"""Nothing happens by itself any more."""
 ASKED = st.sampled_from(
     [
         TYPED,
@@ -96,7 +103,29 @@ class Client:
             await asyncio.sleep(0.01)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+def joined(messages: Iterable[Message]) -> list[tuple[str, str]]:
+    """One side's words after the other's, however they were cut into messages."""
+    sides: list[tuple[str, str]] = []
+    for message in messages:
+        if sides and sides[-1][0] == message.role:
+            sides[-1] = message.role, f"{sides[-1][1]} {message.text.strip()}"
+        else:
+            sides.append((message.role, message.text.strip()))
+    return sides
+
+
+def remembered(it: Line) -> list[tuple[str, str]]:
+    """What the model is given of the conversation."""
+    messages = it.call._context.history.messages()
+    return joined(message for message in messages if message.role != "system")
+
+
+def told(session: Session) -> list[tuple[str, str]]:
+    """What the client knows of it."""
+    return joined(session._conversation.messages())
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(SCRIPTS)
 def test_the_rules_hold_in_a_real_conversation(script: list[tuple[float, Any]]) -> None:
     @virtual
@@ -112,8 +141,12 @@ def test_the_rules_hold_in_a_real_conversation(script: list[tuple[float, Any]]) 
                     it.ear.say(happening)
                 else:
                     await client.ask(happening)
-            await asyncio.sleep(3.0)
+            await client.ask(CALM)
+            await asyncio.sleep(9.0)
             watching.cancel()
+            await client.follow()
+            assert not client.referee.going
+            assert remembered(it) == told(client.session), "the model knows another conversation"
         await client.follow()
         client.referee.close()
         answers = client.referee.of("conversation.item.input_audio_transcription.completed")

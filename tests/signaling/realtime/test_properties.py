@@ -6,6 +6,7 @@ import itertools
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from agent.events import Event, Timeline
 from agent.messages import Usage
 from agent.persona import english, korean
 from agent.settings import TurnSettings
+from signaling.realtime import items
 from signaling.realtime.commands import Configure, Interrupt
 from signaling.realtime.session import House, Session, Transport
 from tests.signaling.realtime.rules import Referee
@@ -226,6 +228,18 @@ def test_the_rules_hold_in_any_order(happenings: list[Any], transport: Transport
             referee.see(told)
         referee.close()
     assert not it.sound(b"\0\0", fresh=True).events, "sound after the end"
+
+
+@given(HAPPENINGS, st.integers(1, 3))
+def test_the_rules_hold_while_old_items_are_forgotten(happenings: list[Any], most: int) -> None:
+    it, referee = session(), Referee()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(items, "MAX_ITEMS", most)
+        for number, each in enumerate(happenings):
+            happen(it, referee, each, number)
+        for told in it.tell(events.CallEnded(at=1200.0, reason="hangup")).events:
+            referee.see(told)
+    referee.close()
 
 
 @given(HAPPENINGS)
