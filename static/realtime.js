@@ -19,31 +19,7 @@
  *   `over`, at last and once: `{kind, reason}`, kind is `ended` (by either side), `lost`, `no-path`
  *
  * The microphone stays its owner's: it is muted here, and never closed.
- *
- * @typedef {{event_id: string}} Id
- * @typedef {{response_id: string, item_id: string, output_index: number, content_index: number}} Part
- * @typedef {{id: string, type: string, role?: string, status?: string, name?: string,
- *   call_id?: string, arguments?: string,
- *   content?: {type: string, text?: string | null, transcript?: string | null}[]}} Item
- * @typedef {{id: string, status: "in_progress" | "completed" | "incomplete" | "failed" | "cancelled",
- *   status_details: {type?: string, reason?: string} | null, output: Item[]}} Response
- * @typedef {Id & ({type: "session.created" | "session.updated", session: Record<string, any>}
- *   | {type: "conversation.item.added" | "conversation.item.done", item: Item}
- *   | {type: "conversation.item.deleted", item_id: string}
- *   | {type: "conversation.item.input_audio_transcription.delta", item_id: string, delta?: string}
- *   | {type: "conversation.item.input_audio_transcription.completed", item_id: string,
- *      transcript: string}
- *   | {type: "input_audio_buffer.speech_started" | "input_audio_buffer.speech_stopped",
- *      item_id: string}
- *   | {type: "output_audio_buffer.started" | "output_audio_buffer.stopped"
- *      | "output_audio_buffer.cleared", response_id: string}
- *   | {type: "response.created" | "response.done", response: Response}
- *   | {type: "response.output_item.added" | "response.output_item.done", response_id: string,
- *      item: Item}
- *   | Part & {type: "response.output_audio_transcript.delta", delta: string}
- *   | Part & {type: "response.output_audio_transcript.done", transcript: string}
- *   | {type: "error", error: {type: string, code?: string, message: string, event_id?: string}}
- *   | {type: `chuimsae.${string}`, at: number, [field: string]: any})} ServerEvent
+ * The types are in realtime.d.ts.
  */
 
 /** Milliseconds for a request; from the answer to a connection; for one attempt to go on. */
@@ -65,12 +41,6 @@ const USUAL_WAIT = 5;
 
 /** The server could not be asked, or said no. `message` is fit for a person. */
 export class RealtimeError extends Error {
-  /**
-   * @param {"unreachable" | "busy" | "locked" | "unknown" | "declined"} kind `locked`: the key
-   *   is not good; `unknown`: there is no such thing
-   * @param {string} message
-   * @param {{code?: string, retryAfter?: number}} [more] `retryAfter`: seconds, of `busy`
-   */
   constructor(kind, message, { code = "", retryAfter = USUAL_WAIT } = {}) {
     super(message);
     this.kind = kind;
@@ -79,12 +49,7 @@ export class RealtimeError extends Error {
   }
 }
 
-/**
- * Asks a server. Raises RealtimeError.
- * @param {string} address of the server; empty: where this page comes from
- * @param {string} path
- * @param {{key?: string, within?: number} & RequestInit} [request] `within`: milliseconds
- */
+/** Asks a server, or where this page comes from when `address` is empty. Raises RealtimeError. */
 export async function ask(address, path, { key, within = PATIENCE, ...request } = {}) {
   const base = new URL(address ? address.replace(/\/*$/, "/") : ".", document.baseURI);
   const headers = { ...request.headers, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
@@ -100,14 +65,11 @@ export async function ask(address, path, { key, within = PATIENCE, ...request } 
   const plain = `${response.status} ${response.statusText}`.trim();
   const { message = plain, code } = said?.error ?? {};
   const kinds = { 401: "locked", 404: "unknown", 429: "busy", 503: "busy" };
-  const kind = /** @type {any} */ (kinds)[response.status] ?? "declined";
+  const kind = kinds[response.status] ?? "declined";
   throw new RealtimeError(kind, message, { code, retryAfter: wait(response.headers.get("Retry-After")) });
 }
 
-/**
- * Seconds of a Retry-After header (RFC 9110, 10.2.3: seconds or a date), between 1 and 120.
- * @param {string | null} header
- */
+/** Seconds of a Retry-After header (RFC 9110, 10.2.3: seconds or a date), between 1 and 120. */
 export function wait(header) {
   if (!header) return USUAL_WAIT;
   const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
@@ -117,28 +79,20 @@ export function wait(header) {
 export class RealtimeCall extends EventTarget {
   #options;
   #link;
-  #former = /** @type {Link | null} */ (null); // Kept until another stands.
+  #former = null; // Kept until another stands.
   #place = "";
   #token = "";
   #within = 0; // Seconds for which the server keeps the call.
   #received = 0; // Events, over all links.
-  #known = /** @type {RTCIceServer[]} */ ([]);
+  #known = [];
   #response = ""; // The one that is going on.
   #isMuted = false;
   #wasConnected = false;
   #isResuming = false;
   #isOver = false;
-  #deadline = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+  #deadline = undefined;
   #ignoreNetwork;
 
-  /**
-   * @param {{microphone: MediaStream, address?: string, key?: string,
-   *   session?: Record<string, any>, iceServers?: RTCIceServer[]}} options
-   *   `address`: of the server, empty for the one this page comes from; `key`: better one that was
-   *   made for this call (`ek_…`, by the server's `/v1/realtime/client_secrets`) than an API key;
-   *   `session`: its configuration, as `session.update` takes it; `iceServers`: where they are not
-   *   given, the server is asked (`GET /ice`), for each connection anew: its credentials end
-   */
   constructor(options) {
     super();
     this.#options = { address: "", key: "", session: {}, ...options };
@@ -163,19 +117,13 @@ export class RealtimeCall extends EventTarget {
     await this.#link.accept(await answer.text());
   }
 
-  /**
-   * Listens to one type of the server's events. Gives what stops that.
-   * @template {ServerEvent["type"]} T
-   * @param {T} type
-   * @param {(event: Extract<ServerEvent, {type: T}>) => void} listener
-   */
+  /** Listens to one type of the server's events. Gives what stops that. */
   on(type, listener) {
-    const listen = (/** @type {any} */ { detail }) => listener(detail);
+    const listen = ({ detail }) => listener(detail);
     this.addEventListener(type, listen);
     return () => this.removeEventListener(type, listen);
   }
 
-  /** @param {{type: string} & Record<string, any>} event one of the protocol's client events */
   send(event) {
     this.#link.send(event);
   }
@@ -186,13 +134,13 @@ export class RealtimeCall extends EventTarget {
     this.send({ type: "output_audio_buffer.clear" });
   }
 
-  /** @param {boolean} isMuted whether the agent hears silence instead of the microphone */
+  /** Whether the agent hears silence instead of the microphone. */
   mute(isMuted) {
     this.#isMuted = isMuted;
     for (const track of this.#options.microphone.getAudioTracks()) track.enabled = !isMuted;
   }
 
-  /** @param {MediaStream} microphone is spoken through from now on, without a new negotiation */
+  /** Speaks through another one from now on, without a new negotiation. */
   async useMicrophone(microphone) {
     this.#options.microphone = microphone;
     this.mute(this.#isMuted);
@@ -203,7 +151,6 @@ export class RealtimeCall extends EventTarget {
     this.#finish("ended", "hangup");
   }
 
-  /** @returns {Promise<RTCIceServer[]>} none where the server does not tell any */
   async #iceServers() {
     const { iceServers, key } = this.#options;
     if (iceServers) return iceServers;
@@ -218,10 +165,10 @@ export class RealtimeCall extends EventTarget {
 
   #newLink() {
     const link = new Link(this.#options.microphone);
-    const on = (/** @type {string} */ name, /** @type {(detail: any) => void} */ act) =>
+    const on = (name, act) =>
       link.addEventListener(name, (event) => {
         // A link that was left is heard no more: what it still says is told again by the next.
-        if (this.#link === link && !this.#isOver) act(/** @type {CustomEvent} */ (event).detail);
+        if (this.#link === link && !this.#isOver) act(event.detail);
       });
     on("event", (event) => this.#take(event));
     on("sound", (sound) => this.#tell("sound", sound));
@@ -231,7 +178,6 @@ export class RealtimeCall extends EventTarget {
     return link;
   }
 
-  /** @param {any} event */
   #take(event) {
     this.#received += 1;
     if (event.type === "response.created") this.#response = event.response.id;
@@ -309,10 +255,7 @@ export class RealtimeCall extends EventTarget {
     return false;
   }
 
-  /**
-   * Ends the call once, whoever asks first.
-   * @param {"ended" | "lost" | "no-path"} kind
-   */
+  /** Ends the call once, whoever asks first. */
   #finish(kind, reason = "") {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -335,11 +278,11 @@ export class RealtimeCall extends EventTarget {
     await this.#ask(`${this.#place}/hangup`, request).catch(() => undefined);
   }
 
-  #ask(/** @type {string} */ path, /** @type {object} */ request) {
+  #ask(path, request) {
     return ask(this.#options.address, path, request);
   }
 
-  #tell(/** @type {string} */ name, /** @type {unknown} */ detail = undefined) {
+  #tell(name, detail = undefined) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 }
@@ -351,7 +294,7 @@ class Link extends EventTarget {
   #channel;
   #isClosed = false;
 
-  constructor(/** @type {MediaStream} */ microphone) {
+  constructor(microphone) {
     super();
     const peer = (this.#peer = new RTCPeerConnection());
     const channel = (this.#channel = peer.createDataChannel("oai-events"));
@@ -362,13 +305,13 @@ class Link extends EventTarget {
       this.#tell("sound", first ?? new MediaStream([track]));
     const names = { connected: "connected", disconnected: "shaky", failed: "broken" };
     peer.onconnectionstatechange = () => {
-      const name = /** @type {any} */ (names)[peer.connectionState];
+      const name = names[peer.connectionState];
       if (name) this.#tell(name);
     };
   }
 
   /** The offer, with the candidates in it: all of them, or those of the first moment. */
-  async offer(/** @type {RTCIceServer[]} */ iceServers) {
+  async offer(iceServers) {
     const peer = this.#peer;
     if (this.#isClosed) return "";
     peer.setConfiguration({ iceServers });
@@ -380,17 +323,16 @@ class Link extends EventTarget {
     return peer.localDescription?.sdp ?? "";
   }
 
-  /** @param {string} sdp the server's answer */
   async accept(sdp) {
     if (!this.#isClosed) await this.#peer.setRemoteDescription({ type: "answer", sdp });
   }
 
-  async useMicrophone(/** @type {MediaStream} */ microphone) {
+  async useMicrophone(microphone) {
     const [track] = microphone.getAudioTracks();
     await this.#peer.getSenders().find(({ track: sent }) => sent)?.replaceTrack(track);
   }
 
-  send(/** @type {object} */ event) {
+  send(event) {
     if (this.#channel.readyState === "open") this.#channel.send(JSON.stringify(event));
   }
 
@@ -400,7 +342,7 @@ class Link extends EventTarget {
     this.#peer.close();
   }
 
-  #tell(/** @type {string} */ name, /** @type {unknown} */ detail = undefined) {
+  #tell(name, detail = undefined) {
     if (!this.#isClosed) this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 }
@@ -409,29 +351,25 @@ class Link extends EventTarget {
  * Word from the browser that its network is another one now: a desktop's tells only that it is
  * back, a phone's also of Wi-Fi and mobile. A connection may take half a minute to find out.
  */
-function watchNetwork(/** @type {() => void} */ onChange) {
-  const connection = /** @type {any} */ (navigator).connection;
-  let settling = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+function watchNetwork(onChange) {
+  const { connection } = navigator;
+  const watch = new AbortController();
+  let settling;
   let type = connection?.type;
   const changed = () => {
     clearTimeout(settling);
-    settling = setTimeout(onChange, SETTLING);
+    settling = setTimeout(() => watch.signal.aborted || onChange(), SETTLING);
   };
   const typeChanged = () => {
     if (connection.type === type) return; // Only the estimated speed is another.
     type = connection.type;
     if (type !== "none") changed();
   };
-  window.addEventListener("online", changed);
-  connection?.addEventListener("change", typeChanged);
-  return () => {
-    clearTimeout(settling);
-    window.removeEventListener("online", changed);
-    connection?.removeEventListener("change", typeChanged);
-  };
+  window.addEventListener("online", changed, { signal: watch.signal });
+  connection?.addEventListener("change", typeChanged, { signal: watch.signal });
+  return () => watch.abort();
 }
 
-/** @param {number} milliseconds */
 function pause(milliseconds) {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
