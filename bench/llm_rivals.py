@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import socket
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ SERVE = """
 import sys, threading, xllamacpp
 params = xllamacpp.CommonParams()
 params.model.path = sys.argv[1]
-threads, params.n_parallel, params.n_ctx, params.n_gpu_layers = map(int, sys.argv[2:])
+params.port, threads, params.n_parallel, params.n_ctx, params.n_gpu_layers = map(int, sys.argv[2:])
 params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-params.hostnames, params.port = ["127.0.0.1"], 18123
+params.kv_unified, params.hostnames = True, ["127.0.0.1"]
 server = xllamacpp.Server(params)
 print(server.listening_address, flush=True)
 threading.Event().wait()
@@ -106,12 +107,16 @@ class LlamaServer(OpenAI):
     """llama.cpp's server with a slot for each call, in a process of its own, over HTTP."""
 
     def __init__(self, path: Path, options: argparse.Namespace) -> None:
-        super().__init__(OpenAISettings(base_url="http://127.0.0.1:18123/v1"))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        super().__init__(OpenAISettings(base_url=f"http://127.0.0.1:{port}/v1"))
         self._command = [
             str(options.server),
             "-c",
             SERVE,
             str(path),
+            str(port),
             str(options.threads),
             str(max(options.calls)),
             str(max(options.calls) * min(2048, trained_context(path))),
