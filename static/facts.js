@@ -22,6 +22,7 @@
  *   | {name: "finished", turn: number, transcript: string, reply: string, interrupted: boolean,
  *      speculated: boolean, timeline: Timeline}
  *   | {name: "fault", code: string, message: string, recovered: boolean}
+ *   | {name: "load", rung: number}
  *   | {name: "ended", reason: string}} Fact
  */
 
@@ -77,6 +78,7 @@ const OURS = {
     message: e.message ?? "",
     recovered: Boolean(e.recovered),
   }),
+  "chuimsae.load": (e) => ({ name: "load", rung: e.rung }),
   "chuimsae.call.ended": (e) => ({ name: "ended", reason: e.reason ?? "" }),
 };
 

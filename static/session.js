@@ -197,10 +197,17 @@ export class Session extends EventTarget {
   /** @param {Fact} fact a fault is told, until a turn goes well again */
   #worry(fact) {
     if (fact.name === "finished") this.#notices.clear("fault", "spare");
+    if (fact.name === "load") this.#strain(fact.rung);
     if (fact.name !== "fault") return;
     const kind = fact.recovered ? "spare" : "fault";
     const values = { message: fact.message };
     this.#notices.show(kind, { values, isTrouble: !fact.recovered });
+  }
+
+  /** @param {number} rung from the second on callers notice what the server goes without */
+  #strain(rung) {
+    if (rung < 2) this.#notices.clear("strained");
+    else if (!this.#notices.kind) this.#notices.show("strained", { isTrouble: false });
   }
 
   /** @param {{kind: string, reason: string}} over */

@@ -97,6 +97,8 @@ export const en = {
   "notice-insecure-why": "Browsers open a microphone only over https:// or at http://localhost. Open the page at one of these.",
   "notice-unsupported": "This browser cannot make calls",
   "notice-unsupported-why": "It has no WebRTC. A current Chrome, Edge, Firefox or Safari has.",
+  "notice-strained": "The server has much to do",
+  "notice-strained-why": "Answers may be short, and take longer. Your call goes on.",
   "notice-busy": "All lines are taken",
   "notice-busy-why": "The server has as many calls as it can answer well. We try again by ourselves in {seconds} s.",
   "notice-unreachable": "The server does not answer",

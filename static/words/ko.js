@@ -97,6 +97,8 @@ export const ko = {
   "notice-insecure-why": "브라우저는 https:// 나 http://localhost 에서만 마이크를 열어요. 그 주소로 페이지를 여세요.",
   "notice-unsupported": "이 브라우저로는 통화할 수 없어요",
   "notice-unsupported-why": "WebRTC가 없어요. 최신 크롬, 엣지, 파이어폭스, 사파리를 쓰세요.",
+  "notice-strained": "서버가 바빠요",
+  "notice-strained-why": "답이 짧거나 늦을 수 있어요. 통화는 이어져요.",
   "notice-busy": "모든 회선이 통화 중이에요",
   "notice-busy-why": "서버가 잘 받을 수 있는 만큼 통화 중이에요. {seconds}초 뒤에 저절로 다시 걸어요.",
   "notice-unreachable": "서버가 답하지 않아요",

@@ -188,6 +188,24 @@ async def test_a_fault_of_a_stage_is_told_until_a_turn_goes_well(
     await in_state(page, "call")
 
 
+async def test_a_strained_server_is_told_of_while_it_is_and_covers_no_other_notice(
+    fake: FakeServer, open_page: OpenPage
+) -> None:
+    page = await open_page()
+    await call(page)
+    load = {"type": "load", "at": 4.0, "cause": "stt"}
+    await fake.tell({**load, "rung": 1, "name": "sparing"})
+    await fake.tell({**load, "rung": 2, "name": "brief"})
+    await notice(page, "strained")
+    await fake.tell({**load, "rung": 1, "name": "sparing"})
+    await expect(page.locator(".notice")).to_have_count(0)
+    fault = {"type": "error", "at": 5.0, "turn": 1, "code": "llm_failed", "message": "no"}
+    await fake.tell({**fault, "recovered": False, "fatal": False})
+    await notice(page, "fault")
+    await fake.tell({**load, "rung": 4, "name": "closed"})
+    await notice(page, "fault")
+
+
 async def test_a_browser_that_holds_the_sound_back_is_asked_to_play(
     fake: FakeServer, open_page: OpenPage, picture: Picture
 ) -> None:
