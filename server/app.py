@@ -55,6 +55,9 @@ log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 
+DOORS = frozenset({"/offer", "/v1/realtime", "/v1/realtime/calls"})
+"""Where calls begin: what is refused there is counted."""
+
 CALLS = web.AppKey("calls", Calls)
 METRICS = web.AppKey("metrics", Metrics)
 SOCKETS = web.AppKey("sockets", Sockets)
@@ -282,7 +285,7 @@ def _counting(metrics: Metrics) -> Callable[..., Any]:
         try:
             return await handler(request)
         except SignalingError as error:
-            if request.path == "/offer":
+            if request.path in DOORS:
                 metrics.refused(error.code)
             raise
 

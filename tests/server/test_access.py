@@ -12,8 +12,10 @@ import pytest
 from server.access import FIRST, all_keys, first_key, is_required
 from server.commands import main
 from server.config import ConfigurationError, Settings, load, show
+from server.talk import at_home
 from signaling.access.keys import KeyFileError
-from tests.server.house import settings
+from signaling.client import Caller
+from tests.server.house import settings, stages
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -108,3 +110,10 @@ def test_keys_are_not_shown_with_the_settings() -> None:
     assert "a-key-from-the-environment" not in shown
     assert "the-secret-of-coturn" not in shown
     assert "keys = (hidden)" in shown
+
+
+async def test_a_server_that_calls_itself_asks_itself_for_no_key(tmp_path: Path) -> None:
+    configured = listening("0.0.0.0", tmp_path, required=True)
+    async with stages("x") as standing, at_home(configured, standing) as (url, ice):
+        async with Caller(url, settings=ice) as caller:
+            await caller.wait_for("call.started")

@@ -229,3 +229,24 @@ def test_a_key_is_compared_with_every_key_in_constant_time(
     assert [keys.find(key) for key in (*made, "none of them")] == ["one", "two", "three", None]
     assert len(compared) == 4 * 3
     assert not {key for pair in compared for key in pair} & {*made, "none of them"}
+
+
+def test_a_secret_is_good_until_its_time_is_over() -> None:
+    now = [1_700_000_000.0]
+    secrets = ClientSecrets(lambda: now[0])
+    value, secret = secrets.mint(SessionConfig(), 10, key="phone")
+    assert secret.expires_at == 1_700_000_010
+    now[0] += 9.9
+    assert secrets.find(value) == secret
+    now[0] += 0.1
+    assert secrets.find(value) is None
+
+
+async def test_refusals_at_the_doors_are_counted(tmp_path: Path) -> None:
+    async with house(tmp_path) as it:
+        for path in ("/offer", "/v1/realtime/calls"):
+            await it.client.post(path, json={"sdp": "x"})
+        await it.client.get("/info")
+        headers = {"Authorization": f"Bearer {it.credentials['key']}"}
+        async with it.client.get("/metrics", headers=headers) as response:
+            assert 'chuimsae_offers_refused_total{code="no_key"} 2.0' in await response.text()
