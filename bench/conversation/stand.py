@@ -18,8 +18,9 @@ QUIET = [
     'personas.en.greeting=""',
     "turn.silence.enabled=false",
     "log.level=warning",
+    "llm.replies.enabled=false",
 ]
-"""No greeting, no questions into the silence."""
+"""No greeting, no questions into the silence, and no reply that was kept from an earlier call."""
 
 
 @asynccontextmanager
