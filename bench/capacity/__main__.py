@@ -36,6 +36,10 @@ AIM = 1.5
 """p95 at eight calls, as a multiple of that at one; the small real models."""
 
 
+FEW = 4
+"""Calls below which a level lasts longer, or its p95 would be of a handful of turns."""
+
+
 async def main(options: argparse.Namespace) -> int:
     """Measure, print, write."""
     console = Console() if sys.stdout.isatty() else Console(width=160)
@@ -69,7 +73,8 @@ async def levels(
         await asyncio.sleep(options.settle)
         await crowd(process.url, 1, 8.0)  # what is loaded at first use is loaded now
         for calls in options.calls:
-            rows.append(await _level(process, calls, options.seconds))
+            longer = max(1.0, FEW / calls)
+            rows.append(await _level(process, calls, longer * options.seconds))
             console.print(f"{calls} calls: heard {rows[-1]['heard']}", highlight=False)
             await asyncio.sleep(options.rest)
     return rows
