@@ -126,6 +126,7 @@ async def test_the_language_of_a_running_call_is_switched(
     await expect(greeting).to_contain_text("안녕하세요", timeout=15_000)
     await expect(greeting).to_have_attribute("lang", "ko")
     await page.locator("#language").select_option("en")
-    await expect(page.locator(".notice")).to_have_count(0)
+    # A busy machine may be told of; trouble there is none.
+    await expect(page.locator(".notice.trouble")).to_have_count(0)
     await page.keyboard.press("Escape")
     await until(lambda: len(server.calls) == 0)
