@@ -15,6 +15,7 @@ import pytest
 import soundfile
 import soxr
 
+from agent.engines import whisper as whisper_engine
 from agent.engines.threads import Stop
 from agent.engines.whisper import Whisper, WhisperSettings
 from agent.errors import EngineFailed, EngineMissing, LanguageUnsupported
@@ -102,6 +103,30 @@ async def test_a_gpu_that_is_not_there_is_missing(folders: dict[str, Path]) -> N
         pytest.skip("there is a GPU here")
     with pytest.raises(EngineMissing, match=r"does not load on cuda \(int8_float16\)"):
         await Whisper(WhisperSettings(device="cuda"), folders).start()
+
+
+async def test_a_gpu_whose_libraries_are_missing_is_done_without(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The driver tells of a GPU, and the first pass on it fails."""
+    opened: list[tuple[str, str]] = []
+    usual = whisper_engine._open_model
+
+    def open_model(folder: Path, device: str, compute_type: str, workers: int) -> object:
+        opened.append((device, compute_type))
+        if device == "cuda":
+            raise RuntimeError("Library libcublas.so.12 is not found or cannot be loaded")
+        return usual(folder, device, compute_type, workers)
+
+    monkeypatch.setattr(whisper_engine, "_has_gpu", lambda: True)
+    monkeypatch.setattr(whisper_engine, "_open_model", open_model)
+    engine = Whisper(WhisperSettings(niceness=0), {"en": folders["en"]})
+    await engine.start()
+    assert opened == [("cuda", "int8_float16"), ("cpu", "int8")]
+    assert engine.device == "cpu"
+    (record,) = [each for each in caplog.records if "without the GPU" in each.message]
+    assert "libcublas" in record.cause  # type: ignore[attr-defined]  # a field of ours
+    await engine.aclose()
 
 
 async def test_languages_that_share_a_folder_share_a_model(folders: dict[str, Path]) -> None:
