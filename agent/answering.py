@@ -79,8 +79,8 @@ class Answering:
     def is_soft(self) -> bool:
         """Whether a caller who goes on now continues their last turn."""
         act = self._act
-        if not isinstance(act, Answer) or act.marks.endpoint is None:
-            return False
+        if not isinstance(act, Answer) or act.marks.endpoint is None or act.using.has_acted:
+            return False  # what a tool has done is done: the caller's next words are a new turn
         if not act.audible:
             return True
         if not self._context.settings.floor.interrupt:
@@ -293,6 +293,8 @@ class Answering:
             if isinstance(act, Answer) and act.transcript is not None and not act.dropped:
                 if not act.hearing.in_history:
                     history.hear(act.transcript.text, heard_key(act.turn))
+            if isinstance(act, Answer):
+                history.use(act.using.messages)
             history.say(heard, said_key(act.turn))
         self._said[act.turn] = act, heard
         while len(self._said) > TRUNCATABLE:

@@ -12,8 +12,10 @@ from agent.dialogue.filler import Fillers
 from agent.dialogue.forecast import Forecast
 from agent.dialogue.history import History
 from agent.engines.protocols import LanguageModel, Synthesizer, Transcriber, TurnJudge
+from agent.engines.tools import Tools
 from agent.events import Observer
 from agent.load import Load, ReadyReplies
+from agent.messages import NO_TOOLS, Toolbox
 from agent.persona import Persona
 from agent.ready import Canned
 from agent.settings import TurnSettings
@@ -29,6 +31,7 @@ class Engines:
     model: LanguageModel
     synthesizer: Synthesizer
     judge: TurnJudge | None = None
+    tools: Tools | None = None
 
 
 class Detector(Protocol):
@@ -94,6 +97,15 @@ class Context:
         """While the block runs, a change of the server's load is an event of the call."""
         with self.load.telling(self.emit, at=self.now()):
             yield
+
+    @property
+    def tools(self) -> Toolbox:
+        """What the model may ask for in this call."""
+        tools, allowed = self.engines.tools, self.persona.tools
+        if tools is None:
+            return NO_TOOLS
+        offered = (tool for tool in tools.offered if allowed is None or tool.name in allowed)
+        return Toolbox(tools=tuple(offered), max_tokens=self.settings.tools.max_tokens)
 
     def adopt(self, persona: Persona) -> None:
         """Go on as another persona; what was said before stays said."""

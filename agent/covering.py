@@ -30,10 +30,16 @@ class Cover:
         """The content position where the first filler begins; None: there was none."""
 
     async def run(
-        self, *, since: float, expected: Callable[[], float], heard: Callable[[], str]
+        self,
+        *,
+        since: float,
+        expected: Callable[[], float],
+        heard: Callable[[], str],
+        uses_tool: Callable[[], bool],
     ) -> None:
         """Say a filler when the wait since the turn's end (`since`, loop time) will be felt, and a
-        longer one later. `expected()`: seconds until the reply; `heard()`: what it answers."""
+        longer one later. `expected()`: seconds until the reply; `heard()`: what it answers;
+        `uses_tool()`: a tool's result is what is waited for."""
         fillers, spoken = self._context.fillers, 0
         while not self._reply_is_there.is_set():
             await self._look_later()
@@ -42,7 +48,10 @@ class Cover:
                 waited, waited + expected(), spoken
             ):
                 continue
-            phrase = fillers.long() if spoken else fillers.choose(heard())
+            if spoken:
+                phrase = fillers.long()
+            else:
+                phrase = fillers.tool() if uses_tool() else fillers.choose(heard())
             spoken += 1
             if phrase:
                 await self._say(phrase)

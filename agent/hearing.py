@@ -152,6 +152,7 @@ async def read_along(context: Context, words: str) -> None:
         messages=context.history.messages(pending=words),
         max_tokens=context.settings.reply.max_tokens,
         priority=Priority.PARTIAL,
+        tools=context.tools,
     )
     await context.engines.model.prefill(request)
 

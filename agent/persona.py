@@ -16,6 +16,8 @@ class Persona(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=T
     """Name of one of the voice engine's voices; empty: the engine's own for the language."""
     instructions: str = Field(default="", max_length=20_000)
     """The system prompt: who the agent is and how it speaks."""
+    tools: tuple[str, ...] | None = None
+    """Names of the tools that it may use; unset: all that are configured."""
     greeting: str = ""
     """Said when the call begins; empty: the agent waits for the caller."""
     goodbye: str = "Goodbye!"

@@ -69,6 +69,15 @@ class ReplySettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """Words of the reply that the caller may have heard for that to be so."""
 
 
+class ToolUseSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """How a reply uses tools."""
+
+    rounds: int = Field(default=4, ge=1, le=20)
+    """Times that the model may ask for tools within one reply; then it must answer."""
+    max_tokens: int = Field(default=256, ge=16, le=4096)
+    """Tokens of the calls that a model makes at once."""
+
+
 class TurnSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """Everything that shapes a conversation."""
 
@@ -78,6 +87,7 @@ class TurnSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
     speculation: SpeculationSettings = SpeculationSettings()
     floor: FloorSettings = FloorSettings()
     reply: ReplySettings = ReplySettings()
+    tools: ToolUseSettings = ToolUseSettings()
     sentences: SentenceSettings = SentenceSettings()
     barge_in: BargeInSettings = BargeInSettings()
     echo: EchoSettings = EchoSettings()

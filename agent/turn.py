@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from agent.context import Context
@@ -26,9 +26,10 @@ from agent.events import (
 )
 from agent.hearing import Utterance
 from agent.manner import AS_SET, Manner
-from agent.messages import Message, Usage
+from agent.messages import Message, ToolCall, Usage
 from agent.remark import first_of, one_piece, report
 from agent.speaking import Speaking
+from agent.using import Using
 from agent.writing import Writing
 
 OnTranscript = Callable[[str, float], None]
@@ -79,6 +80,8 @@ class Answer:
         self.manner = manner
         self.usage: Usage | None = None
         """What the reply cost, once it is known."""
+        self.using = Using(context.engines.tools)
+        """The tools that it uses: such an answer is never kept for other callers."""
         self.marks = Marks(speech_end)
         self.hearing = hearing
         self.transcript: Transcript | None = None
@@ -205,15 +208,27 @@ class Answer:
             self.marks.first_token = started
             yield ready
             return
-        request = self._request(heard)
-        async with aclosing(context.engines.model.reply(request)) as pieces:
-            async for piece in pieces:
-                if self.marks.first_token is None:
-                    self.marks.first_token = context.now()
-                    context.forecast.observe("first_token", self.marks.first_token - started)
-                yield piece
+        rounds = self._settings.tools.rounds
+        for left in range(rounds, -1, -1):
+            calls: list[ToolCall] = []
+            said = ""
+            request = self._request(heard, calls, may_call=left > 0)
+            async with aclosing(context.engines.model.reply(request)) as pieces:
+                async for piece in pieces:
+                    if self.marks.first_token is None:
+                        self.marks.first_token = context.now()
+                        context.forecast.observe("first_token", self.marks.first_token - started)
+                    said += piece
+                    yield piece
+            if not calls:
+                return
+            if said:
+                yield "\n"  # what was said before the tool is a sentence of its own
+            if not self.using.is_safe(calls):
+                await self._committed.wait()
+            await self.using.use(said, calls)
 
-    def _request(self, heard: str) -> ReplyRequest:
+    def _request(self, heard: str, calls: list[ToolCall], *, may_call: bool) -> ReplyRequest:
         context, manner = self._context, self.manner
         messages = manner.messages
         if messages is None:
@@ -221,12 +236,15 @@ class Answer:
         if manner.instructions is not None:
             said = [message for message in messages if message.role != "system"]
             messages = (Message("system", manner.instructions), *said)
+        tools = context.tools
         return ReplyRequest(
             conversation=self.conversation,
-            messages=messages,
+            messages=(*messages, *self.using.messages),
             max_tokens=self._most_tokens(),
             priority=self._priority,
             count=self._count,
+            tools=tools if may_call else replace(tools, choice="none"),
+            call=calls.append,
         )
 
     def _most_tokens(self) -> int:
@@ -272,6 +290,7 @@ class Answer:
                 since=self.marks.endpoint or 0.0,
                 expected=self._expected_first_sound,
                 heard=lambda: self.transcript.text if self.transcript else self.hearing.text,
+                uses_tool=lambda: self.using.is_waiting,
             )
 
     def _filler_begins(self) -> None:

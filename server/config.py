@@ -22,6 +22,7 @@ from agent.engines.piper import PiperSettings
 from agent.engines.pocketsphinx import PocketSphinxSettings
 from agent.engines.resilience import GuardSettings
 from agent.engines.scripted import ScriptedSettings
+from agent.engines.tools import HttpToolSettings
 from agent.engines.whisper import WhisperSettings
 from agent.persona import Persona, english, korean
 from agent.settings import TurnSettings
@@ -109,6 +110,8 @@ class Settings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=
     llm: LlmSettings = LlmSettings()
     tts: TtsSettings = TtsSettings()
     cache: CacheSettings = CacheSettings()
+    tools: list[HttpToolSettings] = Field(default_factory=list)
+    """HTTP endpoints that the model may use: one `[[tools]]` block each."""
     turn: TurnSettings = TurnSettings()
 
     @field_validator("personas", mode="before")

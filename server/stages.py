@@ -35,6 +35,7 @@ from agent.engines.resilience import (
 )
 from agent.engines.scripted import Scripted
 from agent.engines.smart_turn import SmartTurn
+from agent.engines.tools import HttpTools
 from agent.engines.watched import WatchedModel
 from agent.engines.whisper import Whisper
 from agent.errors import EngineError, Stage
@@ -85,6 +86,7 @@ class Stages:
                 engines.model,
                 engines.synthesizer,
                 engines.judge,
+                engines.tools,
             ):
                 if engine is not None:
                     stack.push_async_callback(engine.aclose)
@@ -138,7 +140,8 @@ async def choose(
                 "Fixed phrases could not be made", extra={"language": language, "cause": str(error)}
             )
         started.pop_all()
-    engines = Engines(transcriber, model, synthesizer, judge)
+    tools = HttpTools(settings.tools) if settings.tools else None
+    engines = Engines(transcriber, model, synthesizer, judge, tools)
     reports = tuple(report(choice) for choice in (stt, llm, tts))
     return Stages(engines, reports, caches, tuple(queues))
 

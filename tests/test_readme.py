@@ -23,13 +23,14 @@ def examples(kind: str) -> list[str]:
 
 
 def test_the_configuration_shown_can_be_used(tmp_path: Path) -> None:
-    [text] = examples("toml")
+    text = "\n".join(examples("toml"))
     shown = tmp_path / "shown.toml"
     shown.write_text(text, "utf-8")
     settings = load(shown, {}, [])
     assert settings.language == "ko"
     assert settings.llm.engine == "openai"
     assert settings.ice.servers[0].urls == ("stun:stun.example.org:3478",)
+    assert settings.tools[0].name == "opening_hours"
 
 
 def test_the_python_shown_is_python() -> None:

@@ -60,6 +60,12 @@ PHRASES: Phrases = {
     },
 }
 
+TOOL_PHRASES: Mapping[str, tuple[str, ...]] = {
+    "en": ("Let me look that up.", "One moment, I'll check.", "I'm checking that now."),
+    "ko": ("잠시만요, 찾아볼게요.", "네, 지금 확인하고 있어요.", "바로 알아볼게요."),
+}
+"""While a tool is used."""
+
 LONG_PHRASES: Mapping[str, tuple[str, ...]] = {
     "en": ("I'm still checking, one moment please.", "Thanks for waiting, I'm nearly there."),
     "ko": (
@@ -91,6 +97,8 @@ class FillerSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docst
     """How many fillers back none is repeated."""
     phrases: dict[str, dict[Intent, tuple[str, ...]]] = Field(default_factory=dict)
     """Phrases by language and intent (`question`, `request`, `small_talk`) instead of ours."""
+    tool_phrases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Phrases while a tool is used, by language, instead of ours."""
     long_phrases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Phrases of the second filler by language, instead of ours."""
 
@@ -104,6 +112,7 @@ class Fillers:
         own = settings.phrases.get(language, {})
         self._phrases = {**PHRASES.get(language, {}), **own}
         self._long = settings.long_phrases.get(language, LONG_PHRASES.get(language, ()))
+        self._tool = settings.tool_phrases.get(language, TOOL_PHRASES.get(language, ()))
         self._recent: deque[str] = deque(maxlen=settings.unrepeated)
         self._uses: dict[str, int] = {}
 
@@ -138,12 +147,16 @@ class Fillers:
         """The second filler, for a reply that takes seconds; None when there is none to say."""
         return self._take(self._long)
 
+    def tool(self) -> str | None:
+        """A filler while a tool is used; None when there is none to say."""
+        return self._take(self._tool)
+
     def phrases(self) -> tuple[str, ...]:
         """All that may be said: to be synthesized at start. Nothing when fillers are off."""
         if not self.settings.enabled:
             return ()
         short = [phrase for phrases in self._phrases.values() for phrase in phrases]
-        return tuple(dict.fromkeys([*short, *self._long]))
+        return tuple(dict.fromkeys([*short, *self._tool, *self._long]))
 
     def _take(self, phrases: Sequence[str]) -> str | None:
         fresh = [phrase for phrase in phrases if phrase not in self._recent]

@@ -9,7 +9,7 @@ and the length is bounded.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, Field
 
@@ -35,6 +35,8 @@ class _Entry:
     role: Role
     text: str
     key: str
+    used: tuple[Message, ...] = ()
+    """Instead of a text: calls of tools and their results."""
 
 
 def heard_key(turn: int) -> str:
@@ -93,6 +95,15 @@ class History:
         self._entries.append(_Entry("assistant", text, key))
         self._changed()
 
+    def use(self, messages: Sequence[Message]) -> None:
+        """To answer the caller, these tools were asked for, with these results."""
+        if messages:
+            # What was said beside the calls is written down as far as it was heard.
+            used = tuple(m if m.role == "tool" else replace(m, text="") for m in messages)
+            text = "".join(m.text for m in used)
+            self._entries.append(_Entry("assistant", text, "", used))
+            self._changed()
+
     def insert(self, role: Role, text: str, key: str, *, after: Sequence[str]) -> None:
         """Put something said between what was said before: after the first of these keys that is
         known, at the beginning when none is. Raises ValueError when blank."""
@@ -115,7 +126,10 @@ class History:
         """System message and turns, oldest first; `pending` is what the caller is saying now."""
         spoken: list[Message] = []
         for entry in self._entries:
-            _add(spoken, entry.role, entry.text)
+            if entry.used:
+                spoken += entry.used
+            else:
+                _add(spoken, entry.role, entry.text)
         _add(spoken, "user", (pending or "").strip())
         system = (Message("system", self._system),) if self._system else ()
         return system + tuple(spoken)

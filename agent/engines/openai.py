@@ -23,7 +23,7 @@ from pydantic import BaseModel, Field, SecretStr
 from agent.engines.protocols import ReplyRequest
 from agent.engines.sse import EventStream, EventTooLong
 from agent.errors import EngineError, EngineFailed, EngineMissing
-from agent.messages import Usage
+from agent.messages import Message, Toolbox, ToolCall, Usage
 
 log = logging.getLogger(__name__)
 
@@ -127,17 +127,20 @@ class OpenAI:
     async def _pieces(
         self, response: aiohttp.ClientResponse, request: ReplyRequest
     ) -> AsyncGenerator[str, None]:
-        finished = False
+        finished, calls = False, _Calls()
         try:
             async with aclosing(_events_of(response)) as events:
                 async for event in events:
                     piece, last = _delta(event)
                     finished = finished or last
+                    calls.feed(event)
                     if (usage := _usage(event, request.max_tokens)) is not None:
                         request.count(usage)
                     if piece:
                         yield piece
             if finished:
+                for call in calls.made():
+                    request.call(call)
                 await self._hand_back(response)
         except (aiohttp.ClientError, EventTooLong) as error:
             raise EngineFailed(
@@ -161,7 +164,8 @@ class OpenAI:
         settings = self._settings
         return {
             "model": settings.model,
-            "messages": [{"role": m.role, "content": m.text} for m in request.messages],
+            "messages": [_turn(m) for m in request.messages],
+            **_offer(request.tools),
             "stream": True,
             **({"stream_options": {"include_usage": True}} if settings.usage else {}),
             "temperature": settings.temperature,
@@ -240,6 +244,72 @@ def _delta(event: str) -> tuple[str, bool]:
     delta = choice.get("delta") or {}
     text = delta.get("content") if isinstance(delta, dict) else None
     return text if isinstance(text, str) else "", choice.get("finish_reason") is not None
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    made: dict[str, Any] = {"role": message.role, "content": message.text}
+    if message.calls:
+        made["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in message.calls
+        ]
+    if message.role == "tool":
+        made["tool_call_id"] = message.call_id
+    return made
+
+
+def _offer(box: Toolbox) -> dict[str, Any]:
+    """The fields of a request that offer tools."""
+    if not box.tools:
+        return {}
+    tools = [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": dict(tool.parameters),
+            },
+        }
+        for tool in box.tools
+    ]
+    choice: Any = box.choice
+    if box.named and box.choice == "required":
+        choice = {"type": "function", "function": {"name": box.named}}
+    return {"tools": tools, "tool_choice": choice, "parallel_tool_calls": box.parallel}
+
+
+class _Calls:
+    """Calls of tools, put together from their pieces."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, list[str]] = {}
+
+    def feed(self, event: str) -> None:
+        """One event, which may hold pieces of several calls."""
+        if '"tool_calls"' not in event:
+            return
+        match json.loads(event):
+            case {"choices": [{"delta": {"tool_calls": [*pieces]}}, *_]}:
+                for piece in pieces:
+                    self._add(piece)
+
+    def _add(self, piece: Any) -> None:
+        if isinstance(piece, dict):
+            function = piece.get("function") or {}
+            call = self._calls.setdefault(piece.get("index", len(self._calls)), ["", "", ""])
+            call[0] = piece.get("id") or call[0]
+            call[1] += function.get("name") or ""
+            call[2] += function.get("arguments") or ""
+
+    def made(self) -> list[ToolCall]:
+        """The calls, in order."""
+        ordered = (self._calls[index] for index in sorted(self._calls))
+        return [ToolCall(id or name, name, arguments or "{}") for id, name, arguments in ordered]
 
 
 def _usage(event: str, most: int) -> Usage | None:

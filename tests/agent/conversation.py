@@ -11,6 +11,7 @@ from typing import TypeVar
 from agent.call import Call
 from agent.context import Engines
 from agent.engines.protocols import TurnJudge
+from agent.engines.tools import Tools
 from agent.events import Event, HistoryChanged, PhaseChanged, ReplySpoken, TurnFinished
 from agent.load import Load
 from agent.persona import Persona
@@ -91,6 +92,7 @@ async def line(
     voice: FakeVoice | None = None,
     transcriber: FakeTranscriber | None = None,
     judge: TurnJudge | None = None,
+    tools: Tools | None = None,
     detector: FakeDetector | None = None,
     load: Load | None = None,
 ) -> AsyncGenerator[Line, None]:
@@ -103,7 +105,7 @@ async def line(
     call = Call(
         call_id="c1",
         persona=persona,
-        engines=Engines(transcriber, model, voice, judge),
+        engines=Engines(transcriber, model, voice, judge, tools),
         detector=detector or FakeDetector(),
         microphone=ear,
         speaker=speaker,

@@ -152,7 +152,7 @@ class CachedModel:
     def _key(self, request: ReplyRequest) -> ReplyKey | None:
         """What the reply may be known under; None when it must be made."""
         question = first_question(request)
-        if not self._settings.enabled or question is None:
+        if not self._settings.enabled or question is None or request.tools.tools:
             return None
         instructions = request.messages[0].text if request.messages[0].role == "system" else ""
         if len(question) > self._settings.longest or instructions not in self._instructions:

@@ -14,7 +14,7 @@ from aiohttp import web
 from agent.engines.openai import OpenAI, OpenAISettings
 from agent.engines.protocols import ReplyRequest
 from agent.errors import EngineFailed, EngineMissing
-from agent.messages import Message, Usage
+from agent.messages import Message, Tool, Toolbox, ToolCall, Usage
 
 REQUEST = ReplyRequest(
     conversation="a",
@@ -369,3 +369,41 @@ async def test_the_start_says_when_the_key_is_refused(endpoint: Endpoint) -> Non
 
 async def test_the_key_is_never_printed() -> None:
     assert "secret" not in repr(OpenAISettings(api_key="secret"))
+
+
+def call_event(*pieces: dict[str, object]) -> str:
+    choice = {"index": 0, "delta": {"tool_calls": list(pieces)}, "finish_reason": None}
+    return f"data: {json.dumps({'choices': [choice]}, ensure_ascii=False)}\n\n"
+
+
+async def test_calls_of_tools_are_put_together_from_their_pieces(
+    model: OpenAI, endpoint: Endpoint
+) -> None:
+    pieces = (
+        call_event({"index": 0, "id": "a", "function": {"name": "order", "arguments": ""}})
+        + call_event({"index": 0, "function": {"arguments": '{"drink": '}})
+        + call_event({"index": 1, "id": "b", "function": {"name": "pay", "arguments": "{}"}})
+        + call_event({"index": 0, "function": {"arguments": '"차"}'}})
+    )
+    end = pieces + event(None, "tool_calls") + "data: [DONE]\n\n"
+    endpoint.answer = stream(["One moment."], end=end, chunk=7)
+    told: list[ToolCall] = []
+    before = ToolCall("x", "order", '{"drink": "tea"}')
+    asked = replace(
+        REQUEST,
+        messages=(
+            *REQUEST.messages,
+            Message("assistant", "", calls=(before,)),
+            Message("tool", "done", call_id="x"),
+        ),
+        tools=Toolbox(tools=(Tool("order"), Tool("pay")), choice="required", named="pay"),
+        call=told.append,
+    )
+
+    said = [piece async for piece in model.reply(asked)]
+
+    assert said == ["One moment."]
+    assert told == [ToolCall("a", "order", '{"drink": "차"}'), ToolCall("b", "pay", "{}")]
+    body = endpoint.bodies[-1]
+    assert body["tool_choice"] == {"type": "function", "function": {"name": "pay"}}
+    assert body["messages"][-1] == {"role": "tool", "content": "done", "tool_call_id": "x"}  # type: ignore[index]
