@@ -56,7 +56,7 @@ async def findings(
     settings: Settings, store: ModelStore, hardware: Hardware
 ) -> tuple[Finding, ...]:
     """Everything that was found out, in the order in which a start needs it."""
-    found = [_machine(hardware), *_libraries(), *_addresses(settings)]
+    found = [_machine(hardware), *_libraries(), *_addresses(settings), *_tools(settings)]
     found += [_access(settings), _tls(settings)]
     try:
         choices = await plan(settings, store, hardware)
@@ -68,6 +68,15 @@ async def findings(
         found.append(await _hub(settings, store))
     found += [_memory(choices), await _remote(settings, choices)]
     return tuple(one for one in found if one.what)
+
+
+def _tools(settings: Settings) -> Iterator[Finding]:
+    for tool in settings.tools:
+        if tool.unset:
+            names = ", ".join(tool.unset)
+            yield Finding("note", f"tool {tool.name}: {names} is not set", f"export {names}")
+        else:
+            yield Finding("fine", f"tool {tool.name}: {tool.method} {tool.url}")
 
 
 def _machine(hardware: Hardware) -> Finding:

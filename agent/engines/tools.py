@@ -60,6 +60,12 @@ class HttpToolSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     longest: int = Field(default=4000, ge=100, le=100_000)
     """Characters of its answer that the model is given."""
 
+    @property
+    def unset(self) -> tuple[str, ...]:
+        """Environment variables that its headers name and that are not set."""
+        named = re.findall(r"\$\{(\w+)\}", " ".join(self.headers.values()))
+        return tuple(name for name in dict.fromkeys(named) if not os.environ.get(name))
+
     @field_validator("parameters")
     @classmethod
     def _is_schema(cls, schema: dict[str, Any]) -> dict[str, Any]:

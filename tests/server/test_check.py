@@ -141,3 +141,19 @@ async def test_a_look_makes_no_certificate(tmp_path: Path) -> None:
     all_found = await found(tmp_path, "server.https=true", f"server.state={state}")
     assert any("certificate of the server's own" in each.what for each in all_found)
     assert not state.exists()
+
+
+async def test_tools_are_told_and_the_variables_that_they_lack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = (
+        'tools=[{name="hours", description="d", url="http://localhost/", '
+        'headers={Authorization="Bearer ${HOURS_KEY}"}}]'
+    )
+    monkeypatch.delenv("HOURS_KEY", raising=False)
+    lacking = [each for each in await found(tmp_path, block) if "tool hours" in each.what]
+    monkeypatch.setenv("HOURS_KEY", "k")
+    complete = [each for each in await found(tmp_path, block) if "tool hours" in each.what]
+
+    assert [(each.level, each.mend) for each in lacking] == [("note", "export HOURS_KEY")]
+    assert [each.level for each in complete] == ["fine"]
