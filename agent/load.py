@@ -24,8 +24,7 @@ class Rung(IntEnum):
     SPARING = 1
     """Partial transcripts come seldom, and no reply is prepared on suspicion."""
     BRIEF = 2
-    """Replies are short, made by the smaller models and said by the cheaper voice, where any are
-    configured; Opus takes less effort."""
+    """Replies are short, and Opus takes less effort."""
     CANNED = 3
     """A reply that lies ready goes before one that would have to be made."""
     CLOSED = 4
@@ -40,8 +39,6 @@ class Ease:
     seldom_partials: bool = False
     max_tokens: int | None = None
     """Tokens of a reply at most, on top of the call's own limit; None: no other limit."""
-    spares: bool = False
-    """The smaller models, the cheaper voice and encoder serve."""
     ready_first: bool = False
 
 
@@ -51,7 +48,6 @@ def ease(rung: Rung, *, brief_tokens: int) -> Ease:
         speculates=rung < Rung.SPARING,
         seldom_partials=rung >= Rung.SPARING,
         max_tokens=brief_tokens if rung >= Rung.BRIEF else None,
-        spares=rung >= Rung.BRIEF,
         ready_first=rung >= Rung.CANNED,
     )
 

@@ -44,7 +44,7 @@ class LoadSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
     """Strain (a reading's share of its bound) from which on partial transcripts are few and nothing
     is prepared on suspicion."""
     brief: float = Field(default=0.7, gt=0, le=10)
-    """Strain from which on replies are short, and made by the spare models and voice."""
+    """Strain from which on replies are short, and encoded with the least effort."""
     canned: float = Field(default=0.85, gt=0, le=10)
     """Strain from which on replies that lie ready go first."""
     closed: float = Field(default=1.0, gt=0, le=10)

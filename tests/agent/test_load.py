@@ -28,9 +28,9 @@ def strained(rung: Rung) -> Load:
     [
         (Rung.EASY, Ease()),
         (Rung.SPARING, Ease(speculates=False, seldom_partials=True)),
-        (Rung.BRIEF, Ease(False, True, max_tokens=16, spares=True)),
-        (Rung.CANNED, Ease(False, True, 16, True, ready_first=True)),
-        (Rung.CLOSED, Ease(False, True, 16, True, ready_first=True)),
+        (Rung.BRIEF, Ease(False, True, max_tokens=16)),
+        (Rung.CANNED, Ease(False, True, 16, ready_first=True)),
+        (Rung.CLOSED, Ease(False, True, 16, ready_first=True)),
     ],
 )
 def test_a_rung_includes_those_below_it(rung: Rung, eased: Ease) -> None:
