@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from aiohttp import web
-
 from agent.events import CallEnded, Event
 from media.microphone import Microphone
 from media.pacer import Pacer
@@ -24,6 +22,7 @@ from server.config import Settings
 from server.conversation import Begin, CallObserver, Conversation, Dismissal, Seat
 from server.logs import of_call
 from signaling.realtime.obedience import obey
+from signaling.realtime.port import Port
 from signaling.realtime.refusal import Refused
 from signaling.realtime.session import House, Session
 from signaling.realtime.wire import Wire
@@ -79,9 +78,9 @@ class Sockets:
         finally:
             del self._held[call_id]
 
-    async def converse(self, call_id: str, socket: web.WebSocketResponse, session: Session) -> None:
-        """Hold the call over an open socket, until one of both ends it."""
-        call = _Call(call_id, socket, session, pacer=self._pacer, speaker=Speaker(self._speaker))
+    async def converse(self, call_id: str, port: Port, session: Session) -> None:
+        """Hold the call over an open port, until one of both ends it."""
+        call = _Call(call_id, port, session, pacer=self._pacer, speaker=Speaker(self._speaker))
         self._held[call_id] = call
         with of_call(call_id):
             try:
@@ -141,7 +140,7 @@ class _Call:
     def __init__(
         self,
         call_id: str,
-        socket: web.WebSocketResponse,
+        port: Port,
         session: Session,
         *,
         pacer: Pacer,
@@ -155,9 +154,7 @@ class _Call:
         self._conversation: Conversation | None = None
         self._over = asyncio.Event()
         self._parting = "hangup"
-        self._wire = Wire(
-            socket, session, microphone=self._microphone, speaker=speaker, pacer=pacer
-        )
+        self._wire = Wire(port, session, microphone=self._microphone, speaker=speaker, pacer=pacer)
 
     @staticmethod
     def now() -> float:

@@ -43,7 +43,14 @@ class Pcma(BaseModel, frozen=True, extra="forbid"):
     type: Literal["audio/pcma"]
 
 
-Format = Annotated[Pcm | Pcmu | Pcma, Field(discriminator="type")]
+class Opus(BaseModel, frozen=True, extra="forbid"):
+    """Opus packets, one a piece of audio; the binary subprotocol's own, and of use in JSON too."""
+
+    type: Literal["audio/opus"]
+    rate: Literal[48_000] = 48_000
+
+
+Format = Annotated[Pcm | Pcmu | Pcma | Opus, Field(discriminator="type")]
 
 
 class Transcription(BaseModel, frozen=True, extra="ignore"):

@@ -9,15 +9,20 @@ silent. Pure: `step()` is called every 20 ms.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from media.audio import AudioChunk, silence
 from media.codecs import Inbound, inbound
 from media.microphone import CHUNK_SECONDS, Chunker, Mark
+from media.opus import BadPacket, packet_seconds
 from signaling.realtime.config import Format
 from signaling.realtime.refusal import Refused
 
-CODECS = {"audio/pcm": "pcm24", "audio/pcmu": "pcmu", "audio/pcma": "pcma"}
+T = TypeVar("T")
+
+CODECS = {"audio/pcm": "pcm24", "audio/pcmu": "pcmu", "audio/pcma": "pcma", "audio/opus": "opus"}
 """The codec of a format, by its name in media/codecs.py."""
 BYTES_PER_SECOND = {"audio/pcm": 48_000, "audio/pcmu": 8_000, "audio/pcma": 8_000}
 SILENCES = 64
@@ -39,7 +44,9 @@ class _Silence:
 
 
 def seconds_of(spoken: Format, payload: bytes) -> float:
-    """How long a payload lasts."""
+    """How long a payload lasts. Raises Refused when it is no audio of that format."""
+    if spoken.type == "audio/opus":
+        return _understood(packet_seconds, payload)
     return len(payload) / BYTES_PER_SECOND[spoken.type]
 
 
@@ -72,11 +79,11 @@ class Incoming:
         """Audio has come. Raises Refused when more waits than is kept."""
         if not payload:
             return
-        if self._chunks * CHUNK_SECONDS + self._codec.seconds(payload) > CAPACITY:
+        if self._chunks * CHUNK_SECONDS + _understood(self._codec.seconds, payload) > CAPACITY:
             raise Refused(
                 "input_audio_buffer_full", f"more than {CAPACITY:.0f} seconds of audio wait"
             )
-        chunks = self._chunker.feed(self._codec.decode(payload))
+        chunks = self._chunker.feed(_understood(self._codec.decode, payload))
         self._chunks += len(chunks)
         self._waiting.extend(chunks)
 
@@ -122,6 +129,13 @@ class Incoming:
         if len(self._silences) > SILENCES:
             self._forgotten += self._silences.popleft().seconds
         return [silence(CHUNK_SECONDS)]
+
+
+def _understood(read: Callable[[bytes], T], payload: bytes) -> T:
+    try:
+        return read(payload)
+    except BadPacket as error:
+        raise Refused("invalid_value", f"this is no audio: {error}", param="audio") from error
 
 
 def _decoder(spoken: Format) -> Inbound:

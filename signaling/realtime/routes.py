@@ -19,18 +19,22 @@ from multidict import CIMultiDict
 from pydantic import BaseModel, Field, ValidationError
 
 from signaling.access.guard import Guard, credential
-from signaling.access.roster import RateLimits
+from signaling.access.roster import Place, RateLimits
+from signaling.binary.mux import PROTOCOL as BINARY
+from signaling.binary.mux import BinaryPort, Mux
 from signaling.errors import BadOffer, CallUnknown, SignalingError
 from signaling.headers import RESUME_TOKEN, RESUME_WITHIN
 from signaling.ice import IceSettings
 from signaling.realtime.client import MAX_MESSAGE
 from signaling.realtime.config import SessionConfig
+from signaling.realtime.port import JsonPort, Port
 from signaling.realtime.refusal import Refused, invalid
 from signaling.realtime.session import House, Session, default_config
 from signaling.routes import Answer, ice_servers
 from signaling.whip import links
 
 PROTOCOL = "realtime"
+OPUS = {"type": "audio/opus", "rate": 48_000}
 SIP = ("accept", "refer", "reject")
 """What the protocol has for calls that come by telephone."""
 HEARTBEAT = 20.0
@@ -58,9 +62,7 @@ class SocketBoard(Protocol):
     def hang_up(self, call_id: str) -> bool: ...
     def knows(self, call_id: str) -> bool: ...
     def place(self) -> AbstractContextManager[str]: ...
-    async def converse(
-        self, call_id: str, socket: web.WebSocketResponse, session: Session
-    ) -> None: ...
+    async def converse(self, call_id: str, port: Port, session: Session) -> None: ...
 
 
 class Switchboard(Protocol):
@@ -129,19 +131,39 @@ class RealtimeDoors:
         ]
 
     async def socket(self, request: web.Request) -> web.StreamResponse:
-        """`GET /v1/realtime?model=`: a call over a WebSocket."""
+        """`GET /v1/realtime?model=`: a call over a WebSocket; several by the subprotocol BINARY."""
+        is_binary = BINARY in request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "")
+        socket = web.WebSocketResponse(
+            protocols=(BINARY if is_binary else PROTOCOL,),
+            heartbeat=HEARTBEAT,
+            max_msg_size=self._max_message,
+            compress=not is_binary,  # there each message is packed where that saves something
+        )
+        if is_binary:
+            await socket.prepare(request)
+            await Mux(socket, lambda port, wanted: self._join(request, port, wanted)).run()
+            return socket
         session = Session(self._sockets.house, self._configuration(request), self._limits(request))
         with self._guard.starting(request) as place, self._sockets.place() as call_id:
-            socket = web.WebSocketResponse(
-                protocols=(PROTOCOL,), heartbeat=HEARTBEAT, max_msg_size=self._max_message
-            )
             await socket.prepare(request)
-            self._guard.roster.begin(place, call_id)
-            try:
-                await self._sockets.converse(call_id, socket, session)
-            finally:
-                self._guard.roster.end(call_id)
+            await self._converse(place, call_id, JsonPort(socket), session)
         return socket
+
+    async def _join(self, request: web.Request, port: BinaryPort, wanted: dict[str, Any]) -> None:
+        """One of several calls over a connection. Raises SignalingError, Refused."""
+        audio = {"input": {"format": OPUS}, "output": {"format": OPUS}}
+        config = self._configuration(request).updated({"audio": audio}).updated(wanted)
+        session = Session(self._sockets.house, config, self._limits(request))
+        with self._guard.starting(request) as place, self._sockets.place() as call_id:
+            await port.opened(call_id)
+            await self._converse(place, call_id, port, session)
+
+    async def _converse(self, place: Place, call_id: str, port: Port, session: Session) -> None:
+        self._guard.roster.begin(place, call_id)
+        try:
+            await self._sockets.converse(call_id, port, session)
+        finally:
+            self._guard.roster.end(call_id)
 
     async def call(self, request: web.Request) -> web.Response:
         """An offer, as SDP or as a form of `sdp` and `session` → 201, the answer, its Location."""

@@ -131,6 +131,17 @@ class Session:
             return self.refuse(refused, refused.event_id or event_id)
         return self._step(step.events, step.commands)
 
+    def hear(self, payload: bytes) -> Step:
+        """The caller's audio, in the input format."""
+        try:
+            return self._hear(payload)
+        except Refused as refused:
+            return self.refuse(refused)
+
+    def _hear(self, payload: bytes) -> Step:
+        self._appended += seconds_of(self.config.audio.input.format, payload)
+        return Step([], [Hear(payload)])
+
     def note(self, event: Fields) -> Step:
         """Something of the server's own, such as that it failed."""
         return self._step([event])
@@ -180,8 +191,7 @@ class Session:
             raise Refused(
                 "invalid_value", f"audio is not base64: {error}", param="audio"
             ) from error
-        self._appended += seconds_of(self.config.audio.input.format, payload)
-        return Step([], [Hear(payload)])
+        return self._hear(payload)
 
     @_obey.register
     def _(self, event: client.Commit) -> Step:

@@ -1,4 +1,4 @@
-"""A session over a WebSocket: JSON text both ways, audio in it as base64.
+"""A session over a port: a WebSocket, or a call's part of one.
 
 The agent's audio leaves as it would leave by RTP, 20 ms every 20 ms: what has been heard is what
 has left, so an interruption cuts exact to the word, and a client that plays what comes has nothing
@@ -11,16 +11,15 @@ import asyncio
 import logging
 from typing import Literal
 
-from aiohttp import WSMsgType, web
-
 from agent.events import Event
 from media.microphone import Intake, Mark
 from media.pacer import Pacer
 from media.speaker import Speaker
 from signaling.realtime.commands import Command, Fields, Hear, Point, Step
 from signaling.realtime.incoming import CODECS, Incoming
+from signaling.realtime.port import Port, Sound
 from signaling.realtime.refusal import Refused
-from signaling.realtime.session import Session, write
+from signaling.realtime.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +36,7 @@ class Wire:
 
     def __init__(
         self,
-        socket: web.WebSocketResponse,
+        port: Port,
         session: Session,
         *,
         microphone: Intake,
@@ -45,7 +44,7 @@ class Wire:
         pacer: Pacer,
     ) -> None:
         self.commands: asyncio.Queue[Command] = asyncio.Queue(UNDONE)
-        self._socket = socket
+        self._port = port
         self._session = session
         self._microphone = microphone
         self._speaker = speaker
@@ -86,28 +85,27 @@ class Wire:
         """Send what waits and close the socket, within about `seconds`. Idempotent."""
         try:
             async with asyncio.timeout(seconds):
-                while not self._unsent.empty() and not self._socket.closed:
-                    await self._socket.send_str(write(self._unsent.get_nowait()))
-                await self._socket.close()
+                while not self._unsent.empty() and not self._port.closed:
+                    await self._port.send(self._unsent.get_nowait())
+                await self._port.close()
         except (TimeoutError, ConnectionError):
             log.debug("The client did not take its last messages")
 
     # -- both ways ------------------------------------------------------------------------------
 
     async def _read(self) -> None:
-        async for message in self._socket:
-            match message.type:
-                case WSMsgType.TEXT | WSMsgType.BINARY:
-                    self._take(message.data)
-                    await self._room()
-                case WSMsgType.ERROR:
-                    return self._end("failed")
+        try:
+            async for message in self._port:
+                self._take(message)
+                await self._room()
+        except ConnectionError:
+            return self._end("failed")
         self._end("left")
 
     async def _write(self) -> None:
         try:
             while True:
-                await self._socket.send_str(write(await self._unsent.get()))
+                await self._port.send(await self._unsent.get())
                 self._sent.set()
         except ConnectionError:
             self._end("left")
@@ -119,8 +117,11 @@ class Wire:
             self._sent.clear()
             await self._sent.wait()
 
-    def _take(self, message: str | bytes) -> None:
-        step = self._session.take(message)
+    def _take(self, message: str | bytes | Sound) -> None:
+        if isinstance(message, Sound):
+            step = self._session.hear(message.payload)
+        else:
+            step = self._session.take(message)
         try:
             self._follow(step)
         except Refused as refused:

@@ -18,12 +18,15 @@ import pytest
 from aiohttp import web
 
 from server.app import CALLS, SOCKETS
+from signaling.binary.frames import Close, Frame, Open, read, write
+from signaling.binary.mux import PROTOCOL
 from signaling.realtime.client import MAX_MESSAGE
 from signaling.trickle import MEDIA_TYPE
 from tests.fuzz.mutations import damaged, samples
 from tests.signaling.realtime.test_websocket import home
 
 LAST = "the last one"
+LAST_CALL = 4_000_000_000
 WITHIN = 20.0
 """Seconds in which anything is answered."""
 
@@ -133,6 +136,27 @@ async def read_to_the_end(call: aiohttp.ClientWebSocketResponse) -> None:
             if told["type"] == "error" and told["error"]["event_id"] == LAST:
                 return
     pytest.fail(f"the socket was closed: {call.close_code} {message}")
+
+
+@pytest.mark.parametrize("sample", samples("frames"), ids=lambda path: path.stem)
+async def test_frames(sample: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with unharmed(caplog) as (url, _, http):
+        async with http.ws_connect(f"{url}/v1/realtime", protocols=[PROTOCOL]) as socket:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(read_frames(socket))
+                await socket.send_bytes(write(Frame(1, Open())))
+                for frame in damaged(sample):
+                    await socket.send_bytes(frame)
+                await socket.send_bytes(write(Frame(LAST_CALL, Close("never opened"))))
+
+
+async def read_frames(socket: aiohttp.ClientWebSocketResponse) -> None:
+    """Every frame, until the one that answers the last of ours."""
+    async with asyncio.timeout(60 + WITHIN):
+        async for message in socket:
+            if read(message.data).call == LAST_CALL:
+                return
+    pytest.fail("the socket was closed")
 
 
 @pytest.mark.parametrize("sample", samples("headers"), ids=lambda path: path.stem)
