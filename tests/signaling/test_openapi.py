@@ -28,7 +28,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-PAGE = {"/", "/static"}
+PAGE = {"/", "/static", "/static/{name}"}
 
 
 @schemathesis.serializer("application/sdp", "application/trickle-ice-sdpfrag")
