@@ -58,6 +58,8 @@ STATIC = Path(__file__).resolve().parent.parent / "static"
 DOORS = frozenset({"/offer", "/v1/realtime", "/v1/realtime/calls"})
 """Where calls begin: what is refused there is counted."""
 
+Beside = Callable[[web.Application], AsyncGenerator[None, None]]
+
 CALLS = web.AppKey("calls", Calls)
 METRICS = web.AppKey("metrics", Metrics)
 SOCKETS = web.AppKey("sockets", Sockets)
@@ -111,14 +113,17 @@ def create_app(
     )
     app[CALLS], app[METRICS], app[SOCKETS], app[GUARD] = calls, metrics, sockets, guard
     _add_routes(app, settings, reports)
-    app.on_response_prepare.append(add_headers)
-    app.on_response_prepare.append(guard.admit)
-    app.on_shutdown.append(_end_calls)
-    app.cleanup_ctx.append(_lag)
-    app.cleanup_ctx.append(stays.beside)
-    app.cleanup_ctx.append(watch.beside)
-    app.cleanup_ctx.append(Rehearsal(settings, stages).beside)
+    _live(app, settings, stages, (stays.beside, watch.beside))
     return app
+
+
+def _live(
+    app: web.Application, settings: Settings, stages: Stages, beside: Sequence[Beside]
+) -> None:
+    """What happens at each answer, while it serves, and at its end."""
+    app.on_response_prepare.extend((add_headers, app[GUARD].admit))
+    app.on_shutdown.append(_end_calls)
+    app.cleanup_ctx.extend((_lag, *beside, Rehearsal(settings, stages).beside))
 
 
 def _add_routes(

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from agent import events
@@ -25,6 +24,7 @@ from media.speaker import Speaker, SpeakerSettings
 from server.admission import Admission
 from server.attendance import Attendance, close_whole
 from server.conversation import Begin, CallObserver, Conversation, Dismissal, Seat
+from server.live import Live
 from server.logs import of_call
 from server.settings import ServerSettings
 from signaling import control
@@ -36,7 +36,7 @@ from signaling.realtime.commands import Point
 from signaling.realtime.obedience import obey
 from signaling.realtime.session import Session
 from signaling.routes import Answer
-from signaling.tongues import Command, Plain, Realtime, Said, Tongue, Undecided
+from signaling.tongues import Plain, Realtime, Said, Tongue, Undecided
 from signaling.trickle import Fragment
 
 log = logging.getLogger(__name__)
@@ -45,28 +45,6 @@ PENDING_COMMANDS = 32
 """A client's messages that may wait to be obeyed; more are answered by an error."""
 LAST_WORDS = 2.0
 """Seconds at most for the control channel to open, and to bring its last message."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Live:
-    """A call that is let in. `reason`: why it ends, as soon as that is known out here; `parting`:
-    why the conversation says that it ended."""
-
-    seat: Seat
-    token: str
-    tongue: Tongue
-    commands: asyncio.Queue[Command]
-    attendance: Attendance = field(init=False)
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-    reason: str = ""
-    parting: str = "hangup"
-    conversation: Conversation | None = None
-    task: asyncio.Task[None] | None = None
-    is_closed: bool = False
-
-    def end(self, reason: str) -> None:
-        self.reason = self.reason or reason
-        self.over.set()
 
 
 class Calls:
@@ -100,7 +78,7 @@ class Calls:
         self._stages = tuple(stages)
         self._observers = tuple(observers)
         self._gatherer = Gatherer(self._ice)
-        self._live: dict[str, _Live] = {}
+        self._live: dict[str, Live] = {}
         self.new_session: Callable[[str], Session] | None = None
         """Makes a session of the Realtime protocol, in a language, for an offer without one."""
         self.admission = Admission(self._settings, load)
@@ -197,14 +175,14 @@ class Calls:
             )
         return persona
 
-    def _admit(self, persona: Persona, session: Session | None) -> tuple[_Live, Peer]:
+    def _admit(self, persona: Persona, session: Session | None) -> tuple[Live, Peer]:
         """Take a place, before anything is awaited: two offers never share the last one."""
         self.admission.check()
         live, peer = self._open(secrets.token_urlsafe(12), persona, session)
         self._live[live.seat.call_id] = live
         return live, peer
 
-    def _open(self, call_id: str, persona: Persona, session: Session | None) -> tuple[_Live, Peer]:
+    def _open(self, call_id: str, persona: Persona, session: Session | None) -> tuple[Live, Peer]:
         seat = Seat(
             call_id=call_id,
             persona=persona,
@@ -212,7 +190,7 @@ class Calls:
             speaker=Speaker(self._speaker, self._clips),
             emit=lambda event: self._observe(live, event),
         )
-        live = _Live(
+        live = Live(
             seat=seat,
             token=secrets.token_urlsafe(24),
             tongue=self._tongue(call_id, persona, session),
@@ -237,7 +215,7 @@ class Calls:
             return plain
         return Undecided(plain, Realtime(self.new_session(persona.language)))
 
-    def _peer(self, live: _Live) -> Peer:
+    def _peer(self, live: Live) -> Peer:
         return Peer(
             settings=self._ice,
             gatherer=self._gatherer,
@@ -259,7 +237,7 @@ class Calls:
             ),
         )
 
-    def _answer(self, live: _Live, sdp: str) -> Answer:
+    def _answer(self, live: Live, sdp: str) -> Answer:
         return Answer(
             sdp=sdp,
             call_id=live.seat.call_id,
@@ -270,7 +248,7 @@ class Calls:
 
     # -- serving --------------------------------------------------------------------------------
 
-    async def _serve(self, live: _Live) -> None:
+    async def _serve(self, live: Live) -> None:
         """One call, from the answered offer to the freed seat: the crash boundary."""
         with of_call(live.seat.call_id):
             try:
@@ -286,7 +264,7 @@ class Calls:
                 finally:
                     await self._close(live)
 
-    async def _until_over(self, live: _Live) -> None:
+    async def _until_over(self, live: Live) -> None:
         async with asyncio.TaskGroup() as tasks:
             over = tasks.create_task(live.over.wait())
             talk = tasks.create_task(self._talk(live))
@@ -294,7 +272,7 @@ class Calls:
             over.cancel()
             talk.cancel()
 
-    async def _talk(self, live: _Live) -> None:
+    async def _talk(self, live: Live) -> None:
         if gone := await live.attendance.peer.connected():
             log.info("The caller never got through", extra={"reason": gone})
             live.reason = live.reason or gone
@@ -311,7 +289,7 @@ class Calls:
             for task in (obeying, carrying, talking):
                 task.cancel()
 
-    async def _obey(self, live: _Live, conversation: Conversation) -> None:
+    async def _obey(self, live: Live, conversation: Conversation) -> None:
         while True:
             match await live.commands.get():
                 case control.Speak(language):
@@ -325,17 +303,17 @@ class Calls:
                 case command:
                     await obey(command, conversation)
 
-    def _speak(self, live: _Live, conversation: Conversation, language: str) -> None:
+    def _speak(self, live: Live, conversation: Conversation, language: str) -> None:
         try:
             conversation.speak_language(self._persona(language))
         except BadOffer as refusal:
             self._say(live, live.tongue.refuse(refusal.code, str(refusal)))
 
-    def _take(self, live: _Live, message: str | bytes) -> None:
+    def _take(self, live: Live, message: str | bytes) -> None:
         """A message of the client's, in the moment it comes."""
         self._say(live, live.tongue.take(message))
 
-    def _say(self, live: _Live, said: Said) -> None:
+    def _say(self, live: Live, said: Said) -> None:
         for message in said.messages:
             live.attendance.send(message)
         for command in said.commands:
@@ -349,14 +327,14 @@ class Calls:
 
     # -- away and back --------------------------------------------------------------------------
 
-    def _hold(self, live: _Live) -> None:
+    def _hold(self, live: Live) -> None:
         """Nobody listens: the agent keeps its words, and the caller's silence is not theirs."""
         live.seat.speaker.hold()
         if live.conversation is not None:
             live.conversation.hold()
         self._announce(live, CallerAway(at=_now()))
 
-    def _release(self, live: _Live, away: float) -> None:
+    def _release(self, live: Live, away: float) -> None:
         self._announce(live, CallerBack(at=_now(), away=away))
         if live.conversation is not None:
             live.conversation.release()
@@ -364,7 +342,7 @@ class Calls:
 
     # -- telling --------------------------------------------------------------------------------
 
-    def _observe(self, live: _Live, event: Event) -> None:
+    def _observe(self, live: Live, event: Event) -> None:
         if isinstance(event, CallEnded):
             # Why it really ended may only be known out here: told when it is over.
             live.parting = event.reason
@@ -373,14 +351,14 @@ class Calls:
             live.seat.speaker.spare(is_spared=event.rung >= Rung.BRIEF)
         self._announce(live, event)
 
-    def _announce(self, live: _Live, event: Event) -> None:
+    def _announce(self, live: Live, event: Event) -> None:
         self._say(live, live.tongue.tell(event))
         for observe in self._observers:
             observe(live.seat.call_id, event)
 
     # -- ending ---------------------------------------------------------------------------------
 
-    async def _part(self, live: _Live, reason: str = "shutdown") -> None:
+    async def _part(self, live: Live, reason: str = "shutdown") -> None:
         """Say goodbye, if there is somebody to say it to and it does not take too long."""
         if live.conversation is None or live.task is None or live.attendance.is_away:
             return
@@ -394,7 +372,7 @@ class Calls:
             # Of this call's, too: the others' goodbyes go on.
             log.exception("A bug cut the goodbye", extra={"call": live.seat.call_id})
 
-    async def _close(self, live: _Live) -> None:
+    async def _close(self, live: Live) -> None:
         """Free the seat and everything it held, even when cancelled meanwhile."""
         live.seat.microphone.close()
         live.seat.speaker.close()
