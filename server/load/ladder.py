@@ -51,8 +51,9 @@ class LoadSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
     """Strain from which on new calls are refused."""
     release: float = Field(default=0.7, gt=0, lt=1)
     """Share of a rung's step that the strain must be below before the rung is left."""
-    up_after: float = Field(default=0.75, ge=0, le=60)
-    """Seconds that the strain must stand at a step before the rung is climbed."""
+    up_after: float = Field(default=2.5, ge=0, le=60)
+    """Seconds that the strain must stand at a step before the rung is climbed. Longer than the two
+    seconds that a reading counts: one hiccup of the machine is no load."""
     down_after: float = Field(default=5.0, ge=0, le=600)
     """Seconds of calm before a rung is left."""
     always_admit: int = Field(default=1, ge=0, le=1000)
