@@ -42,7 +42,7 @@ def _table(settings: BaseModel, layers: Layers, keys: Keys) -> Table:
 def _is_nested(value: object) -> bool:
     if isinstance(value, dict):
         return bool(value) and all(isinstance(inner, BaseModel) for inner in value.values())
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return bool(value) and isinstance(value[0], BaseModel)
     return isinstance(value, BaseModel)
 
@@ -85,7 +85,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        table = tomlkit.inline_table()  # a whole table would swallow the values that come after it
+        table.update({str(key): _plain(inner) for key, inner in value.items()})
+        return table
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(inner) for inner in value]
     return value
