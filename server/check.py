@@ -6,6 +6,7 @@ fail, and each of that kind says what mends it.
 
 from __future__ import annotations
 
+import asyncio
 import ctypes.util
 import importlib
 import importlib.metadata
@@ -19,6 +20,8 @@ import aiohttp
 
 from agent.engines import catalog
 from agent.engines.catalog import Hardware
+from agent.engines.mcp.settings import McpSettings
+from agent.engines.tools import HttpToolSettings
 from server.access import all_keys, is_required
 from server.addresses import AddressUnusable, family, try_address
 from server.config import Settings
@@ -56,7 +59,8 @@ async def findings(
     settings: Settings, store: ModelStore, hardware: Hardware
 ) -> tuple[Finding, ...]:
     """Everything that was found out, in the order in which a start needs it."""
-    found = [_machine(hardware), *_libraries(), *_addresses(settings), *_tools(settings)]
+    found = [_machine(hardware), *_libraries(), *_addresses(settings)]
+    found += [*_tools(settings), *await _servers(settings)]
     found += [_access(settings), _tls(settings)]
     try:
         choices = await plan(settings, store, hardware)
@@ -72,11 +76,45 @@ async def findings(
 
 def _tools(settings: Settings) -> Iterator[Finding]:
     for tool in settings.tools:
-        if tool.unset:
-            names = ", ".join(tool.unset)
-            yield Finding("note", f"tool {tool.name}: {names} is not set", f"export {names}")
+        if lacking := _unset(tool, settings):
+            yield Finding("note", f"tool {tool.name}: {lacking} is not set", f"export {lacking}")
         else:
             yield Finding("fine", f"tool {tool.name}: {tool.method} {tool.url}")
+
+
+async def _servers(settings: Settings) -> list[Finding]:
+    """Each MCP server and its tools; a server that is away is no reason not to serve."""
+    found: list[Finding] = []
+    taken = {tool.name for tool in settings.tools}
+    looks = await asyncio.gather(*(_look(server, settings) for server in settings.mcp))
+    for server, (finding, names) in zip(settings.mcp, looks, strict=True):
+        found.append(finding)
+        if clash := sorted(taken.intersection(names)):
+            told = f"MCP server {server.name}: {', '.join(clash)} is another tool's name already"
+            found.append(Finding("bad", told, "give it a prefix, or list its tools without these"))
+        taken.update(names)
+    return found
+
+
+async def _look(server: McpSettings, settings: Settings) -> tuple[Finding, tuple[str, ...]]:
+    from agent.engines.mcp.server import McpUnavailable, look
+
+    told = f"MCP server {server.name}"
+    if lacking := _unset(server, settings):
+        return Finding("note", f"{told}: {lacking} is not set", f"export {lacking}"), ()
+    try:
+        names = tuple(tool.name for tool in await look(server, settings.secrets))
+    except McpUnavailable as error:
+        why = f"{told}: {server.where} cannot be used: {error}"
+        return Finding("note", why, "start it; its tools are offered once it is there"), ()
+    missing = [name for name in server.promised if name not in names]
+    if missing:
+        return Finding("note", f"{told} has no {', '.join(missing)}", "mend its tools = […]"), names
+    return Finding("fine", f"{told}: {', '.join(names) or 'no tools'}"), names
+
+
+def _unset(block: HttpToolSettings | McpSettings, settings: Settings) -> str:
+    return ", ".join(name for name in block.variables if name not in settings.secrets)
 
 
 def _machine(hardware: Hardware) -> Finding:

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, field_validator, model_validator
 
 from agent.engines.caches import CacheSettings, ReplyCacheSettings
 from agent.engines.espeak import EspeakSettings
 from agent.engines.llama import LlamaSettings
+from agent.engines.mcp.settings import McpSettings
 from agent.engines.openai import OpenAISettings
 from agent.engines.phrases import PhraseSettings
 from agent.engines.piper import PiperSettings
@@ -112,7 +113,15 @@ class Settings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=
     cache: CacheSettings = CacheSettings()
     tools: list[HttpToolSettings] = Field(default_factory=list)
     """HTTP endpoints that the model may use: one `[[tools]]` block each."""
+    mcp: list[McpSettings] = Field(default_factory=list)
+    """MCP servers whose tools the model may use: one `[[mcp]]` block each."""
     turn: TurnSettings = TurnSettings()
+    _secrets: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """The set variables of the environment that `tools` and `mcp` name; shown to nobody."""
+        return self._secrets
 
     @field_validator("personas", mode="before")
     @classmethod
@@ -131,6 +140,19 @@ class Settings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=
             elif block is not False:
                 complete[language] = block
         return complete
+
+    @model_validator(mode="after")
+    def _tell_tools_apart(self) -> Settings:
+        names = [tool.name for tool in self.tools]
+        names += [name for server in self.mcp for name in server.promised]
+        if twice := _repeated(names):
+            raise ValueError(
+                f"tools: several are called {', '.join(twice)}: a tool's name must be its own "
+                "(an MCP server's can be given a prefix)"
+            )
+        if twice := _repeated([server.name for server in self.mcp]):
+            raise ValueError(f"mcp: several servers are called {', '.join(twice)}")
+        return self
 
     @model_validator(mode="after")
     def _know_the_languages(self) -> Settings:
@@ -161,7 +183,12 @@ def load(
     path: Path | None, env: Mapping[str, str] | None = None, overrides: Sequence[str] = ()
 ) -> Settings:
     """The settings in effect. Raises ConfigurationError with every problem, one a line."""
-    return validated(Settings, _layers(path, env or {}, overrides))
+    env = env or {}
+    settings = validated(Settings, _layers(path, env, overrides))
+    blocks: list[HttpToolSettings | McpSettings] = [*settings.tools, *settings.mcp]
+    for block in blocks:
+        settings._secrets.update({name: env[name] for name in block.variables if env.get(name)})
+    return settings
 
 
 def show(path: Path | None, env: Mapping[str, str], overrides: Sequence[str]) -> str:
@@ -173,3 +200,7 @@ def show(path: Path | None, env: Mapping[str, str], overrides: Sequence[str]) ->
 def _layers(path: Path | None, env: Mapping[str, str], overrides: Sequence[str]) -> Layers:
     named = {name: value for name, value in env.items() if name != f"{PREFIX}CONFIG"}
     return read(configuration_file(path, env), named, overrides)
+
+
+def _repeated(names: Sequence[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})

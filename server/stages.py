@@ -35,7 +35,8 @@ from agent.engines.resilience import (
 )
 from agent.engines.scripted import Scripted
 from agent.engines.smart_turn import SmartTurn
-from agent.engines.tools import HttpTools
+from agent.engines.tools import HttpTools, Tools
+from agent.engines.toolset import Toolset
 from agent.engines.watched import WatchedModel
 from agent.engines.whisper import Whisper
 from agent.errors import EngineError, Stage
@@ -118,6 +119,7 @@ async def choose(
     if settings.server.require_models:
         _insist((stt, llm, tts))
     async with AsyncExitStack() as started:
+        tools = _tools(settings, started)  # MCP servers connect while the models load
         caches = await Caches.open(settings, started)
         queues: list[tuple[Stage, Queue]] = []
         waiting_for(f"loading {_named(stt)}")
@@ -140,10 +142,29 @@ async def choose(
                 "Fixed phrases could not be made", extra={"language": language, "cause": str(error)}
             )
         started.pop_all()
-    tools = HttpTools(settings.tools) if settings.tools else None
     engines = Engines(transcriber, model, synthesizer, judge, tools)
     reports = tuple(report(choice) for choice in (stt, llm, tts))
     return Stages(engines, reports, caches, tuple(queues))
+
+
+def _tools(settings: Settings, started: AsyncExitStack) -> Tools | None:
+    """The tools of the configuration; those of MCP servers appear when these are there."""
+    sources: list[Tools] = []
+    if settings.tools:
+        sources.append(HttpTools(settings.tools, settings.secrets))
+    if settings.mcp:
+        # Imported only here: its package takes most of a second, and most servers have no use.
+        from agent.engines.mcp.server import McpServer
+
+        for each in settings.mcp:
+            server = McpServer(each, settings.secrets)
+            server.start()
+            sources.append(server)
+    if not sources:
+        return None
+    tools = Toolset(sources)
+    started.push_async_callback(tools.aclose)
+    return tools
 
 
 def _named(choice: Choice) -> str:

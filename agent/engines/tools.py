@@ -9,25 +9,30 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import aiohttp
 import jsonschema
+import referencing
+import referencing.exceptions
 from pydantic import BaseModel, Field, field_validator
 
 from agent.messages import Tool, ToolCall
 
 LONGEST_READ = 256 * 1024
 """Bytes of an answer that are read at most."""
+VARIABLE = r"\$\{(\w+)\}"
+"""Where a setting names an environment variable."""
 
 
 class Tools(Protocol):
     """What a model may ask for."""
 
-    offered: tuple[Tool, ...]
+    @property
+    def offered(self) -> tuple[Tool, ...]:
+        """What there is now; it may change within a call."""
 
     def is_safe(self, name: str) -> bool:
         """It changes nothing, so that it may be used before it is sure that the turn is over."""
@@ -61,31 +66,32 @@ class HttpToolSettings(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     """Characters of its answer that the model is given."""
 
     @property
-    def unset(self) -> tuple[str, ...]:
-        """Environment variables that its headers name and that are not set."""
-        named = re.findall(r"\$\{(\w+)\}", " ".join(self.headers.values()))
-        return tuple(name for name in dict.fromkeys(named) if not os.environ.get(name))
+    def variables(self) -> tuple[str, ...]:
+        """Environment variables that its headers name."""
+        return variables_in(self.headers.values())
 
     @field_validator("parameters")
     @classmethod
     def _is_schema(cls, schema: dict[str, Any]) -> dict[str, Any]:
-        try:
-            jsonschema.Draft202012Validator.check_schema(schema)
-        except jsonschema.SchemaError as error:
-            where = ".".join(str(part) for part in error.absolute_path) or "the schema"
-            raise ValueError(f"{where} is no JSON schema: {error.message}") from error
-        if schema.get("type", "object") != "object":
-            raise ValueError(f"its type is {schema['type']!r}: a tool's arguments are an object")
+        check_parameters(schema)
         return schema
 
 
 class HttpTools:
     """The tools of the configuration."""
 
-    def __init__(self, settings: Sequence[HttpToolSettings]) -> None:
+    def __init__(
+        self, settings: Sequence[HttpToolSettings], environment: Mapping[str, str]
+    ) -> None:
+        """`environment`: the variables that headers name."""
         self._settings = {each.name: each for each in settings}
+        self._environment = environment
         self._session: aiohttp.ClientSession | None = None
-        self.offered = tuple(Tool(one.name, one.description, one.parameters) for one in settings)
+        self._offered = tuple(Tool(one.name, one.description, one.parameters) for one in settings)
+
+    @property
+    def offered(self) -> tuple[Tool, ...]:
+        return self._offered
 
     def is_safe(self, name: str) -> bool:
         return name in self._settings and self._settings[name].safe
@@ -95,11 +101,9 @@ class HttpTools:
         if settings is None:
             return failed(f"there is no tool {call.name!r}")
         try:
-            arguments = json.loads(call.arguments)
-            jsonschema.validate(arguments, settings.parameters)
-        except (ValueError, jsonschema.ValidationError) as error:
-            told = error.message if isinstance(error, jsonschema.ValidationError) else str(error)
-            return failed(f"the arguments of {call.name} are wrong: {told}")
+            arguments = arguments_of(call, settings.parameters)
+        except ValueError as error:
+            return failed(str(error))
         try:
             async with asyncio.timeout(settings.timeout):
                 return await self._ask(settings, arguments)
@@ -123,7 +127,7 @@ class HttpTools:
         async with self._session.request(
             settings.method,
             settings.url,
-            headers={name: _filled(value) for name, value in settings.headers.items()},
+            headers=filled(settings.headers, self._environment),
             allow_redirects=False,
             **sent,
         ) as response:
@@ -143,10 +147,45 @@ def failed(what: str) -> str:
     return json.dumps({"error": what}, ensure_ascii=False)
 
 
+def arguments_of(call: ToolCall, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The call's arguments. Raises ValueError when they do not fit the schema."""
+    try:
+        arguments = json.loads(call.arguments)
+        # An empty registry: what a schema refers to elsewhere is never fetched.
+        validator = jsonschema.Draft202012Validator(parameters, registry=referencing.Registry())
+        validator.validate(arguments)
+    except jsonschema.ValidationError as error:
+        raise ValueError(f"the arguments of {call.name} are wrong: {error.message}") from error
+    except (ValueError, referencing.exceptions.Unresolvable) as error:
+        raise ValueError(f"the arguments of {call.name} are wrong: {error}") from error
+    if not isinstance(arguments, dict):
+        raise ValueError(f"the arguments of {call.name} are wrong: they are no object")
+    return arguments
+
+
+def check_parameters(schema: Mapping[str, Any]) -> None:
+    """Raises ValueError unless it is the JSON schema of an object."""
+    try:
+        jsonschema.Draft202012Validator.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        where = ".".join(str(part) for part in error.absolute_path) or "the schema"
+        raise ValueError(f"{where} is no JSON schema: {error.message}") from error
+    if schema.get("type", "object") != "object":
+        raise ValueError(f"its type is {schema['type']!r}: a tool's arguments are an object")
+
+
+def variables_in(values: Iterable[str]) -> tuple[str, ...]:
+    """Names of the environment variables that stand in `values` as ${NAME}, each once."""
+    return tuple(dict.fromkeys(re.findall(VARIABLE, " ".join(values))))
+
+
+def filled(values: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
+    """The values, each ${NAME} replaced by that variable of `environment`."""
+    return {
+        name: re.sub(VARIABLE, lambda variable: environment.get(variable[1], ""), value)
+        for name, value in values.items()
+    }
+
+
 def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _filled(value: str) -> str:
-    environment: Mapping[str, str] = os.environ
-    return re.sub(r"\$\{(\w+)\}", lambda name: environment.get(name[1], ""), value)

@@ -37,6 +37,8 @@ class Line:
     events: list[Event] = field(default_factory=list)
     sounding: list[tuple[float, bool]] = field(default_factory=list)
     """Per 20 ms: when, and whether the agent's audio left."""
+    others: set[asyncio.Task[object]] = field(default_factory=asyncio.all_tasks)
+    """Tasks that are not the call's own: they were there before it."""
 
     async def say(self, text: str, then: float = 0.0) -> None:
         """The caller says `text`, and is silent for `then` seconds."""
@@ -133,7 +135,7 @@ def assert_nothing_is_left(it: Line) -> None:
     assert it.phase == "ended"
     known = {"c1", *(request.conversation for request in it.model.requests)}
     assert set(it.model.forgotten) >= known and it.model.forgotten.count("c1") == 1
-    others = asyncio.all_tasks() - {asyncio.current_task()}
+    others = asyncio.all_tasks() - it.others - {asyncio.current_task()}
     assert not others, f"tasks are left: {others}"
 
 

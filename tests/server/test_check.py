@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,14 +18,19 @@ from server.models import ModelStore
 from server.self_signed import self_signed
 from tests.server.fake_hub import FakeHub
 
+MCP_SERVER = Path(__file__).parents[1] / "agent" / "engines" / "mcp_tools.py"
 SMALL = Hardware(cores=2, memory=8 * GIGABYTE)
 
 
 async def found(
-    folder: Path, *overrides: str, hardware: Hardware = SMALL, hub: str = "http://127.0.0.1:9"
+    folder: Path,
+    *overrides: str,
+    hardware: Hardware = SMALL,
+    hub: str = "http://127.0.0.1:9",
+    env: Mapping[str, str] | None = None,
 ) -> list[Finding]:
     here = [f"models.folder={folder}", "models.download=false", "server.port=0", *overrides]
-    settings = load(None, {}, here)
+    settings = load(None, env or {}, here)
     store = ModelStore(settings.models, Hub(endpoint=hub, timeout=2, progress=lambda *_: None))
     return list(await findings(settings, store, hardware))
 
@@ -143,17 +150,43 @@ async def test_a_look_makes_no_certificate(tmp_path: Path) -> None:
     assert not state.exists()
 
 
-async def test_tools_are_told_and_the_variables_that_they_lack(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_tools_are_told_and_the_variables_that_they_lack(tmp_path: Path) -> None:
     block = (
         'tools=[{name="hours", description="d", url="http://localhost/", '
         'headers={Authorization="Bearer ${HOURS_KEY}"}}]'
     )
-    monkeypatch.delenv("HOURS_KEY", raising=False)
     lacking = [each for each in await found(tmp_path, block) if "tool hours" in each.what]
-    monkeypatch.setenv("HOURS_KEY", "k")
-    complete = [each for each in await found(tmp_path, block) if "tool hours" in each.what]
+    all_found = await found(tmp_path, block, env={"HOURS_KEY": "k"})
+    complete = [each for each in all_found if "tool hours" in each.what]
 
     assert [(each.level, each.mend) for each in lacking] == [("note", "export HOURS_KEY")]
     assert [each.level for each in complete] == ["fine"]
+
+
+async def test_mcp_servers_are_told_and_their_tools(tmp_path: Path) -> None:
+    program = f'command="{sys.executable}", args=["{MCP_SERVER}"]'
+    blocks = (
+        f'mcp=[{{name="here", {program}, tools=["weather", "broken"]}}, '
+        f'{{name="again", {program}, tools=["weather", "gone"], prefix="x_"}}, '
+        '{name="away", url="http://127.0.0.1:9/mcp"}, '
+        '{name="locked", url="http://localhost/", headers={Authorization="${MCP_KEY}"}}]'
+    )
+    told = {
+        each.what.split(":")[0]: each
+        for each in await found(tmp_path, blocks)
+        if each.what.startswith("MCP")
+    }
+
+    assert told["MCP server here"].what == "MCP server here: weather, broken"
+    assert told["MCP server again has no x_gone"].level == "note"
+    assert "http://127.0.0.1:9/mcp cannot be used" in told["MCP server away"].what
+    assert told["MCP server locked"].mend == "export MCP_KEY"
+    assert {each.level for each in told.values()} == {"fine", "note"}
+
+
+async def test_two_tools_of_one_name_are_in_the_way(tmp_path: Path) -> None:
+    program = f'command="{sys.executable}", args=["{MCP_SERVER}"]'
+    tool = 'tools=[{name="weather", description="d", url="http://localhost/"}]'
+    told = bad(await found(tmp_path, tool, f'mcp=[{{name="it", {program}}}]'))
+
+    assert told == ["MCP server it: weather is another tool's name already"]

@@ -58,6 +58,36 @@ def test_what_cannot_be_used_is_said(overrides: list[str], says: str) -> None:
     assert says in refused(*overrides)
 
 
+TOOL = '{name="hours", description="d", url="http://localhost/"}'
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ([f"tools=[{TOOL}, {TOOL}]"], "several are called hours"),
+        ([f"tools=[{TOOL}]", 'mcp=[{name="a", command="c", tools=["hours"]}]'], "called hours"),
+        (['mcp=[{name="a", command="c"}, {name="a", command="d"}]'], "servers are called a"),
+    ],
+)
+def test_names_that_clash_are_refused(overrides: list[str], says: str) -> None:
+    assert says in refused(*overrides)
+
+
+def test_a_prefix_tells_two_tools_apart() -> None:
+    server = 'mcp=[{name="a", command="c", tools=["hours"], prefix="a_"}]'
+    assert load(None, {}, [f"tools=[{TOOL}]", server]).mcp[0].promised == ("a_hours",)
+
+
+def test_tools_get_the_variables_that_they_name_and_nobody_sees_them() -> None:
+    block = 'mcp=[{name="a", url="http://localhost/", headers={Authorization="${A_KEY}${NONE}"}}]'
+    env = {"A_KEY": "s3cret", "B_KEY": "other"}
+    settings = load(None, env, [block])
+
+    assert dict(settings.secrets) == {"A_KEY": "s3cret"}
+    assert "s3cret" not in show(None, env, [block]) + repr(settings) + settings.model_dump_json()
+    assert "${A_KEY}" in show(None, env, [block])
+
+
 def test_an_unknown_variable_is_refused_and_that_of_the_file_is_not(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text("[server]\nport = 9000")
     env = {"CHUIMSAE_CONFIG": str(tmp_path / "a.toml")}
@@ -83,6 +113,16 @@ def test_the_settings_shown_are_the_settings_read(tmp_path: Path) -> None:
     shown = tmp_path / "shown.toml"
     shown.write_text(show(None, {}, overrides))
     assert load(shown) == load(None, {}, overrides)
+
+
+def test_tools_are_shown_as_they_are_read(tmp_path: Path) -> None:
+    schema = 'parameters={type="object", properties={city={type="string"}}}'
+    tool = f'{{name="hours", description="d", url="http://localhost/", {schema}, safe=true}}'
+    written = [f"tools=[{tool}]", 'mcp=[{name="a", command="c", env={A="b"}, timeout=3.0}]']
+    shown = tmp_path / "shown.toml"
+    shown.write_text(show(None, {}, written))
+    assert load(shown).tools == load(None, {}, written).tools
+    assert load(shown).mcp == load(None, {}, written).mcp
 
 
 def test_a_secret_is_not_shown() -> None:

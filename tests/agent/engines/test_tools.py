@@ -60,7 +60,7 @@ async def used(
     settings = HttpToolSettings.model_validate(
         {**block, "url": str(server.make_url(f"/{path}")), **more}
     )
-    tools = HttpTools([settings])
+    tools = HttpTools([settings], {"WEATHER_KEY": "s3cret"})
     try:
         return await tools.use(ToolCall("1", "it", arguments))
     finally:
@@ -77,11 +77,7 @@ async def test_arguments_of_a_get_go_as_the_query(server: TestServer) -> None:
     assert told["query"] == {"city": "a b", "days": "2"} and told["body"] is None
 
 
-async def test_a_secret_comes_from_the_environment(
-    server: TestServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WEATHER_KEY", "s3cret")
-
+async def test_a_secret_comes_from_the_environment(server: TestServer) -> None:
     told = json.loads(
         await used(server, "echo", headers={"Authorization": "Bearer ${WEATHER_KEY}"})
     )
@@ -111,7 +107,7 @@ async def test_garbage_is_text_all_the_same(server: TestServer) -> None:
 
 async def test_a_server_that_is_not_there_is_told() -> None:
     block = {"name": "it", "description": "d", "url": "http://127.0.0.1:9/"}
-    tools = HttpTools([HttpToolSettings.model_validate(block)])
+    tools = HttpTools([HttpToolSettings.model_validate(block)], {})
 
     told = json.loads(await tools.use(ToolCall("1", "it", "{}")))
     await tools.aclose()
