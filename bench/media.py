@@ -1,16 +1,22 @@
 """What a second of call costs on the short path, beside its stock path, plain aiortc, and others.
 
     python -m bench.media [--calls 1,10,40] [--seconds 10] [--rounds 2] [--paths short,stock,aiortc]
-                          [--cycles 200] [--peers] [--turns 8] [--json FILE]
+                          [--states listening,caller,agent,both] [--cycles 200] [--peers]
+                          [--turns 8] [--disturb] [--json FILE]
     python -m bench.media --quality
 
 The server and the callers are processes of their own, each on its own core; CPU is the server's
 `getrusage`. The paths take turns within each round, so that what else the machine does meets all of
 them. With `--peers` other voice agent servers take theirs too (bench/media_peers).
 
+Both sides talk without end; the short path is also measured with only the caller or the agent
+talking, and with neither (*listening*: the detector's gate is closed). With `--disturb` a CPU-heavy
+thread of an engine runs beside the loop: its CPU is in the figures, the lateness is what to read.
+
 *Late* is how much later a packet came than the earliest of its stream would have it; *to detector*
 is from a burst's packet leaving the caller to its chunk at the speech detector; *voice to voice*
-from the caller's last packet of speech to the answer's first, with instant fake engines.
+from the caller's last packet of speech to the answer's first, with instant fake engines: the wait
+that ends the turn, and the *rest*.
 """
 
 from __future__ import annotations
@@ -24,7 +30,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Awaitable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
@@ -33,9 +39,9 @@ import numpy as np
 import pylibsrtp
 
 from bench.media_load import NotTaken, callers, encoded
-from bench.media_peers.environment import CLOCK_STANDS, PEERS
+from bench.media_peers.environment import CLOCK_STANDS, ENDPOINT_WAIT, PEERS
 from bench.media_process import DidNotStart, Options, server, usage
-from bench.media_sound import bursts, speech
+from bench.media_sound import WAIT, bursts, room, speech
 from bench.media_turns import REPLY, voice_to_voice
 from media.opus import FRAME, Decoder, Encoder
 
@@ -43,6 +49,13 @@ T = TypeVar("T")
 RESULT = Path(__file__).parent / "results" / "media.json"
 _PEERS_BEAR = 10
 """Calls at once that another server is given at most."""
+_STATES = {
+    "listening": (False, False),
+    "caller": (True, False),
+    "agent": (False, True),
+    "both": (True, True),
+}
+"""Whether the caller talks, and the agent."""
 _SETTLE = 1.5
 """Seconds that calls are left alone before they are measured."""
 
@@ -52,6 +65,7 @@ class Row:
     """One run of one path. Milliseconds, but for `cpu` (ms per call-second) and `memory` (MB)."""
 
     path: str
+    state: str
     calls: int
     cpu: float
     heard: float
@@ -69,21 +83,25 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Voice to voice of one path, milliseconds."""
+    """Voice to voice of one path, milliseconds; `wait`: what of it ends the turn, where known."""
 
     path: str
+    wait: float
     clean: float
     lossy: float
 
 
-async def measure(path: str, count: int, options: Options) -> Row:
-    """One run: `count` calls of speech both ways, then one call of bursts, clean and lossy."""
-    async with server(path, options) as url:
-        async with callers(1, url, encoded(speech(48_000))):
+async def measure(path: str, count: int, state: str, options: Options) -> Row:
+    """One run: `count` calls, then, where both sides talk, one call of bursts, clean and lossy."""
+    caller_talks, agent_talks = _STATES[state]
+    packets = encoded(speech(48_000) if caller_talks else room(48_000))
+    to_detector = lossy = float("nan")
+    async with server(path, replace(options, mute=not agent_talks)) as url:
+        async with callers(1, url, packets, are_answered=agent_talks):
             await asyncio.sleep(_SETTLE)  # what is loaded once is no call's memory
         await asyncio.sleep(1.0)
         before = await usage(url)
-        async with callers(count, url, encoded(speech(48_000))) as calls:
+        async with callers(count, url, packets, are_answered=agent_talks) as calls:
             await asyncio.sleep(_SETTLE)
             idle = await usage(url)
             since = time.monotonic()
@@ -91,10 +109,12 @@ async def measure(path: str, count: int, options: Options) -> Row:
             used = await usage(url)
             noted = [] if path in CLOCK_STANDS else calls
             late = np.array([late for call in noted for late in call.lateness(since)] or [np.nan])
-        to_detector = await _to_detector(url, options.seconds, loss=0.0)
-        lossy = await _to_detector(url, options.seconds, loss=0.02)
+        if state == "both":
+            to_detector = await _to_detector(url, options.seconds, loss=0.0)
+            lossy = await _to_detector(url, options.seconds, loss=0.02)
     return Row(
         path=path,
+        state=state,
         calls=count,
         cpu=used["cpu"] / used["wall"] / count * 1000,
         heard=used["chunks"] / (50 * used["wall"] * count) * 100,
@@ -113,7 +133,8 @@ async def measure_turns(path: str, turns: int, options: Options) -> Wait:
     """So many turns over a clean network, and as many with 2 % of the packets lost."""
     async with server(path, options, reply=REPLY) as url:
         clean = await voice_to_voice(url, turns, loss=0.0)
-        return Wait(path, clean, await voice_to_voice(url, turns, loss=0.02))
+        wait = ENDPOINT_WAIT.get(path, float("nan")) if path in PEERS else WAIT
+        return Wait(path, wait * 1000, clean, await voice_to_voice(url, turns, loss=0.02))
 
 
 async def _to_detector(url: str, seconds: float, *, loss: float) -> float:
@@ -190,19 +211,22 @@ def sockets() -> float:
 def merged(rows: list[Row]) -> Row:
     """The median of each figure over the rounds of one path."""
     figures = {
-        name: median(getattr(row, name) for row in rows) for name in Row.__slots__ if name != "path"
+        name: median(getattr(row, name) for row in rows)
+        for name in Row.__slots__
+        if name not in ("path", "state")
     }
-    return Row(path=rows[0].path, **figures)
+    return Row(path=rows[0].path, state=rows[0].state, **figures)
 
 
 def table(rows: list[Row]) -> str:
     head = (
-        "path          calls  CPU ms/call-s  heard %  late p50   p99 ms  to detector  2 % lost  "
-        "connected  1st packet  MB/call  threads/call"
+        "path          talking    calls  CPU ms/call-s  heard %  late p50   p99 ms  "
+        "to detector  2 % lost  connected  1st packet  MB/call  threads/call"
     )
     lines = [
-        f"{row.path:<13} {row.calls:>5.0f} {row.cpu:>14.1f} {row.heard:>8.0f} {row.late_p50:>9.1f} "
-        f"{row.late_p99:>8.1f} {row.to_detector:>9.0f} ms {row.to_detector_lossy:>6.0f} ms "
+        f"{row.path:<13} {row.state:<9} {row.calls:>6.0f} {row.cpu:>14.1f} {row.heard:>8.0f} "
+        f"{row.late_p50:>9.1f} {row.late_p99:>8.1f} "
+        f"{row.to_detector:>9.0f} ms {row.to_detector_lossy:>6.0f} ms "
         f"{row.connected:>7.0f} ms {row.first_packet:>8.0f} ms {row.memory:>8.2f} "
         f"{row.threads:>13.1f}"
         for row in rows
@@ -241,16 +265,18 @@ async def _rows(
     arguments: argparse.Namespace, paths: list[str], options: Options, cores: list[int]
 ) -> list[Row]:
     """Each path with each number of calls, in turns. A path that fails is left out from then on."""
-    runs: dict[tuple[int, str], list[Row]] = defaultdict(list)
+    runs: dict[tuple[int, str, str], list[Row]] = defaultdict(list)
     for _ in range(arguments.rounds):
         for count in arguments.calls:
-            for path in [path for path in paths if _can_bear(path, count)]:
+            for path, state in _kinds(paths, arguments.states, count):
+                if path not in paths:
+                    continue
                 try:
-                    row = await _pinned(cores, measure(path, count, options))
+                    row = await _pinned(cores, measure(path, count, state, options))
                 except (DidNotStart, NotTaken) as error:
                     _leave_out(path, paths, error)
                     continue
-                runs[count, path].append(row)
+                runs[count, path, state].append(row)
                 print(table([row]).splitlines()[1], flush=True)
     rows = [merged(each) for each in runs.values()]
     print("\nMedian of the rounds:\n" + table(rows), flush=True)
@@ -263,7 +289,7 @@ async def _waits(
     """Voice to voice of each path that answers."""
     waits = []
     if arguments.turns:
-        print("\nvoice to voice, ms   clean   2 % lost", flush=True)
+        print("\nvoice to voice, ms    wait   clean    rest   2 % lost   rest", flush=True)
     for path in [path for path in paths if arguments.turns and path != "aiortc"]:
         try:
             wait = await _pinned(cores, measure_turns(path, arguments.turns, options))
@@ -271,13 +297,21 @@ async def _waits(
             _leave_out(path, paths, error)
             continue
         waits.append(wait)
-        print(f"{path:<19} {wait.clean:>6.0f} {wait.lossy:>10.0f}", flush=True)
+        print(
+            f"{path:<19} {wait.wait:>6.0f} {wait.clean:>7.0f} {wait.clean - wait.wait:>7.0f} "
+            f"{wait.lossy:>10.0f} {wait.lossy - wait.wait:>6.0f}",
+            flush=True,
+        )
     return waits
 
 
-def _can_bear(path: str, calls: int) -> bool:
-    """The others are not called more often than they can be: a core is full long before."""
-    return path not in PEERS or calls <= _PEERS_BEAR
+def _kinds(paths: list[str], states: list[str], calls: int) -> list[tuple[str, str]]:
+    """Which path in which state. The others are not called more often than they can be: a core is
+    full long before."""
+    able = [path for path in paths if path not in PEERS or calls <= _PEERS_BEAR]
+    return [
+        (path, state) for path in able for state in states if path == "short" or state == "both"
+    ]
 
 
 def _leave_out(path: str, paths: list[str], error: Exception) -> None:
@@ -304,6 +338,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument(
         "--paths", type=lambda text: text.split(","), default=["short", "stock", "aiortc"]
+    )
+    parser.add_argument(
+        "--states", type=lambda text: text.split(","), default=list(_STATES), help="of short"
     )
     parser.add_argument("--cycles", type=int, default=0, help="connect and disconnect so often")
     parser.add_argument("--peers", action="store_true", help="Pipecat and FastRTC too")

@@ -1,7 +1,8 @@
 """The callers' side of `bench.media`: many light callers in one process, and what they notice.
 
 A caller sends packets encoded beforehand over the short path and notes when each answer packet
-arrives; it decodes nothing, so that forty of them fit on one core beside the server's.
+arrives; it decodes nothing, so that forty of them fit on one core beside the server's. Each sends
+at a phase of its own within the 20 ms, as people do who know nothing of each other.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from media.audio import Samples
-from media.opus import FRAME, Encoder, OpusSettings
+from media.opus import FRAME, FRAME_SECONDS, Encoder, OpusSettings
 from media.pacer import Pacer
 from media.packets import RtpPacket
 from media.rtp import ShortPath
@@ -31,6 +32,8 @@ class NotTaken(Exception):
 
 _PATIENCE = 20.0
 """Seconds that a call may take to be connected."""
+_GOLDEN = 0.618
+"""Multiples of it, modulo 1, are spread evenly for any number of callers."""
 _FIRST = 3.0
 """Seconds that the first packet of a call is waited for."""
 
@@ -68,13 +71,25 @@ class Mouth:
 class Caller:
     """One call to the server."""
 
-    def __init__(self, packets: Sequence[bytes], *, offset: int = 0, loss: float = 0.0) -> None:
+    def __init__(
+        self,
+        packets: Sequence[bytes],
+        *,
+        offset: int = 0,
+        phase: float = 0.0,
+        loss: float = 0.0,
+        is_answered: bool = True,
+    ) -> None:
+        """`phase`: where in the 20 ms its packets leave, 0 to 1; `is_answered`: whether the agent
+        talks at once, so that its first packet is waited for."""
         self.mouth = Mouth(packets, offset)
         self.arrivals: list[tuple[float, int, bytes]] = []
         """When each packet came, its RTP timestamp and payload."""
-        self.connected = self.first_packet = 0.0
+        self.connected = self.first_packet = float("nan")
         """Seconds from the offer; no first packet comes from who has nothing to say."""
         self._loss = loss
+        self._phase = phase * FRAME_SECONDS
+        self._is_answered = is_answered
         self._leave: Callable[[], None] | None = None
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         transceiver = self._pc.addTransceiver(self.mouth.track, direction="sendrecv")
@@ -83,7 +98,7 @@ class Caller:
         self._pc.createDataChannel("control")
         self._is_up = asyncio.Event()
 
-    async def call(self, session: aiohttp.ClientSession, url: str, pacer: Pacer) -> None:
+    async def call(self, session: aiohttp.ClientSession, url: str) -> None:
         """Connect, and talk from then on."""
         begun = time.monotonic()
         self._pc.on("connectionstatechange", self._look)
@@ -109,11 +124,15 @@ class Caller:
         self._short.reception.arrive = note
         if self._loss:
             self._lose(self._short._outward)
-        self._leave = pacer.join(self._short.step, self._fail)
+        now = asyncio.get_running_loop().time()
+        await asyncio.sleep((self._phase - now) % FRAME_SECONDS)
+        self._leave = Pacer().join(self._short.step, self._fail)
+        if not self._is_answered:
+            return
         try:
             async with asyncio.timeout(_FIRST):
                 await first.wait()
-            self.first_packet = time.monotonic() - begun
+            self.first_packet = self.arrivals[0][0] - begun
         except TimeoutError:
             self.first_packet = float("nan")
 
@@ -149,17 +168,30 @@ class Caller:
 
 @asynccontextmanager
 async def callers(
-    count: int, url: str, packets: Sequence[bytes], *, loss: float = 0.0
+    count: int,
+    url: str,
+    packets: Sequence[bytes],
+    *,
+    loss: float = 0.0,
+    are_answered: bool = True,
 ) -> AsyncIterator[list[Caller]]:
     """`count` callers that are connected and talking."""
-    pacer = Pacer()
-    made = [Caller(packets, offset=-7 * number, loss=loss) for number in range(count)]
+    made = [
+        Caller(
+            packets,
+            offset=-7 * number,
+            phase=number * _GOLDEN % 1.0,
+            loss=loss,
+            is_answered=are_answered,
+        )
+        for number in range(count)
+    ]
     async with aiohttp.ClientSession() as session:
         try:
             for caller in made:
                 try:
                     async with asyncio.timeout(_PATIENCE):
-                        await caller.call(session, f"{url}/offer", pacer)
+                        await caller.call(session, f"{url}/offer")
                 except TimeoutError:
                     raise NotTaken(f"a call was not connected within {_PATIENCE} s") from None
             yield made

@@ -22,6 +22,8 @@ class Options:
     disturb: bool
     detector: bool
     core: int
+    mute: bool = False
+    """The agent says nothing (our own paths alone)."""
 
 
 class DidNotStart(Exception):
@@ -39,6 +41,7 @@ def _command(path: str, options: Options, reply: float) -> list[str]:
         except NoPeers as error:
             raise DidNotStart(str(error)) from error
     flags = ["--disturb"] * options.disturb + ["--no-detector"] * (not options.detector)
+    flags += ["--mute"] * options.mute
     module = [sys.executable, "-W", "ignore", "-m", "bench.media_server", "--path", path]
     return [*module, *flags, *replying]
 
@@ -51,7 +54,8 @@ async def server(path: str, options: Options, *, reply: float = 0.0) -> AsyncIte
         port = free.getsockname()[1]
     process = await asyncio.create_subprocess_exec(
         *_command(path, options, reply), "--port", str(port), "--core", str(options.core),
-        env={**os.environ, "LOGURU_LEVEL": "CRITICAL"},  # Pipecat tells much
+        # Pipecat tells much; a thread of BLAS would leave the server's core.
+        env={**os.environ, "LOGURU_LEVEL": "CRITICAL", "OPENBLAS_NUM_THREADS": "1"},
     )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     try:

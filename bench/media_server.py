@@ -5,8 +5,8 @@
 `short` and `stock` are this project's line on its two ways; `aiortc` is what a program does that
 only uses aiortc: frames of 48 kHz stereo out, frames in, a resampler. Each call's chunks go through
 the speech detector, and the agent talks the same recorded speech without end. There is no engine.
-With `--reply 0.5` the agent is quiet until the caller is: 0.2 s after the last speech it says so
-many seconds, as if its engines took no time.
+With `--mute` the agent says nothing; with `--reply 0.5` it is quiet until the caller is: 0.2 s
+after the last speech it says so many seconds, as if its engines took no time.
 
     POST /offer {sdp} -> {sdp}      GET /usage -> {cpu, wall, rss, onsets, ...}   (then reset)
 """
@@ -36,7 +36,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 
-from bench.media_sound import speech
+from bench.media_sound import WAIT, speech
 from media.audio import AudioChunk
 from media.line import Line, LineSettings
 from media.listening import listen
@@ -50,8 +50,6 @@ from server.tuning import Tidying, tune
 _LOUD = 4_000
 _NICENESS = 5
 """As the engines' threads have by default."""
-_WAIT = 0.2
-"""Seconds of silence that end the caller's turn; the least of what the others wait."""
 
 
 class Talking(MediaStreamTrack):
@@ -59,9 +57,9 @@ class Talking(MediaStreamTrack):
 
     kind = "audio"
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_mute: bool) -> None:
         super().__init__()
-        self._samples = np.repeat(speech(48_000), 2)
+        self._samples = np.repeat(speech(48_000), 2) * np.int16(not is_mute)
         self._ticks: Ticks | None = None
 
     async def recv(self) -> av.AudioFrame:
@@ -90,7 +88,7 @@ class Answering:
             self._spoken, self._silent = self._spoken + seconds, 0.0
             return
         self._silent += seconds
-        if self._spoken > 0.1 and self._silent >= _WAIT:
+        if self._spoken > 0.1 and self._silent >= WAIT:
             self._spoken = 0.0
             await self._speaker.play(self._reply)
 
@@ -98,8 +96,9 @@ class Answering:
 class Server:
     """Calls without engines."""
 
-    def __init__(self, path: str, *, detect: bool, reply: float) -> None:
+    def __init__(self, path: str, *, detect: bool, reply: float, mute: bool) -> None:
         self._path = path
+        self._is_mute = mute
         self._reply = reply
         self._model: VoiceModel | None = load_voice_model(VoiceSettings()) if detect else None
         self._lateness: list[float] = []
@@ -124,7 +123,7 @@ class Server:
         microphone = Microphone()
         speaker: Speaker | None = None
         if self._path == "aiortc":
-            transceiver.sender.replaceTrack(Talking())
+            transceiver.sender.replaceTrack(Talking(is_mute=self._is_mute))
             carry: Callable[[], Coroutine[Any, Any, None]] = lambda: listen(  # noqa: E731 - a closure
                 transceiver.receiver.track, microphone
             )
@@ -138,7 +137,7 @@ class Server:
                 pacer=self._pacer,
                 settings=LineSettings(path="short" if self._path == "short" else "stock"),
             )
-            carry, tasks = line.run, [] if self._reply else [self._talk(speaker)]
+            carry, tasks = line.run, [self._talk(speaker)] if self._is_talkative else []
         await pc.setLocalDescription(await pc.createAnswer())
 
         @pc.on("connectionstatechange")
@@ -154,6 +153,10 @@ class Server:
                 await pc.close()
 
         return web.json_response({"sdp": pc.localDescription.sdp})
+
+    @property
+    def _is_talkative(self) -> bool:
+        return not (self._reply or self._is_mute)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -223,8 +226,9 @@ def _resident() -> int:
 
 def _disturb() -> None:
     """An engine: native work that leaves the GIL free, and a little Python between. Like the
-    engines' threads it stands behind the loop's."""
+    engines' threads it stands behind the loop's, real-time priority of the bench (chrt) or not."""
     if sys.platform == "linux":
+        os.sched_setscheduler(threading.get_native_id(), os.SCHED_OTHER, os.sched_param(0))
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
     matrix = np.random.default_rng(1).standard_normal((400, 400))
     while True:
@@ -240,6 +244,7 @@ def main() -> None:
     parser.add_argument("--core", type=int)
     parser.add_argument("--no-detector", action="store_true")
     parser.add_argument("--disturb", action="store_true")
+    parser.add_argument("--mute", action="store_true", help="the agent says nothing")
     parser.add_argument("--reply", type=float, default=0.0, help="answer, in so many seconds")
     arguments = parser.parse_args()
     if arguments.core is not None:
@@ -247,7 +252,12 @@ def main() -> None:
     if arguments.disturb:
         threading.Thread(target=_disturb, daemon=True).start()
     loop = uvloop.new_event_loop()
-    server = Server(arguments.path, detect=not arguments.no_detector, reply=arguments.reply)
+    server = Server(
+        arguments.path,
+        detect=not arguments.no_detector,
+        reply=arguments.reply,
+        mute=arguments.mute,
+    )
     app = web.Application()
     app.add_routes(server.routes())
     if arguments.path != "aiortc":
@@ -255,6 +265,8 @@ def main() -> None:
     web.run_app(
         app, host="127.0.0.1", port=arguments.port, loop=loop, print=None, handle_signals=True
     )
+    # All is told. What daemon threads still hold, soxr's binding would report as leaks on stderr.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What both sides of `bench.media` say: recorded speech where it is there, otherwise a babble of
-tones that changes as fast; and bursts, to measure how long a sound is on its way."""
+tones that changes as fast; a room in which nobody talks; and bursts, to measure how long a sound is
+on its way."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ from bench.recordings import TESTDATA
 from media.audio import Samples
 
 SPEECH = "misc/whisper__jfk.flac"
+WAIT = 0.2
+"""Seconds of silence that end the caller's turn; the least of what the others wait."""
 
 
 @cache
@@ -28,6 +31,11 @@ def speech(rate: int) -> Samples:
         glide = 2 * np.pi * np.cumsum(pitch) / rate
         voice = sum(np.sin(n * glide) / n for n in range(1, 20)) * (np.sin(9 * time) > -0.3) / 4
     return np.asarray(np.clip(voice, -1, 1) * 32767, np.int16)
+
+
+def room(rate: int) -> Samples:
+    """Three seconds of a microphone's noise, at -72 dBFS."""
+    return np.asarray(np.random.default_rng(1).normal(0, 8, 3 * rate), np.int16)
 
 
 def bursts(rate: int, seconds: int) -> Samples:

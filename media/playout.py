@@ -80,10 +80,6 @@ class Playout:
         """dBFS of the frame that left last; None: nothing did."""
         return None if self._left is None else level_db(self._left)
 
-    @property
-    def is_paused(self) -> bool:
-        return self._is_paused
-
     def add(self, audio: AudioChunk) -> float:
         """Append audio of any rate; the content position (seconds) where it will begin."""
         position = self.played + self.queued

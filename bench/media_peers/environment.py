@@ -22,6 +22,10 @@ PEERS: dict[str, tuple[str, ...]] = {
 }
 """Module and flags of each; `-eager` is with the most aggressive settings it has."""
 
+ENDPOINT_WAIT = {"pipecat-eager": 0.2}
+"""Seconds of silence after which one takes the turn to be over. The others' has no fixed length:
+they judge the pause, or look at windows of sound."""
+
 CLOCK_STANDS = ("fastrtc", "fastrtc-eager")
 """Those whose RTP timestamps stand still while they say nothing: how late their packets are can't
 be told from them."""
