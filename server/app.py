@@ -80,7 +80,7 @@ def create_app(
     if stages.caches is not None:
         metrics.registry.register(CacheFigures(stages.caches))
     reports = [asdict(report) for report in stages.reports]
-    watch = Watch(settings.load, stages.queues, on_reading=metrics.weigh)
+    watch = Watch(settings.load, stages.queues, load=stages.load, on_reading=metrics.weigh)
     begin = begin or conversations(settings, stages, watch.load)
     pacer = Pacer(_both(metrics.lateness.observe, watch.gauge))
     guard = guarding(settings, secrets)

@@ -66,6 +66,9 @@ class LlmSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
     model: str = ""
     """The name of a known model (`run.py models list`) or the path of a .gguf file; empty: the
     best known one that this machine runs fast enough."""
+    spare: str = ""
+    """A smaller model, named in the same way, that replies while the server is strained (from the
+    rung `brief` on); empty: replies only get shorter."""
     llama: LlamaSettings = LlamaSettings()
     openai: OpenAISettings = OpenAISettings()
     scripted: ScriptedSettings = ScriptedSettings()
@@ -81,6 +84,9 @@ class TtsSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
     voices: dict[str, str] = Field(default_factory=dict)
     """Piper's voice of a language, such as {en = "en_US-lessac-medium"}: the name of a known
     voice (`run.py models list`) or the path of an .onnx file with its .onnx.json beside it."""
+    spare: Literal["", "espeak"] = ""
+    """The voice that speaks while the server is strained (from the rung `brief` on), for a
+    hundredth of the work; empty: the usual one."""
     piper: PiperSettings = PiperSettings()
     espeak: EspeakSettings = EspeakSettings()
     phrases: PhraseSettings = PhraseSettings()

@@ -46,6 +46,9 @@ class Choice:
     forced: bool = False
     """The configuration names this engine: nothing may take its place."""
 
+    spare: Path | None = None
+    """The model that replies while the server is strained."""
+
     @property
     def model(self) -> str:
         """The models' names with their languages, for a person."""
@@ -135,6 +138,7 @@ async def language_model(settings: Settings, store: ModelStore, hardware: Hardwa
         )
     try:
         path = await _gguf(llm.model, store, hardware)
+        spare = await _gguf(llm.spare, store, hardware) if llm.spare else None
     except ModelUnavailable as error:
         if forced:
             raise StageUnavailable("llm", f"llama was asked for; {error}", error.mend) from error
@@ -150,6 +154,7 @@ async def language_model(settings: Settings, store: ModelStore, hardware: Hardwa
         why="the configuration names it" if llm.model else _suits(path, hardware),
         device=_device(llm.llama.device, hardware.llama_gpu),
         models={ANY_LANGUAGE: path},
+        spare=spare,
         forced=forced,
     )
 

@@ -35,15 +35,18 @@ from agent.engines.resilience import (
 )
 from agent.engines.scripted import Scripted
 from agent.engines.smart_turn import SmartTurn
+from agent.engines.spare import SparingModel, SparingVoice
 from agent.engines.tools import HttpTools, Tools
 from agent.engines.toolset import Toolset
 from agent.engines.watched import WatchedModel
 from agent.engines.whisper import Whisper
 from agent.errors import EngineError, Stage
+from agent.load import Load, Rung
 from agent.warm import warm
 from server.caches import Caches
 from server.config import Settings
 from server.load.gauge import Queue, Queues
+from server.load.watch import load_of
 from server.models import ModelStore
 from server.plan import Choice, Lack, StageUnavailable, plan
 
@@ -75,6 +78,8 @@ class Stages:
     caches: Caches | None = None
     queues: Queues = ()
     """The engines' queues, by stage: what their load is read from."""
+    load: Load | None = None
+    """The load that spare engines follow."""
 
     async def aclose(self) -> None:
         """Free the engines."""
@@ -122,15 +127,22 @@ async def choose(
         tools = _tools(settings, started)  # MCP servers connect while the models load
         caches = await Caches.open(settings, started)
         queues: list[tuple[Stage, Queue]] = []
+        load = load_of(settings.load)
+
+        def is_strained() -> bool:
+            return load.rung >= Rung.BRIEF
+
         waiting_for(f"loading {_named(stt)}")
         transcriber, stt = await _stand_up(
             stt, lambda c: _transcriber(c, settings, queues), started
         )
         waiting_for(f"loading {_named(llm)}")
-        model, llm = await _stand_up(llm, lambda c: _model(c, settings, caches, queues), started)
+        model, llm = await _stand_up(
+            llm, lambda c: _model(c, settings, caches, queues, is_strained), started
+        )
         waiting_for(f"loading {_named(tts)}")
         synthesizer, tts = await _stand_up(
-            tts, lambda c: _synthesizer(c, settings, caches, queues), started
+            tts, lambda c: _synthesizer(c, settings, caches, queues, is_strained), started
         )
         judge = await _judge(settings, store, started)
         if settings.server.require_models:
@@ -144,7 +156,7 @@ async def choose(
         started.pop_all()
     engines = Engines(transcriber, model, synthesizer, judge, tools)
     reports = tuple(report(choice) for choice in (stt, llm, tts))
-    return Stages(engines, reports, caches, tuple(queues))
+    return Stages(engines, reports, caches, tuple(queues), load)
 
 
 def _tools(settings: Settings, started: AsyncExitStack) -> Tools | None:
@@ -260,6 +272,7 @@ async def _judge(
 
 
 Waiting = list[tuple[Stage, Queue]]
+IsStrained = Callable[[], bool]
 
 
 def _transcriber(choice: Choice, settings: Settings, queues: Waiting) -> Transcriber:
@@ -278,13 +291,20 @@ def _transcriber(choice: Choice, settings: Settings, queues: Waiting) -> Transcr
     return TranscriberByLanguage({"en": english, ANY_LANGUAGE: whisper})
 
 
-def _model(choice: Choice, settings: Settings, caches: Caches, queues: Waiting) -> LanguageModel:
+def _model(
+    choice: Choice, settings: Settings, caches: Caches, queues: Waiting, is_strained: IsStrained
+) -> LanguageModel:
     llm = settings.llm
 
     def guarded(model: LanguageModel) -> LanguageModel:
         watched = WatchedModel(model)
         queues.append(("llm", watched))
         return GuardedModel(watched, llm.guard)
+
+    def watched_llama(model: Path) -> LanguageModel:
+        native = Llama(llm.llama, model, prefixes=settings.server.state / "prefixes")
+        queues.append(("llm", native))
+        return guarded(native)
 
     match choice.engine:
         case "scripted":
@@ -293,21 +313,17 @@ def _model(choice: Choice, settings: Settings, caches: Caches, queues: Waiting) 
             mark = f"openai {llm.openai.base_url} {llm.openai.model}"
             return caches.over_model(guarded(OpenAI(llm.openai)), mark)
         case _:
-            native = Llama(
-                llm.llama,
-                choice.models[ANY_LANGUAGE],
-                prefixes=settings.server.state / "prefixes",
-            )
-            queues.append(("llm", native))
-            llama = guarded(native)
+            llama = watched_llama(choice.models[ANY_LANGUAGE])
             # Within what stands in for it: a stopgap's words are not remembered as the model's.
             remembering = caches.over_model(llama, f"llama {choice.model}")
+            if choice.spare is not None:
+                remembering = SparingModel(remembering, watched_llama(choice.spare), is_strained)
             stand_in = Scripted(llm.scripted, stands_in=True)
             return remembering if choice.forced else FallbackModel(remembering, stand_in, _tell)
 
 
 def _synthesizer(
-    choice: Choice, settings: Settings, caches: Caches, queues: Waiting
+    choice: Choice, settings: Settings, caches: Caches, queues: Waiting, is_strained: IsStrained
 ) -> Synthesizer:
     tts = settings.tts
     native = Espeak(tts.espeak)
@@ -325,6 +341,8 @@ def _synthesizer(
         f"piper {choice.model} {tts.piper.model_dump_json()}",
     )
     voice = piper if choice.forced else FallbackSynthesizer(piper, espeak, _tell)
+    if tts.spare:
+        voice = SparingVoice(voice, espeak, is_strained)
     voices = {language: voice for language in choice.models}
     return SynthesizerByLanguage({**voices, ANY_LANGUAGE: espeak})
 

@@ -25,17 +25,27 @@ def _unread(reading: Reading, felt: Strain, rung: Rung) -> None:
     """Nobody counts."""
 
 
+def load_of(settings: LoadSettings) -> Load:
+    """A server's load, at ease."""
+    return Load(brief_tokens=settings.brief_tokens, always_admit=settings.always_admit)
+
+
 class Watch:
     """Moves its `load` by what its `gauge` reads.
 
     `queues`: the engines'. `on_reading` is told each reading, and where it led."""
 
     def __init__(
-        self, settings: LoadSettings, queues: Queues = (), *, on_reading: Told = _unread
+        self,
+        settings: LoadSettings,
+        queues: Queues = (),
+        *,
+        load: Load | None = None,
+        on_reading: Told = _unread,
     ) -> None:
         self._settings = settings
         self.gauge = Gauge(queues)
-        self.load = Load(brief_tokens=settings.brief_tokens, always_admit=settings.always_admit)
+        self.load = load or load_of(settings)
         self._on_reading = on_reading
         self._ladder = Ladder(settings)
 
