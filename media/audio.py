@@ -48,6 +48,11 @@ def join(chunks: list[AudioChunk]) -> AudioChunk:
     return AudioChunk(np.concatenate([chunk.samples for chunk in chunks]), rates.pop())
 
 
+_FEEDS = 20
+"""Pieces of a second that soxr is fed at once. It keeps buffers for the longest that it ever got:
+half a megabyte in each call for a second, a quarter of that for 50 ms, which take no longer."""
+
+
 class Resampler:
     """A stream of samples brought from one rate to another, piece by piece, without seams.
 
@@ -72,7 +77,10 @@ class Resampler:
         """Take samples of shape (n,) and give those that are ready."""
         if self._stream is None:
             return samples
-        return self._account(len(samples), self._stream.resample_chunk(samples))
+        step = max(1, self.source // _FEEDS)
+        pieces = [samples[at : at + step] for at in range(0, len(samples), step)] or [samples]
+        given = [self._stream.resample_chunk(piece) for piece in pieces]
+        return self._account(len(samples), given[0] if len(given) == 1 else np.concatenate(given))
 
     def flush(self) -> Samples:
         """The rest of what was fed; the next `feed` begins a new stream."""
