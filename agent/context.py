@@ -101,14 +101,19 @@ class Context:
     @property
     def tools(self) -> Toolbox:
         """What the model may ask for in this call."""
-        tools, allowed = self.engines.tools, self.persona.tools
-        if tools is None:
-            return NO_TOOLS
-        offered = (tool for tool in tools.offered if allowed is None or tool.name in allowed)
-        return Toolbox(tools=tuple(offered), max_tokens=self.settings.tools.max_tokens)
+        return toolbox(self.engines.tools, self.persona, self.settings)
 
     def adopt(self, persona: Persona) -> None:
         """Go on as another persona; what was said before stays said."""
         self.persona = persona
         self.history.system = persona.instructions
         self.fillers = Fillers(self.settings.fillers, persona.language)
+
+
+def toolbox(tools: Tools | None, persona: Persona, settings: TurnSettings) -> Toolbox:
+    """What of the tools a model may ask for when it answers as `persona`."""
+    if tools is None:
+        return NO_TOOLS
+    allowed = persona.tools
+    offered = (tool for tool in tools.offered if allowed is None or tool.name in allowed)
+    return Toolbox(tools=tuple(offered), max_tokens=settings.tools.max_tokens)

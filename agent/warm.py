@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import aclosing
 
-from agent.context import Engines
+from agent.context import Engines, toolbox
 from agent.dialogue.filler import Fillers
 from agent.dialogue.sentences import SentenceSplitter
 from agent.dialogue.spoken import to_speech
 from agent.engines.protocols import Priority, ReplyRequest, Synthesizer
 from agent.errors import EngineError
-from agent.messages import Message
+from agent.messages import Message, ToolCall
 from agent.persona import Persona
 from agent.settings import TurnSettings
 
@@ -41,22 +41,28 @@ async def warm(
 
 async def rehearse(
     engines: Engines, persona: Persona, settings: TurnSettings, question: str
-) -> str:
+) -> str | None:
     """Answer `question` as the first one of a call, and speak the answer, for nobody.
 
-    Returns the reply. Raises EngineError."""
+    Returns the reply; None where the model asks for a tool, which is not used. Raises
+    EngineError."""
+    calls: list[ToolCall] = []
     messages = [Message("system", persona.instructions)] if persona.instructions else []
     request = ReplyRequest(
         conversation=_CONVERSATION,
         messages=(*messages, Message("user", question)),
         max_tokens=settings.reply.max_tokens,
         priority=Priority.PARTIAL,
+        tools=toolbox(engines.tools, persona, settings),
+        call=calls.append,
     )
     try:
         async with aclosing(engines.model.reply(request)) as pieces:
             reply = "".join([piece async for piece in pieces]).strip()
     finally:
         engines.model.forget(_CONVERSATION)
+    if calls:
+        return None
     for sentence in _sentences(reply, persona, settings):
         await _speak(engines.synthesizer, sentence, persona)
     return reply

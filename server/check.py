@@ -106,7 +106,8 @@ async def _look(server: McpSettings, settings: Settings) -> tuple[Finding, tuple
         names = tuple(tool.name for tool in await look(server, settings.secrets))
     except McpUnavailable as error:
         why = f"{told}: {server.where} cannot be used: {error}"
-        return Finding("note", why, "start it; its tools are offered once it is there"), ()
+        mend = "install it, or set its command" if server.command else "start it, or set its url"
+        return Finding("note", why, f"{mend}; its tools are offered once it is there"), ()
     missing = [name for name in server.promised if name not in names]
     if missing:
         return Finding("note", f"{told} has no {', '.join(missing)}", "mend its tools = […]"), names

@@ -83,7 +83,10 @@ async def rehearsed(
         except EngineError as error:
             yield Rehearsed(question, problem=str(error))
         else:
-            yield Rehearsed(question, reply)
+            if reply is None:
+                yield Rehearsed(question, problem="it takes a tool to answer: never kept")
+            else:
+                yield Rehearsed(question, reply)
 
 
 class Rehearsal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from agent.context import Engines
 from agent.engines.caches import CachedModel, ReplyCacheSettings
 from agent.engines.phrases import CachedVoice, PhraseSettings
 from agent.engines.protocols import ReplyRequest
+from agent.engines.tools import HttpTools, HttpToolSettings
 from agent.errors import EngineFailed
+from agent.messages import ToolCall
 from server.app import create_app, listening
 from server.rehearsal import Question, read_questions, rehearsed
 from server.sources import ConfigurationError
@@ -40,6 +43,9 @@ class Terse:
 
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
         self.asked.append(request)
+        if "menu" in request.messages[-1].text:
+            request.call(ToolCall("1", request.tools.tools[0].name, "{}"))
+            return
         if "Monday" in request.messages[-1].text:
             raise EngineFailed("llm", "no thought came")
         yield "Always."
@@ -114,6 +120,18 @@ async def test_a_rehearsed_question_costs_a_caller_no_model_and_no_voice() -> No
         async with aclosing(voice.speak("Always.", language="en")) as speech:
             assert [piece async for piece in speech]
         assert voice.counts.hits == 1
+
+
+async def test_a_question_is_rehearsed_with_the_tools_that_a_call_would_offer() -> None:
+    model = Terse()
+    tools = HttpTools([HttpToolSettings(name="menu", description="d", url="http://localhost/")], {})
+    async with remembering(model) as plain:
+        standing = replace(plain, engines=replace(plain.engines, tools=tools))
+        questions = [Question("en", "What is on the menu?"), Question("en", "When do you open?")]
+        async with aclosing(rehearsed(questions, settings(), standing)) as answers:
+            told = [each async for each in answers]
+    assert "takes a tool" in told[0].problem and told[1].reply == "Always."
+    assert all(request.tools.tools == tools.offered for request in model.asked)
 
 
 async def test_a_server_rehearses_its_list_while_it_serves(tmp_path: Path) -> None:

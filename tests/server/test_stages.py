@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,7 +15,7 @@ from agent.engines.catalog import GIGABYTE, Hardware
 from agent.engines.piper import Piper
 from agent.engines.protocols import ReplyRequest, Speech
 from agent.errors import EngineError, EngineFailed
-from agent.messages import Message
+from agent.messages import Message, ToolCall
 from server.config import load
 from server.hub import Hub
 from server.models import ModelStore
@@ -23,6 +25,7 @@ from tests.agent.engines.small_voice import make_voice
 from tests.conftest import TestData
 from tests.server.fake_hub import FakeHub
 
+MCP_SERVER = Path(__file__).parents[1] / "agent" / "engines" / "mcp_tools.py"
 SMALL = Hardware(cores=2, memory=8 * GIGABYTE)
 Choose = Callable[..., Awaitable[Stages]]
 
@@ -169,6 +172,36 @@ async def test_the_first_start_downloads_what_it_can_and_says_what_it_could_not(
         assert await spoken(stages, "Hello there.", "en") > 0.3
     finally:
         await stages.aclose()
+
+
+async def test_tools_of_an_mcp_server_appear_and_one_that_is_away_is_not_waited_for(
+    chosen: Choose,
+) -> None:
+    here = f'{{name="here", command="{sys.executable}", args=["{MCP_SERVER}"], prefix="my_"}}'
+    away = '{name="away", url="http://127.0.0.1:9/mcp"}'
+    stages = await chosen(
+        f"mcp=[{here}, {away}]", 'tools=[{name="hours", description="d", url="http://localhost/"}]'
+    )
+    tools = stages.engines.tools
+    assert tools is not None
+    async with asyncio.timeout(30):
+        while True:
+            if len(tools.offered) > 1:
+                break
+            await asyncio.sleep(0.05)
+    assert {"hours", "my_weather"} <= {tool.name for tool in tools.offered}
+    assert await tools.use(ToolCall("1", "my_several", "{}")) == "one\ntwo"
+
+
+async def test_a_start_that_fails_leaves_no_mcp_server_behind(
+    chosen: Choose, tmp_path: Path
+) -> None:
+    before = asyncio.all_tasks()
+    broken_model(tmp_path, "broken.gguf")
+    server = f'mcp=[{{name="it", command="{sys.executable}", args=["{MCP_SERVER}"]}}]'
+    with pytest.raises(StageUnavailable, match="llm"):
+        await chosen(server, "llm.engine=llama", f"llm.model={tmp_path / 'broken.gguf'}")
+    assert not asyncio.all_tasks() - before
 
 
 @pytest.mark.real

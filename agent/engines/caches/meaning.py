@@ -101,10 +101,12 @@ class Meaning:
 
 
 def _comparable(known: ReplyKey, key: ReplyKey) -> bool:
-    """Whether the two are asked of the same agent, with the same numbers and negations."""
+    """Whether the two are asked of the same agent with the same tools, and have the same numbers
+    and negations."""
     return (
         known.mark == key.mark
         and known.instructions == key.instructions
+        and known.tools == key.tools
         and sorted(_DECISIVE.findall(known.question)) == sorted(_DECISIVE.findall(key.question))
     )
 

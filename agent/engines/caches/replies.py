@@ -1,18 +1,19 @@
 """Replies to frequent first questions, made once.
 
 `CachedModel` wraps any `LanguageModel`. What is kept is the reply to a call's first question, under
-the model's mark, the persona's instructions to the letter (another version of them is another
-key), and the question as far as its words go. Never kept: what speaks of the caller or of this
-moment, what a tool had a part in, what was broken off, and anything in a session whose
+the model's mark, the persona's instructions and the offered tools to the letter (another version of
+them is another key), and the question as far as its words go. Never kept: what speaks of the caller
+or of this moment, what a tool had a part in, what was broken off, and anything in a session whose
 instructions are not those of a persona of the server.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from cachetools import TTLCache
@@ -22,6 +23,7 @@ from agent.engines.caches.general import asked, is_general
 from agent.engines.caches.meaning import MeaningSettings
 from agent.engines.caches.shared import SharedStore
 from agent.engines.protocols import LanguageModel, ReplyRequest
+from agent.messages import Toolbox, ToolCall
 
 
 class ReplyCacheSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -40,14 +42,17 @@ class ReplyCacheSettings(BaseModel, frozen=True, extra="forbid", use_attribute_d
 
 @dataclass(frozen=True, slots=True)
 class ReplyKey:
-    """`question` is normalised; `mark` names the model, `instructions` is the system prompt."""
+    """`question` is normalised; `mark` names the model, `instructions` is the system prompt.
+
+    `tools`: a digest of what was offered, and how; empty where there was nothing."""
 
     mark: str
     instructions: str
     question: str
+    tools: str = ""
 
     def __str__(self) -> str:
-        return "\0".join((self.mark, self.instructions, self.question))
+        return "\0".join((self.mark, self.instructions, self.tools, self.question))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +133,17 @@ class CachedModel:
         else:
             self.counts.misses += 1
         made: list[str] = []
-        async with aclosing(self._inner.reply(request)) as pieces:
+        calls: list[ToolCall] = []
+
+        def note(call: ToolCall) -> None:
+            calls.append(call)
+            request.call(call)
+
+        async with aclosing(self._inner.reply(replace(request, call=note))) as pieces:
             async for piece in pieces:
                 made.append(piece)
                 yield piece
-        if key is not None:
+        if key is not None and not calls:
             self._keep(key, KnownReply("".join(made), request.max_tokens))
 
     async def prefill(self, request: ReplyRequest) -> None:
@@ -152,12 +163,14 @@ class CachedModel:
     def _key(self, request: ReplyRequest) -> ReplyKey | None:
         """What the reply may be known under; None when it must be made."""
         question = first_question(request)
-        if not self._settings.enabled or question is None or request.tools.tools:
+        if not self._settings.enabled or question is None:
             return None
         instructions = request.messages[0].text if request.messages[0].role == "system" else ""
         if len(question) > self._settings.longest or instructions not in self._instructions:
             return None
-        return ReplyKey(self._mark, instructions, asked(question)) if is_general(question) else None
+        if not is_general(question):
+            return None
+        return ReplyKey(self._mark, instructions, asked(question), _digest(request.tools))
 
     async def _known(self, key: ReplyKey, max_tokens: int) -> KnownReply | None:
         known = await self._kept(key)
@@ -194,6 +207,14 @@ def first_question(request: ReplyRequest) -> str | None:
     if len(words) != 1 or request.messages[-1].role != "user":
         return None
     return words[0].strip() or None
+
+
+def _digest(box: Toolbox) -> str:
+    if not box.tools:
+        return ""
+    tools = [(tool.name, tool.description, dict(tool.parameters)) for tool in box.tools]
+    told = json.dumps([tools, box.choice, box.named, box.parallel], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _packed(reply: KnownReply) -> bytes:

@@ -26,8 +26,8 @@ DIRECTIONS = {
 }
 
 
-def key(question: str, instructions: str = "a café") -> ReplyKey:
-    return ReplyKey("tiny", instructions, question)
+def key(question: str, instructions: str = "a café", tools: str = "") -> ReplyKey:
+    return ReplyKey("tiny", instructions, question, tools)
 
 
 @pytest.fixture
@@ -62,8 +62,9 @@ async def test_the_closest_question_is_found(likeness: Meaning) -> None:
         (key("do you open on 1 may"), key("do you open on 2 may")),
         (key("do you open"), key("don't you open")),
         (key("when do you open"), key("what are your opening hours", "a bank")),
+        (key("when do you open"), key("what are your opening hours", tools="hours")),
     ],
-    ids=["far", "another number", "the contrary", "another agent"],
+    ids=["far", "another number", "the contrary", "another agent", "other tools"],
 )
 async def test_what_is_not_the_same_is_not_found(
     likeness: Meaning, known: ReplyKey, asked: ReplyKey

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -11,10 +12,12 @@ from agent.engines.caches import CachedModel, ReplyCacheSettings
 from agent.engines.caches.replies import ReplyKey
 from agent.engines.protocols import ReplyRequest
 from agent.errors import EngineFailed
-from agent.messages import Message
+from agent.messages import Message, Tool, Toolbox, ToolCall
 from tests.virtual_time import virtual
 
 CAFE = "You are a café's voice."
+HOURS = Tool("hours", "The opening hours.")
+CALL = ToolCall("1", "hours", "{}")
 
 
 class Model:
@@ -26,6 +29,7 @@ class Model:
         self.committed: list[str] = []
         self.prefilled = 0
         self.broken = False
+        self.calls = False
 
     async def start(self) -> None: ...
 
@@ -34,6 +38,8 @@ class Model:
         yield "Reply "
         if self.broken:
             raise EngineFailed("llm", "broken")
+        if self.calls:
+            request.call(CALL)
         yield f"{self.made}."
 
     async def prefill(self, request: ReplyRequest) -> None:
@@ -129,6 +135,50 @@ async def test_what_is_none_of_its_business_is_made_each_time(other: ReplyReques
     await said(model, other)
     assert inner.made == 2 and len(model) == 0
     assert model.counts.passed == 2
+
+
+@virtual
+async def test_a_question_that_took_no_tool_is_answered_once_for_the_same_tools() -> None:
+    inner = Model()
+    model = cached(inner)
+    offering = replace(request("When do you open?"), tools=Toolbox(tools=(HOURS,)))
+    assert await said(model, offering) == "Reply 1."
+    assert await said(model, offering) == "Reply 1."
+    assert inner.made == 1
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        Toolbox(),
+        Toolbox(tools=(HOURS, Tool("menu"))),
+        Toolbox(tools=(Tool("hours", "The opening hours of a shop."),)),
+        Toolbox(tools=(Tool("hours", HOURS.description, {"type": "object", "required": ["a"]}),)),
+        Toolbox(tools=(HOURS,), choice="none"),
+    ],
+    ids=["none", "one more", "another description", "another schema", "not to be used"],
+)
+@virtual
+async def test_other_tools_are_another_key(box: Toolbox) -> None:
+    store, inner = Store(), Model()
+    asked = request("When do you open?")
+    await said(cached(inner, shared=store), replace(asked, tools=Toolbox(tools=(HOURS,))))
+    assert await said(cached(inner, shared=store), replace(asked, tools=box)) == "Reply 2."
+
+
+@virtual
+async def test_a_reply_that_calls_a_tool_is_never_kept() -> None:
+    inner, store = Model(), Store()
+    inner.calls = True
+    model = cached(inner, shared=store)
+    calls: list[ToolCall] = []
+    offering = replace(
+        request("When do you open?"), tools=Toolbox(tools=(HOURS,)), call=calls.append
+    )
+    await said(model, offering)
+    await said(model, offering)
+    assert calls == [CALL, CALL] and inner.made == 2
+    assert len(model) == 0 and not store.kept
 
 
 @virtual
