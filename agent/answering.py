@@ -293,9 +293,11 @@ class Answering:
             if isinstance(act, Answer) and act.transcript is not None and not act.dropped:
                 if not act.hearing.in_history:
                     history.hear(act.transcript.text, heard_key(act.turn))
-            if isinstance(act, Answer):
+            if isinstance(act, Answer) and not act.has_called:
                 history.use(act.using.messages)
             history.say(heard, said_key(act.turn))
+            if isinstance(act, Answer) and act.has_called:
+                history.use(act.using.messages)  # Its words were said before them.
         self._said[act.turn] = act, heard
         while len(self._said) > TRUNCATABLE:
             self._said.popitem(last=False)

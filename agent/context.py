@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from agent.dialogue.filler import Fillers
@@ -83,6 +83,8 @@ class Context:
     load: Load = field(default_factory=Load)
     """The server's; every call reads the same one."""
     ready: ReadyReplies = field(default_factory=Canned)
+    asked_of_client: Toolbox = NO_TOOLS
+    """The tools that the caller's client offers, and how any tool is to be used."""
 
     def __post_init__(self) -> None:
         self.history = History(self.persona.instructions, self.settings.history)
@@ -98,10 +100,14 @@ class Context:
         with self.load.telling(self.emit, at=self.now()):
             yield
 
+    def toolbox(self, of_client: Toolbox) -> Toolbox:
+        """What the model may ask for: the client's tools and, under other names, the server's."""
+        return toolbox(self.engines.tools, self.persona, self.settings, of_client)
+
     @property
     def tools(self) -> Toolbox:
         """What the model may ask for in this call."""
-        return toolbox(self.engines.tools, self.persona, self.settings)
+        return self.toolbox(self.asked_of_client)
 
     def adopt(self, persona: Persona) -> None:
         """Go on as another persona; what was said before stays said."""
@@ -110,10 +116,16 @@ class Context:
         self.fillers = Fillers(self.settings.fillers, persona.language)
 
 
-def toolbox(tools: Tools | None, persona: Persona, settings: TurnSettings) -> Toolbox:
-    """What of the tools a model may ask for when it answers as `persona`."""
-    if tools is None:
-        return NO_TOOLS
-    allowed = persona.tools
-    offered = (tool for tool in tools.offered if allowed is None or tool.name in allowed)
-    return Toolbox(tools=tuple(offered), max_tokens=settings.tools.max_tokens)
+def toolbox(
+    tools: Tools | None, persona: Persona, settings: TurnSettings, of_client: Toolbox = NO_TOOLS
+) -> Toolbox:
+    """What of the tools a model may ask for when it answers as `persona`; a tool of the client's
+    hides one of that name."""
+    allowed, taken = persona.tools, {tool.name for tool in of_client.tools}
+    offered = [
+        tool
+        for tool in (tools.offered if tools is not None else ())
+        if tool.name not in taken and (allowed is None or tool.name in allowed)
+    ]
+    most = settings.tools.max_tokens
+    return replace(of_client, tools=(*offered, *of_client.tools), max_tokens=most)

@@ -56,6 +56,16 @@ class Cover:
             if phrase:
                 await self._say(phrase)
 
+    async def tool(self, waited: float, expected: float) -> None:
+        """A tool elsewhere was asked for, `waited` seconds after the turn's end: say so, unless
+        something was said or what it brings is soon heard (`expected` seconds, at the least)."""
+        fillers = self._context.fillers
+        begin = max(waited, fillers.settings.begin)
+        if self.begins is None and fillers.due(begin, waited + expected):
+            if phrase := fillers.tool():
+                await self._say(phrase)
+                await self._context.mouth.drained()
+
     async def make_way(self) -> None:
         """The reply can be heard: end what is being said with its word, and a breath."""
         self._reply_is_there.set()

@@ -14,7 +14,7 @@ from agent.dialogue.phase import Phase
 from agent.dictation import Asked, Dictation
 from agent.events import AnswerBegun
 from agent.manner import AS_SET, Manner
-from agent.messages import Role
+from agent.messages import Role, Toolbox, ToolCall
 from agent.settings import TurnSettings
 
 
@@ -74,6 +74,23 @@ class Desk:
             self._answering.after(lambda: history.hear(text, key))
         else:
             self._answering.after(lambda: history.say(text, key))
+
+    def offer(self, tools: Toolbox) -> None:
+        """From the next answer on the caller's client offers these tools: see `resolve`."""
+        self._context.asked_of_client = tools
+
+    def called(self, call: ToolCall, *, after: Sequence[str] | None = None) -> None:
+        """The model asked for this in a conversation before the call; `after`: see `remember`."""
+        history = self._context.history
+        self._answering.after(lambda: history.call(call, after=after))
+
+    def resolve(self, call_id: str, result: str) -> None:
+        """The caller's client has a result for a call: the next answer is made from it."""
+        self._answering.after(lambda: self._context.history.resolve(call_id, result))
+
+    def uncall(self, call_id: str) -> None:
+        """A call, and its result, never were."""
+        self._answering.after(lambda: self._context.history.uncall(call_id))
 
     def amend(self, key: str, text: str) -> None:
         """What has this key in the history was really `text`; blank: it was never said."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.errors import Stage
-from agent.messages import Message, Usage
+from agent.messages import Message, ToolCall, Usage
 
 PhaseName = Literal["listening", "hearing", "thinking", "speaking", "ended"]
 
@@ -141,6 +141,17 @@ class ReplyWritten(Event):
 
     turn: int
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionCalled(Event):
+    """The model asks the caller's client for something; the reply ends with it.
+
+    `after_words`: the reply has words before it, which may still be on their way."""
+
+    turn: int
+    call: ToolCall
+    after_words: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

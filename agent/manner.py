@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent.messages import Message
+from agent.messages import Message, Toolbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,8 @@ class Manner:
     """False: the answer is text alone; None: as the settings say."""
     messages: tuple[Message, ...] | None = None
     """What it is made from, instead of what was said in the call."""
+    tools: Toolbox | None = None
+    """The tools of the caller's client that may be asked for, instead of the call's."""
     is_kept: bool = True
     """Whether it becomes part of what was said in the call."""
 

@@ -65,6 +65,8 @@ class Toolbox:
 
 
 NO_TOOLS = Toolbox()
+NO_RESULT = '{"status": "no result yet"}'
+"""Stands for the result of a call that has none so far: whoever was asked may be slow, or gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from agent.context import Context
@@ -20,13 +19,14 @@ from agent.engines.protocols import Priority, ReplyRequest, Transcript
 from agent.errors import EngineError, EngineFailed, Stage
 from agent.events import (
     FinalTranscript,
+    FunctionCalled,
     ReplySpoken,
     ReplyWritten,
-    Timeline,
 )
 from agent.hearing import Utterance
 from agent.manner import AS_SET, Manner
-from agent.messages import Message, ToolCall, Usage
+from agent.marks import Marks
+from agent.messages import Message, Toolbox, ToolCall, Usage
 from agent.remark import first_of, one_piece, report
 from agent.speaking import Speaking
 from agent.using import Using
@@ -41,23 +41,6 @@ SURELY_SPOKEN = 0.6
 """Seconds of voice that were meant to be understood, even when no word was."""
 
 Dropped = Literal["noise", "backchannel", "echo", "empty", "cleared"]
-
-
-@dataclass(slots=True)
-class Marks:
-    """The turn's timeline while it is being made; loop time."""
-
-    speech_end: float
-    endpoint: float | None = None
-    transcript: float | None = None
-    first_token: float | None = None
-    first_sound: float | None = None
-    audible: float | None = None
-    filler: float | None = None
-    end: float | None = None
-
-    def timeline(self) -> Timeline:
-        return Timeline(**asdict(self))
 
 
 class TurnTooLong(EngineFailed):
@@ -80,8 +63,10 @@ class Answer:
         self.manner = manner
         self.usage: Usage | None = None
         """What the reply cost, once it is known."""
-        self.using = Using(context.engines.tools)
+        self.using = Using(context, self._of_client(context))
         """The tools that it uses: such an answer is never kept for other callers."""
+        self.has_called = False
+        """It ended with calls of the client's tools: what they bring is another answer's."""
         self.marks = Marks(speech_end)
         self.hearing = hearing
         self.transcript: Transcript | None = None
@@ -148,6 +133,7 @@ class Answer:
             and self.revision == hearing.revision
             and self.history_version == self._context.history.version
             and self._settings.reply == self._context.settings.reply
+            and self.using.toolbox == self._context.toolbox(self._of_client(self._context))
         )
 
     def commit(self) -> None:
@@ -177,7 +163,9 @@ class Answer:
                 tasks.create_task(self._announce(transcript))
                 await self._speaking.run(self._think(transcript.text))
             cover.cancel()
-            if not self._speaking.text:
+            if self.has_called:
+                await self._cover_call()
+            elif not self._speaking.text:
                 await self._say(self._instead_of_a_reply())
             watch.cancel()
         await self._committed.wait()
@@ -212,7 +200,7 @@ class Answer:
         for left in range(rounds, -1, -1):
             calls: list[ToolCall] = []
             said = ""
-            request = self._request(heard, calls, may_call=left > 0)
+            request = self._request(heard, calls, left)
             async with aclosing(context.engines.model.reply(request)) as pieces:
                 async for piece in pieces:
                     if self.marks.first_token is None:
@@ -226,9 +214,24 @@ class Answer:
                 yield "\n"  # what was said before the tool is a sentence of its own
             if not self.using.is_safe(calls):
                 await self._committed.wait()
+            self._ask_client(self.using.for_client(calls), said)
             await self.using.use(said, calls)
+            if self.has_called:
+                return
 
-    def _request(self, heard: str, calls: list[ToolCall], *, may_call: bool) -> ReplyRequest:
+    def _ask_client(self, calls: list[ToolCall], said: str) -> None:
+        context = self._context
+        self.has_called = bool(calls)
+        words = bool(said.strip() or self._speaking.text)
+        for call in calls:
+            now = context.now()
+            context.emit(FunctionCalled(at=now, turn=self.turn, call=call, after_words=words))
+
+    def _of_client(self, context: Context) -> Toolbox:
+        own = self.manner.tools
+        return context.asked_of_client if own is None else own
+
+    def _request(self, heard: str, calls: list[ToolCall], left: int) -> ReplyRequest:
         context, manner = self._context, self.manner
         messages = manner.messages
         if messages is None:
@@ -236,14 +239,13 @@ class Answer:
         if manner.instructions is not None:
             said = [message for message in messages if message.role != "system"]
             messages = (Message("system", manner.instructions), *said)
-        tools = context.tools
         return ReplyRequest(
             conversation=self.conversation,
             messages=(*messages, *self.using.messages),
             max_tokens=self._most_tokens(),
             priority=self._priority,
             count=self._count,
-            tools=tools if may_call else replace(tools, choice="none"),
+            tools=self.using.offered(left),
             call=calls.append,
         )
 
@@ -256,7 +258,8 @@ class Answer:
 
     def _lying_ready(self, heard: str) -> str | None:
         context = self._context
-        if not context.load.ease.ready_first or self.manner != AS_SET:
+        is_common = self.manner == AS_SET and self.using.is_common
+        if not context.load.ease.ready_first or not is_common:
             return None
         return context.ready.find(context.persona, heard)
 
@@ -292,6 +295,11 @@ class Answer:
                 heard=lambda: self.transcript.text if self.transcript else self.hearing.text,
                 uses_tool=lambda: self.using.is_waiting,
             )
+
+    async def _cover_call(self) -> None:
+        if self.is_spoken and not self._speaking.text:
+            waited = self._context.now() - (self.marks.endpoint or 0.0)
+            await self._cover.tool(waited, self._expected_first_sound())
 
     def _filler_begins(self) -> None:
         if self.marks.filler is None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, Field
 
-from agent.messages import Message, Role
+from agent.messages import NO_RESULT, Message, Role, ToolCall
 
 
 class HistorySettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -104,12 +104,47 @@ class History:
             self._entries.append(_Entry("assistant", text, "", used))
             self._changed()
 
+    def call(self, call: ToolCall, *, after: Sequence[str] | None = None) -> None:
+        """A tool was asked for, without a result so far; `after`: as of `insert`."""
+        asked = Message("assistant", "", calls=(call,))
+        entry = _Entry("assistant", "", "", (asked, Message("tool", NO_RESULT, call_id=call.id)))
+        place = len(self._entries) if after is None else self._place(after)
+        self._entries.insert(place, entry)
+        self._changed()
+
+    def resolve(self, call_id: str, result: str) -> None:
+        """The result of the newest call of that id. Unknown: nothing."""
+        for entry in reversed(self._entries):
+            if any(message.call_id == call_id for message in entry.used):
+                entry.used = tuple(
+                    replace(message, text=result) if message.call_id == call_id else message
+                    for message in entry.used
+                )
+                self._reckon(entry)
+                return
+
+    def uncall(self, call_id: str) -> None:
+        """The newest call of that id, and its result, never were. Unknown: nothing."""
+        for entry in reversed(self._entries):
+            if any(message.call_id == call_id for message in entry.used):
+                left = (_without(m, call_id) for m in entry.used if m.call_id != call_id)
+                entry.used = tuple(m for m in left if m.role == "tool" or m.calls)
+                self._entries = [each for each in self._entries if each is not entry or each.used]
+                self._reckon(entry)
+                return
+
+    def _reckon(self, entry: _Entry) -> None:
+        entry.text = "".join(message.text for message in entry.used)
+        self._changed()
+
+    def _place(self, after: Sequence[str]) -> int:
+        known = {entry.key: place for place, entry in enumerate(self._entries) if entry.key}
+        return next((known[each] + 1 for each in after if each in known), 0)
+
     def insert(self, role: Role, text: str, key: str, *, after: Sequence[str]) -> None:
         """Put something said between what was said before: after the first of these keys that is
         known, at the beginning when none is. Raises ValueError when blank."""
-        known = {entry.key: place for place, entry in enumerate(self._entries) if entry.key}
-        place = next((known[each] + 1 for each in after if each in known), 0)
-        self._entries.insert(place, _Entry(role, _words(text), key))
+        self._entries.insert(self._place(after), _Entry(role, _words(text), key))
         self._changed()
 
     def amend(self, key: str, text: str) -> None:
@@ -127,7 +162,7 @@ class History:
         spoken: list[Message] = []
         for entry in self._entries:
             if entry.used:
-                spoken += entry.used
+                _use(spoken, entry.used)
             else:
                 _add(spoken, entry.role, entry.text)
         _add(spoken, "user", (pending or "").strip())
@@ -162,6 +197,18 @@ def _words(text: str) -> str:
     if not text:
         raise ValueError("a turn of the caller's needs words; a turn without any is dropped")
     return text
+
+
+def _without(message: Message, call_id: str) -> Message:
+    return replace(message, calls=tuple(call for call in message.calls if call.id != call_id))
+
+
+def _use(messages: list[Message], used: Sequence[Message]) -> None:
+    """Append calls and results; words that were said just before are of the same message."""
+    first, *others = used
+    if messages and messages[-1].role == first.role == "assistant" and not messages[-1].calls:
+        first = replace(first, text=messages.pop().text)
+    messages += [first, *others]
 
 
 def _add(messages: list[Message], role: Role, text: str) -> None:

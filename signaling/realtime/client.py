@@ -16,6 +16,10 @@ MAX_MESSAGE = 4 << 20
 """Bytes of an event that are read: a minute of PCM in base64."""
 
 
+NAME = r"^[A-Za-z0-9_-]{1,64}$"
+"""What a tool can be called."""
+
+
 class _ClientEvent(BaseModel, frozen=True, extra="ignore"):
     event_id: str | None = Field(default=None, max_length=512)
 
@@ -46,12 +50,16 @@ class Part(BaseModel, frozen=True, extra="ignore"):
 
 
 class NewItem(BaseModel, frozen=True, extra="ignore"):
-    """A message that the client puts into the conversation."""
+    """What the client puts into the conversation: a message, a call of a tool, or its result."""
 
     type: Literal["message", "function_call", "function_call_output"]
     id: str | None = Field(default=None, min_length=1, max_length=64)
     role: Literal["user", "assistant", "system"] | None = None
     content: list[Part] = Field(default=[], max_length=64)
+    call_id: str | None = Field(default=None, min_length=1, max_length=64)
+    name: str | None = Field(default=None, pattern=NAME)
+    arguments: str | None = Field(default=None, max_length=100_000)
+    output: str | None = Field(default=None, max_length=100_000)
 
 
 class CreateItem(_ClientEvent, frozen=True):
@@ -101,6 +109,7 @@ class ResponseParameters(BaseModel, frozen=True, extra="ignore"):
     max_output_tokens: Annotated[int, Field(ge=1, le=4096)] | Literal["inf"] | None = None
     audio: dict[str, Any] | None = None
     tools: list[Any] | None = None
+    tool_choice: str | dict[str, Any] | None = None
 
 
 class CreateResponse(_ClientEvent, frozen=True):

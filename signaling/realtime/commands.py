@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agent.manner import Manner
-from agent.messages import Message
+from agent.messages import NO_TOOLS, Message, Toolbox, ToolCall
 from agent.persona import Persona
 from agent.settings import TurnSettings
 from media.microphone import Mark
@@ -21,10 +21,11 @@ class Interrupt:
 
 @dataclass(frozen=True, slots=True)
 class Configure:
-    """Go on as this persona, with these settings."""
+    """Go on as this persona, with these settings and these tools of the client's."""
 
     persona: Persona
     turn: TurnSettings
+    tools: Toolbox = NO_TOOLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,29 @@ class Remember:
     text: str
     key: str
     after: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RememberCall:
+    """The model asked for this, though not in this call. `after`: see `Desk.remember`."""
+
+    call: ToolCall
+    after: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """The result of a call of the client's tools."""
+
+    call_id: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetCall:
+    """That was never asked for."""
+
+    call_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +127,9 @@ Command = (
     | Answer
     | Say
     | Remember
+    | RememberCall
+    | Resolve
+    | ForgetCall
     | Amend
     | Truncate
     | AskAside

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from agent.dialogue.endpointer import EndpointSettings, Preset
+from agent.engines.tools import check_parameters
+from agent.messages import Tool, Toolbox
 from agent.settings import TurnSettings
-from signaling.realtime.client import ResponseParameters
+from signaling.realtime.client import NAME, ResponseParameters
 from signaling.realtime.extension import Wishes
 from signaling.realtime.refusal import Refused, invalid, unsupported
 
@@ -121,6 +123,31 @@ class Audio(BaseModel, frozen=True, extra="forbid"):
     output: AudioOutput = AudioOutput()
 
 
+class FunctionTool(BaseModel, frozen=True, extra="ignore"):
+    """A function of the client's, that the model may call."""
+
+    type: Literal["function"]
+    name: str = Field(pattern=NAME)
+    description: str | None = Field(default=None, max_length=4000)
+    parameters: dict[str, Any] = {"type": "object", "properties": {}}
+
+    @field_validator("parameters")
+    @classmethod
+    def _is_schema(cls, schema: dict[str, Any]) -> dict[str, Any]:
+        check_parameters(schema)
+        return schema
+
+
+class NamedFunction(BaseModel, frozen=True, extra="forbid"):
+    """The one function that must be called."""
+
+    type: Literal["function"]
+    name: str
+
+
+ToolChoice = Literal["auto", "none", "required"] | NamedFunction
+
+
 class SessionConfig(BaseModel, frozen=True, extra="forbid"):
     """A session as its client has configured it."""
 
@@ -129,8 +156,8 @@ class SessionConfig(BaseModel, frozen=True, extra="forbid"):
     instructions: str = Field(default="", max_length=20_000)
     output_modalities: list[Literal["text", "audio"]] = ["audio"]
     audio: Audio = Audio()
-    tools: list[dict[str, Any]] = []
-    tool_choice: str | dict[str, Any] = "auto"
+    tools: list[FunctionTool] = Field(default=[], max_length=128)
+    tool_choice: ToolChoice = "auto"
     max_output_tokens: Annotated[int, Field(ge=1, le=4096)] | Literal["inf"] = "inf"
     include: list[Literal["item.input_audio_transcription.logprobs"]] | None = None
     parallel_tool_calls: bool | None = None
@@ -157,12 +184,33 @@ class SessionConfig(BaseModel, frozen=True, extra="forbid"):
                 'output_modalities is ["audio"], which brings its transcript, or ["text"]',
                 param="session.output_modalities",
             )
-        if self.tools:
-            raise unsupported("calling functions", "session.tools")
+        self._check_tools()
         if self.prompt is not None:
             raise unsupported("a stored prompt", "session.prompt")
         if self.audio.output.speed != 1.0:
             raise unsupported("a speed other than 1", "session.audio.output.speed")
+
+    def _check_tools(self) -> None:
+        names = [tool.name for tool in self.tools]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                where = f"session.tools.{number}.name"
+                raise Refused("invalid_value", f"there are two tools named {name!r}", param=where)
+        choice = self.tool_choice
+        if isinstance(choice, NamedFunction) and choice.name not in names:
+            told = f"none of the tools is named {choice.name[:64]!r}"
+            raise Refused("invalid_value", told, param="session.tool_choice.name")
+
+    @property
+    def toolbox(self) -> Toolbox:
+        """The client's tools, as the model is offered them."""
+        choice = self.tool_choice
+        return Toolbox(
+            tools=tuple(Tool(t.name, t.description or "", t.parameters) for t in self.tools),
+            choice="required" if isinstance(choice, NamedFunction) else choice,
+            named=choice.name if isinstance(choice, NamedFunction) else "",
+            parallel=self.parallel_tool_calls is not False,
+        )
 
     @property
     def language(self) -> str | None:
@@ -240,6 +288,10 @@ class SessionConfig(BaseModel, frozen=True, extra="forbid"):
             changes["max_output_tokens"] = wanted.max_output_tokens
         if wanted.instructions is not None:
             changes["instructions"] = wanted.instructions
+        if wanted.tools is not None:
+            changes["tools"] = wanted.tools
+        if wanted.tool_choice is not None:
+            changes["tool_choice"] = wanted.tool_choice
         if wanted.audio is not None:
             changes["audio"] = wanted.audio
         try:

@@ -6,12 +6,22 @@ nothing has changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
-from agent.messages import Message
+from agent.messages import NO_RESULT, Message, ToolCall
 from signaling.realtime import client
-from signaling.realtime.commands import Amend, Command, Fields, Remember, Step, Truncate
+from signaling.realtime.commands import (
+    Amend,
+    Command,
+    Fields,
+    ForgetCall,
+    Remember,
+    RememberCall,
+    Resolve,
+    Step,
+    Truncate,
+)
 from signaling.realtime.items import Item, Items
 from signaling.realtime.refusal import Refused, unsupported
 
@@ -29,16 +39,11 @@ class Conversation:
         return "\n".join(item.text for item in self._items if item.role == "system")
 
     def create(self, event: client.CreateItem) -> Step:
-        """A message of the client's."""
-        item = self._typed(event.item)
+        """A message of the client's, a call from before, or what a call of its tools brought."""
+        item = self._new(event.item)
         self._items.add(item, event.previous_item_id)
         told, place = item.render(), {"previous_item_id": item.previous}
-        commands: list[Command] = []
-        if item.role != "system":
-            item.key = item.id
-            keys = tuple(each.key for each in self._items.before(item.id) if each.key)
-            last = self._items.last == item.id
-            commands = [Remember(item.role, item.text, item.key, None if last else keys)]
+        commands = self._remembering(item)
         return Step(
             [
                 {"type": "conversation.item.added", "item": told, **place},
@@ -46,6 +51,19 @@ class Conversation:
             ],
             commands,
         )
+
+    def _remembering(self, item: Item) -> list[Command]:
+        if item.role == "system":
+            return []
+        if item.part == "function_call_output":
+            return [Resolve(item.call_id, item.text)]
+        keys = tuple(each.key for each in self._items.before(item.id) if each.key)
+        after = None if self._items.last == item.id else keys
+        if item.call is not None:
+            return [RememberCall(item.call, after)]
+        assert item.role != "tool"
+        item.key = item.id
+        return [Remember(item.role, item.text, item.key, after)]
 
     def retrieve(self, event: client.RetrieveItem) -> Step:
         item = self._items.get(event.item_id)
@@ -69,28 +87,74 @@ class Conversation:
             raise Refused(
                 "item_in_progress", "the item is being said: cancel its response", param="item_id"
             )
+        commands: list[Command] = [Amend(item.key, "")] if item.key else []
+        if item.call is not None:
+            commands = [ForgetCall(item.call.id)]
+        elif item.call_id and self._items.result(item.call_id) is item:
+            commands = [Resolve(item.call_id, NO_RESULT)]
         self._items.remove(item.id)
         told: Fields = {"type": "conversation.item.deleted", "item_id": item.id}
-        return Step([told], [Amend(item.key, "")] if item.key else [])
+        return Step([told], commands)
 
     def messages(self) -> tuple[Message, ...]:
         """What was said so far, as a model reads it, without the instructions."""
-        said = [item for item in self._items if item.role != "system" and item.text]
-        return tuple(Message(item.role, item.text) for item in said)
+        return self._as_read(item for item in self._items if item.role != "system")
 
     def read(self, given: list[client.NewItem | client.ItemReference]) -> tuple[Message, ...]:
         """Items of a client's own, or references to these, as a model reads them."""
         items = [
-            self._items.get(each.id)
-            if isinstance(each, client.ItemReference)
-            else self._typed(each, is_new=False)
+            self._items.get(each.id) if isinstance(each, client.ItemReference) else self._read(each)
             for each in given
         ]
-        return tuple(Message(item.role, item.text) for item in items if item.text)
+        return self._as_read(items)
 
-    def _typed(self, new: client.NewItem, *, is_new: bool = True) -> Item:
-        if new.type != "message":
-            raise unsupported("calling functions", "item.type")
+    def _as_read(self, items: Iterable[Item]) -> tuple[Message, ...]:
+        """A call is followed by its result: a model knows no other order."""
+        listed = list(items)
+        results = {item.call_id: item.text for item in listed if item.call_id}
+        messages: list[Message] = []
+        for item in listed:
+            if item.call is not None:
+                messages.append(Message("assistant", "", calls=(item.call,)))
+                result = results.get(item.call.id, NO_RESULT)
+                messages.append(Message("tool", result, call_id=item.call.id))
+            elif item.text and item.role != "tool":
+                messages.append(Message(item.role, item.text))
+        return tuple(messages)
+
+    def _new(self, new: client.NewItem) -> Item:
+        item = self._read(new)
+        if item.id in self._items:
+            raise Refused("duplicate_item_id", f"there is an item {item.id!r}", param="item.id")
+        if item.call is not None and self._items.call(item.call.id) is not None:
+            told = f"there is a call {item.call.id!r}"
+            raise Refused("duplicate_call_id", told, param="item.call_id")
+        if item.part == "function_call_output":
+            call_id = item.call_id
+            if self._items.call(call_id) is None:
+                told = f"there is no call {call_id!r}: the call_id is that of a function_call"
+                raise Refused("call_not_found", told, param="item.call_id")
+            if self._items.result(call_id) is not None:
+                told = f"the call {call_id!r} has its output: delete that first"
+                raise Refused("duplicate_call_output", told, param="item.call_id")
+        return item
+
+    def _read(self, new: client.NewItem) -> Item:
+        """An item as the client gives it."""
+        item_id = new.id or self._new_id("item")
+        match new.type:
+            case "message":
+                return self._typed(new, item_id)
+            case "function_call":
+                call_id = new.call_id or self._new_id("call")
+                name, arguments = _given(new.name, "name"), _given(new.arguments, "arguments")
+                call = ToolCall(call_id, name, arguments)
+                return Item(item_id, "assistant", "function_call", call=call)
+            case "function_call_output":
+                call_id, text = _given(new.call_id, "call_id"), _given(new.output, "output")
+                return Item(item_id, "tool", "function_call_output", text, call_id=call_id)
+
+    def _typed(self, new: client.NewItem, item_id: str) -> Item:
         if new.role is None or not new.content:
             raise Refused(
                 "missing_required_parameter",
@@ -107,7 +171,11 @@ class Conversation:
         text = " ".join(each.text or "" for each in new.content).strip()
         if not text:
             raise Refused("invalid_value", "the item's text is empty", param="item.content")
-        item_id = new.id or self._new_id("item")
-        if is_new and item_id in self._items:
-            raise Refused("duplicate_item_id", f"there is an item {item_id!r}", param="item.id")
         return Item(item_id, new.role, part, text)
+
+
+def _given(value: str | None, name: str) -> str:
+    if value is None:
+        told = f"item.{name} is missing"
+        raise Refused("missing_required_parameter", told, param=f"item.{name}")
+    return value

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from agent.messages import ToolCall
 from signaling.realtime.refusal import Refused
 
 Fields = dict[str, Any]
@@ -17,21 +18,44 @@ MAX_ITEMS = 1000
 
 @dataclass(slots=True)
 class Item:
-    """A message. `text` is what was said or typed."""
+    """A message, a call of one of the client's tools, or the result of one. `text` is what was said
+    or typed, or the result."""
 
     id: str
-    role: Literal["user", "assistant", "system"]
-    part: Literal["input_text", "input_audio", "output_text", "output_audio"]
+    role: Literal["user", "assistant", "system", "tool"]
+    part: Literal[
+        "input_text",
+        "input_audio",
+        "output_text",
+        "output_audio",
+        "function_call",
+        "function_call_output",
+    ]
     text: str = ""
     status: Literal["in_progress", "completed", "incomplete"] = "completed"
     key: str = ""
     """Its name in the conversation's history; empty: it is not there, or not yet."""
     turn: int | None = None
     """The call's number of it, where the agent said it."""
+    call: ToolCall | None = None
+    """What was asked for."""
+    call_id: str = ""
+    """Of a result: what it answers."""
     previous: str | None = field(default=None, init=False)
 
     def render(self) -> Fields:
         """As the protocol writes it; an assistant's message that has not begun has no content."""
+        base: Fields = {
+            "id": self.id,
+            "object": "realtime.item",
+            "type": self.part,
+            "status": self.status,
+        }
+        if self.call is not None:
+            called = {"name": self.call.name, "arguments": self.call.arguments}
+            return {**base, "call_id": self.call.id, **called}
+        if self.part == "function_call_output":
+            return {**base, "call_id": self.call_id, "output": self.text}
         content: list[Fields] = []
         if self.part == "input_audio":
             content = [{"type": self.part, "transcript": self.text or None}]
@@ -39,14 +63,7 @@ class Item:
             content = [{"type": self.part, "transcript": self.text}]
         elif self.part in ("input_text", "output_text"):
             content = [{"type": self.part, "text": self.text}]
-        return {
-            "id": self.id,
-            "object": "realtime.item",
-            "type": "message",
-            "status": self.status,
-            "role": self.role,
-            "content": content,
-        }
+        return {**base, "type": "message", "role": self.role, "content": content}
 
 
 class Items:
@@ -77,6 +94,20 @@ class Items:
         if len(self._items) > MAX_ITEMS:
             del self._items[next(iter(self._items))]
         return item
+
+    def call(self, call_id: str) -> Item | None:
+        """The newest call of that id."""
+        calls = (item for item in reversed(self._items.values()) if item.call is not None)
+        return next((item for item in calls if item.call and item.call.id == call_id), None)
+
+    def result(self, call_id: str) -> Item | None:
+        """The newest result of the call of that id, of those after it."""
+        for item in reversed(self._items.values()):
+            if item.part == "function_call_output" and item.call_id == call_id:
+                return item
+            if item.call is not None and item.call.id == call_id:
+                return None
+        return None
 
     def before(self, item_id: str) -> list[Item]:
         """The items that precede it, the nearest first."""

@@ -203,6 +203,16 @@ class Narration:
         return told + self.response.write(event.text)
 
     @_tell.register
+    def _(self, event: events.FunctionCalled) -> list[Fields]:
+        # What is said before a call is before it in the response too.
+        told = self._begin_content(event.turn) if event.after_words else self._open()
+        assert self.response is not None
+        item = Item(self._new_id("item"), "assistant", "function_call", call=event.call)
+        if self.response.conversation is not None:
+            self._items.add(item)
+        return told + self.response.call(item)
+
+    @_tell.register
     def _(self, event: events.ReplyCounted) -> list[Fields]:
         if self.response is not None and not self._is_awaited:
             self.response.usage = event.usage

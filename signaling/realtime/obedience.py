@@ -14,10 +14,13 @@ from signaling.realtime.commands import (
     CancelAside,
     Command,
     Configure,
+    ForgetCall,
     Hear,
     Interrupt,
     Point,
     Remember,
+    RememberCall,
+    Resolve,
     Say,
     Truncate,
 )
@@ -37,8 +40,9 @@ async def obey(command: Command, call: Obedient) -> None:
     match command:
         case Interrupt():
             await call.interrupt()
-        case Configure(persona, turn):
+        case Configure(persona, turn, tools):
             call.desk.adjust(turn)
+            call.desk.offer(tools)
             call.speak_language(persona)
         case Answer(manner):
             await call.desk.answer(manner)
@@ -46,6 +50,12 @@ async def obey(command: Command, call: Obedient) -> None:
             await call.desk.say(text)
         case Remember(role, text, key, after):
             call.desk.remember(role, text, key, after=after)
+        case RememberCall(asked, after):
+            call.desk.called(asked, after=after)
+        case Resolve(call_id, result):
+            call.desk.resolve(call_id, result)
+        case ForgetCall(call_id):
+            call.desk.uncall(call_id)
         case Amend(key, text):
             call.desk.amend(key, text)
         case Truncate(turn, seconds):

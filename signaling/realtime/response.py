@@ -65,6 +65,9 @@ class Response:
             "output_text" if self.is_written else "output_audio"
         )
         self.item = Item(item_id, "assistant", part, status="in_progress")
+        """What it says; there once something is said."""
+        self.output: list[Item] = []
+        """All that was added, in order."""
         self.conversation = conversation
         self.has_content = False
         self.is_buffered = False
@@ -79,8 +82,9 @@ class Response:
     def begin(self, previous: str | None) -> list[Fields]:
         """Its message and the message's one part begin."""
         self.has_content = True
+        self.output.append(self.item)
         item = self.item.render()
-        ids = {"response_id": self.id, "output_index": 0}
+        ids = self._place(self.item)
         told: list[Fields] = [{"type": "response.output_item.added", **ids, "item": item}]
         if self.conversation is not None:
             told.append(
@@ -102,6 +106,35 @@ class Response:
         """Audio leaves, in base64."""
         return [{"type": "response.output_audio.delta", **self._ids, "delta": audio}]
 
+    @property
+    def has_called(self) -> bool:
+        """The client is asked for something."""
+        return any(item.call is not None for item in self.output)
+
+    def call(self, item: Item) -> list[Fields]:
+        """A call of one of the client's tools, whole; what is said may go on beside it."""
+        assert item.call is not None
+        call = item.call
+        self.output.append(item)
+        ids = {**self._place(item), "item_id": item.id, "call_id": call.id}
+        begun = {**item.render(), "status": "in_progress", "arguments": ""}
+        done = item.render()
+        told: list[Fields] = [
+            {"type": "response.output_item.added", **self._place(item), "item": begun}
+        ]
+        place = {"previous_item_id": item.previous}
+        if self.conversation is not None:
+            told.append({"type": "conversation.item.added", **place, "item": begun})
+        arguments = {"name": call.name, "arguments": call.arguments}
+        told += [
+            {"type": "response.function_call_arguments.delta", **ids, "delta": call.arguments},
+            {"type": "response.function_call_arguments.done", **ids, **arguments},
+            {"type": "response.output_item.done", **self._place(item), "item": done},
+        ]
+        if self.conversation is not None:
+            told.append({"type": "conversation.item.done", **place, "item": done})
+        return told
+
     def done(self, ending: Ending) -> list[Fields]:
         """The terminal event, and before it the ends of all that was added."""
         if ending is COMPLETED and self.usage is not None and self.usage.is_cut:
@@ -110,7 +143,7 @@ class Response:
         if self.has_content:
             self.item.status = "completed" if ending.status == "completed" else "incomplete"
             events = self._content_done()
-        output = [self.item.render()] if self.has_content else []
+        output = [item.render() for item in self.output]
         rendered = self._render(ending.status, ending.details(), output)
         return [*events, {"type": "response.done", "response": rendered}]
 
@@ -121,7 +154,7 @@ class Response:
 
     def _content_done(self) -> list[Fields]:
         text, item = self.item.text, self.item.render()
-        ids = {"response_id": self.id, "output_index": 0}
+        ids = self._place(self.item)
         told: list[Fields] = [
             {"type": "response.output_audio.done", **self._ids},
             {"type": "response.output_audio_transcript.done", **self._ids, "transcript": text},
@@ -145,11 +178,13 @@ class Response:
     @property
     def _ids(self) -> Fields:
         return {
-            "response_id": self.id,
+            **self._place(self.item),
             "item_id": self.item.id,
-            "output_index": 0,
             "content_index": 0,
         }
+
+    def _place(self, item: Item) -> Fields:
+        return {"response_id": self.id, "output_index": self.output.index(item)}
 
     def _render(self, status: str, details: Fields | None, output: Sequence[Fields]) -> Fields:
         sound = self._config.audio.output

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from agent.events import Event
 from agent.manner import Manner
-from agent.messages import Message
+from agent.messages import NO_TOOLS, Message
 from agent.persona import Persona
 from agent.settings import TurnSettings
 from signaling.access.roster import RateLimits
@@ -87,6 +87,9 @@ class Session:
             buffered=house.transport == "webrtc",
         )
         self._extension = Extension(house.stages)
+        self._waiting: client.CreateResponse | None = None
+        """Asked for while words that go with a call are still being said: the answer's turn comes
+        when they have been."""
 
     @property
     def persona(self) -> Persona:
@@ -104,16 +107,23 @@ class Session:
         of it that were heard to seconds that the client has sent."""
         self._narration.input.written = written
 
+    @property
+    def is_waiting(self) -> bool:
+        """A response was asked for, and begins when the one that is going on is over."""
+        return self._waiting is not None
+
     def hello(self) -> Step:
         """The first words, and how the conversation is to be held."""
         created = {"type": "session.created", "session": self.render()}
-        return self._step([created], [Configure(self.persona, self.turn)])
+        return self._step([created], [self._configure])
 
     def tell(self, event: Event) -> Step:
         """A fact of the call's."""
         told = self._narration.tell(event)
+        following = self._follow_up(told)
         ours = self._extension.tell(event, self._persona.name)
-        return self._step(told + ours if self.config.chuimsae.events else told)
+        told = told + ours if self.config.chuimsae.events else told
+        return self._step(told + following.events, following.commands)
 
     def sound(self, payload: bytes, *, fresh: bool) -> Step:
         """Audio that leaves now, in the output format; `fresh`: words, not a fading end."""
@@ -148,14 +158,17 @@ class Session:
 
     def refuse(self, refused: Refused, event_id: str | None = None) -> Step:
         """The `error` that says why not."""
-        told = failure(
+        return self._step([self._refusal(refused, event_id)])
+
+    @staticmethod
+    def _refusal(refused: Refused, event_id: str | None) -> Fields:
+        return failure(
             refused.code,
             str(refused),
             kind="invalid_request_error",
             param=refused.param,
             event_id=event_id,
         )
-        return self._step([told])
 
     def _step(self, told: list[Fields], commands: list[Command] | None = None) -> Step:
         new_id = self._house.new_id
@@ -179,7 +192,7 @@ class Session:
         self._persona = self._adopted(config)
         self.config = config
         updated = {"type": "session.updated", "session": self.render()}
-        return Step([updated], [Configure(self.persona, self.turn)])
+        return Step([updated], [self._configure])
 
     @_obey.register
     def _(self, event: client.Append) -> Step:
@@ -218,7 +231,7 @@ class Session:
         before = self.persona
         step = self._conversation.create(event)
         if self.persona != before:
-            step.commands.append(Configure(self.persona, self.turn))
+            step.commands.append(self._configure)
         return step
 
     @_obey.register
@@ -236,11 +249,15 @@ class Session:
         before = self.persona
         step = self._conversation.delete(event)
         if self.persona != before:
-            step.commands.append(Configure(self.persona, self.turn))
+            step.commands.append(self._configure)
         return step
 
     @_obey.register
     def _(self, event: client.CreateResponse) -> Step:
+        response = self._narration.response
+        if response is not None and response.has_called:
+            self._waiting = event  # Several results make one answer.
+            return Step()
         return self._respond(event.response or client.ResponseParameters())
 
     @_obey.register
@@ -252,6 +269,7 @@ class Session:
             event.response_id is not None and (not response or event.response_id != response.id)
         ):
             raise Refused("response_cancel_not_active", "no such response is going on")
+        self._waiting = None
         self._narration.cancel()
         return Step([], [Interrupt()])
 
@@ -272,10 +290,10 @@ class Session:
         return response is not None and response.has_content
 
     def _respond(self, wanted: client.ResponseParameters) -> Step:
-        if wanted.tools:
-            raise unsupported("calling functions", "response.tools")
         config = self.config.of_response(wanted)
         is_apart = wanted.conversation == "none"
+        if is_apart and wanted.tools:
+            raise unsupported("a tool out of band", "response.tools")
         if is_apart and config.is_written:
             messages = self._prompt(wanted)
             aside, told = self._narration.asides.open(config, wanted.metadata)
@@ -297,9 +315,32 @@ class Session:
             is_spoken=not config.is_written,
             messages=self._prompt(wanted) if apart else None,
             is_kept=not is_apart,
+            tools=NO_TOOLS if is_apart else config.toolbox,
         )
         told = self._narration.ask(config, metadata=wanted.metadata, is_apart=is_apart)
         return Step(told, [self._greeting(wanted, config) or Answer(manner)])
+
+    def _follow_up(self, told: list[Fields]) -> Step:
+        """The response that waits for the end of the one that called."""
+        waiting = self._waiting
+        over = [each["response"] for each in told if each["type"] == "response.done"]
+        if waiting is None or not any(self._called(each) for each in over):
+            return Step()
+        self._waiting = None
+        try:
+            if any(each["status"] == "cancelled" for each in over):
+                raise Refused("response_cancelled", "the response before it was cut off")
+            return self._respond(waiting.response or client.ResponseParameters())
+        except Refused as refused:
+            return Step([self._refusal(refused, waiting.event_id)])
+
+    @staticmethod
+    def _called(response: Fields) -> bool:
+        return any(item["type"] == "function_call" for item in response["output"])
+
+    @property
+    def _configure(self) -> Configure:
+        return Configure(self.persona, self.turn, self.config.toolbox)
 
     def _prompt(self, wanted: client.ResponseParameters) -> tuple[Message, ...]:
         """What a response is made from that is not simply the next of the conversation."""

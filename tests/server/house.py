@@ -10,7 +10,7 @@ import numpy as np
 
 from agent.context import Engines
 from agent.engines.espeak import Espeak, EspeakSettings
-from agent.engines.protocols import Priority, Transcript
+from agent.engines.protocols import LanguageModel, Priority, Transcript
 from agent.engines.scripted import Scripted
 from media.audio import AudioChunk, join
 from server.config import Settings
@@ -50,15 +50,15 @@ class _Hearing:
 
 
 @asynccontextmanager
-async def stages(*lines: str) -> AsyncGenerator[Stages, None]:
-    """Started engines that understand `lines`."""
+async def stages(*lines: str, model: LanguageModel | None = None) -> AsyncGenerator[Stages, None]:
+    """Started engines that understand `lines`; `model` instead of the scripted responder."""
     voice = Espeak(EspeakSettings())
     await voice.start()
     reports = tuple(
         StageReport(stage=stage, engine=engine, model="", device="cpu", why="a test")
         for stage, engine in (("stt", "hearsay"), ("llm", "scripted"), ("tts", "espeak"))
     )
-    standing = Stages(Engines(Hearsay(*lines), Scripted(), voice), reports)  # type: ignore[arg-type]  # reports' stages are plain strings here
+    standing = Stages(Engines(Hearsay(*lines), model or Scripted(), voice), reports)  # type: ignore[arg-type]  # reports' stages are plain strings here
     try:
         yield standing
     finally:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from agents import FunctionTool
 from agents.realtime import RealtimeAgent, RealtimeRunner, RealtimeSession
 
 from media.audio import Samples
@@ -71,9 +72,11 @@ class Runner:
 
 
 @asynccontextmanager
-async def runner(url: str, **model: Any) -> AsyncGenerator[Runner, None]:
-    """A running session of an agent without tools."""
-    agent = RealtimeAgent(name="Test", instructions="Be brief.")
+async def runner(
+    url: str, *, tools: Sequence[FunctionTool] = (), **model: Any
+) -> AsyncGenerator[Runner, None]:
+    """A running session of an agent with these tools."""
+    agent = RealtimeAgent(name="Test", instructions="Be brief.", tools=list(tools))
     socket = url.replace("http", "ws", 1) + "/v1/realtime?model=gpt-realtime"
     session = await RealtimeRunner(agent).run(
         model_config={"api_key": "x", "url": socket, "initial_model_settings": model}

@@ -22,6 +22,8 @@ class Going:
     config: dict[str, Any]
     is_floor: bool
     """It is spoken, or part of the conversation: one at a time."""
+    output: list[str] = field(default_factory=list)
+    """Its items by index."""
     open: list[tuple[str, str]] = field(default_factory=list)
     """What was added and is not done, innermost last."""
 
@@ -72,14 +74,25 @@ class Referee:
         going = self.going.pop(response["id"], None)
         assert going is not None, "a second terminal event"
         assert not going.open, f"added and never done: {going.open}"
+        output = [item["id"] for item in response["output"]]
+        assert output == going.output, "other items than were added, or in another order"
         assert response["status"] in ("completed", "incomplete", "cancelled", "failed")
         assert _configuration(event) == going.config, "a response's configuration changed"
         self.finished.add(response["id"])
 
     def _response_output_item_added(self, event: dict[str, Any]) -> None:
         self._open(event).append(("item", event["item"]["id"]))
+        assert event["output_index"] == len(self.going[event["response_id"]].output)
+        self.going[event["response_id"]].output.append(event["item"]["id"])
         if self.going[event["response_id"]].config["conversation_id"] is None:
             self.apart.add(event["item"]["id"])
+
+    def _response_function_call_arguments_delta(self, event: dict[str, Any]) -> None:
+        assert ("item", event["item_id"]) == self._open(event)[-1], "arguments outside their call"
+        self.spoken[event["item_id"]] = self.spoken.get(event["item_id"], "") + event["delta"]
+
+    def _response_function_call_arguments_done(self, event: dict[str, Any]) -> None:
+        assert event["arguments"] == self.spoken[event["item_id"]]
 
     def _response_content_part_added(self, event: dict[str, Any]) -> None:
         assert event["item_id"] in {*self.items, *self.apart}, "a part before its item"
@@ -90,6 +103,11 @@ class Referee:
 
     def _response_output_item_done(self, event: dict[str, Any]) -> None:
         assert self._open(event).pop() == ("item", event["item"]["id"])
+        going = self.going[event["response_id"]]
+        assert going.output[event["output_index"]] == event["item"]["id"]
+        if event["item"]["type"] == "function_call":
+            assert event["item"]["status"] == "completed" and event["item"]["call_id"]
+            assert event["item"]["arguments"] == self.spoken[event["item"]["id"]]
 
     def _response_output_audio_transcript_delta(self, event: dict[str, Any]) -> None:
         self._in_part(event)

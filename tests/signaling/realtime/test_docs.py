@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from agent import events
+from agent.messages import ToolCall
 from signaling.realtime import client
 from signaling.realtime.config import SessionConfig
 from signaling.realtime.session import Transport
@@ -72,6 +73,7 @@ SCRIPT: tuple[Any, ...] = (
     {"type": "response.create", "response": {"output_modalities": ["text"]}},
     events.AnswerBegun(at=5.0, turn=3),
     events.ReplyWritten(at=5.0, turn=3, text="Noon."),
+    events.FunctionCalled(at=5.5, turn=3, call=ToolCall("c1", "weather", "{}")),
     events.TurnFinished(
         at=6.0,
         turn=3,
@@ -100,4 +102,4 @@ def test_every_field_of_a_session_is_listed() -> None:
     fields = set(SessionConfig.model_fields) - {"type", "model", "audio", "chuimsae"}
     text = PAGE.split("## The session")[1].split("## What you can send")[0]
     missing = {name for name in fields if f"`{name}`" not in text}
-    assert missing <= {"tools", "parallel_tool_calls", "reasoning"}
+    assert missing <= {"reasoning"}

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 from openai import AsyncOpenAI, AuthenticationError
 
+from agent.engines.protocols import LanguageModel
 from media.audio import level_db
 from server.app import CALLS, METRICS, SOCKETS, create_app, listening
 from tests.server.house import settings, spoken, stages
@@ -18,10 +19,12 @@ from tests.signaling.realtime.speaking import Talker, talker
 
 
 @asynccontextmanager
-async def home(*lines: str, **changes: object) -> AsyncGenerator[tuple[str, web.Application], None]:
+async def home(
+    *lines: str, model: LanguageModel | None = None, **changes: object
+) -> AsyncGenerator[tuple[str, web.Application], None]:
     """A server that understands `lines`: its URL and its application."""
     configured = settings(**changes)
-    async with stages(*lines) as standing:
+    async with stages(*lines, model=model) as standing:
         app = create_app(configured, standing)
         async with listening(app, configured.server) as url:
             yield url, app
