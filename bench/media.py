@@ -83,12 +83,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Voice to voice of one path, milliseconds; `wait`: what of it ends the turn, where known."""
+    """Voice to voice of one path, milliseconds; `wait`: what of it ends the turn, where known.
+
+    `answers`: per turn, clean and lossy."""
 
     path: str
     wait: float
     clean: float
     lossy: float
+    answers: tuple[float, float]
 
 
 async def measure(path: str, count: int, state: str, options: Options) -> Row:
@@ -132,9 +135,10 @@ async def measure(path: str, count: int, state: str, options: Options) -> Row:
 async def measure_turns(path: str, turns: int, options: Options) -> Wait:
     """So many turns over a clean network, and as many with 2 % of the packets lost."""
     async with server(path, options, reply=REPLY) as url:
-        clean = await voice_to_voice(url, turns, loss=0.0)
+        clean, answered = await voice_to_voice(url, turns, loss=0.0)
+        lossy, answered_lossy = await voice_to_voice(url, turns, loss=0.02)
         wait = ENDPOINT_WAIT.get(path, float("nan")) if path in PEERS else WAIT
-        return Wait(path, wait * 1000, clean, await voice_to_voice(url, turns, loss=0.02))
+        return Wait(path, wait * 1000, clean, lossy, (answered, answered_lossy))
 
 
 async def _to_detector(url: str, seconds: float, *, loss: float) -> float:
@@ -289,7 +293,10 @@ async def _waits(
     """Voice to voice of each path that answers."""
     waits = []
     if arguments.turns:
-        print("\nvoice to voice, ms    wait   clean    rest   2 % lost   rest", flush=True)
+        print(
+            "\nvoice to voice, ms    wait   clean    rest   2 % lost   rest  answers per turn",
+            flush=True,
+        )
     for path in [path for path in paths if arguments.turns and path != "aiortc"]:
         try:
             wait = await _pinned(cores, measure_turns(path, arguments.turns, options))
@@ -299,7 +306,8 @@ async def _waits(
         waits.append(wait)
         print(
             f"{path:<19} {wait.wait:>6.0f} {wait.clean:>7.0f} {wait.clean - wait.wait:>7.0f} "
-            f"{wait.lossy:>10.0f} {wait.lossy - wait.wait:>6.0f}",
+            f"{wait.lossy:>10.0f} {wait.lossy - wait.wait:>6.0f} "
+            f"{wait.answers[0]:>10.2f} {wait.answers[1]:>6.2f}",
             flush=True,
         )
     return waits

@@ -37,7 +37,7 @@ from aiortc import (
 )
 
 from bench.media_sound import WAIT, speech
-from media.audio import AudioChunk
+from media.audio import AudioChunk, Samples
 from media.line import Line, LineSettings
 from media.listening import listen
 from media.microphone import Mark, Microphone
@@ -80,7 +80,7 @@ class Answering:
 
     def __init__(self, speaker: Speaker, seconds: float) -> None:
         self._speaker = speaker
-        self._reply = AudioChunk(speech(22_050)[11_025 : 11_025 + int(seconds * 22_050)], 22_050)
+        self._reply = AudioChunk(_reply(seconds), 22_050)
         self._spoken = self._silent = 0.0
 
     async def feed(self, probability: float, seconds: float) -> None:
@@ -91,6 +91,13 @@ class Answering:
         if self._spoken > 0.1 and self._silent >= WAIT:
             self._spoken = 0.0
             await self._speaker.play(self._reply)
+
+
+def _reply(seconds: float) -> Samples:
+    """Loud from its first frame on: what is half loud would be heard to begin now here, now
+    there."""
+    begin = int(0.69 * 22_050)
+    return speech(22_050)[begin : begin + int(seconds * 22_050)]
 
 
 class Server:

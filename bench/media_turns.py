@@ -25,6 +25,8 @@ REPLY = 0.5
 _PAUSE = 3.5
 """Seconds between two utterances: the slowest answer is over by then."""
 _LOUD = 1_500
+_QUIET = 0.3
+"""Seconds."""
 _GAP = 6
 """Packets of silence that end a stretch of speech."""
 
@@ -41,9 +43,11 @@ def utterance() -> Samples:
     return said[voiced[begin] * FRAME : (voiced[end - 1] + 1) * FRAME]
 
 
-async def voice_to_voice(url: str, turns: int, *, loss: float) -> float:
+async def voice_to_voice(url: str, turns: int, *, loss: float) -> tuple[float, float]:
     """Milliseconds from the caller's last packet of speech to the first loud one of the answer,
-    median of the turns; NaN when none was answered."""
+    median of the turns, and the answers per turn: 1, or the turn was missed or taken for two.
+
+    NaN when none was answered."""
     said = utterance()
     packets = encoded(np.concatenate([said, np.zeros(int(_PAUSE * 48_000), np.int16)]))
     spoken = len(said) // FRAME
@@ -56,14 +60,18 @@ async def voice_to_voice(url: str, turns: int, *, loss: float) -> float:
         for end in ends[1:]  # the first warms up
         if any(end < onset < end + _PAUSE for onset in answers)
     ]
-    return median(waits) * 1000 if waits else float("nan")
+    counted = [onset for onset in answers if onset > ends[0] + _PAUSE]
+    return (
+        median(waits) * 1000 if waits else float("nan"),
+        len(counted) / max(1, len(ends) - 1),
+    )
 
 
 def _onsets(call: Caller) -> Iterator[float]:
-    """When the agent began to be heard, after at least 0.3 s of quiet."""
+    """When the agent began to be heard, after as much quiet as no answer has within."""
     decoder, heard_at = Decoder(), float("-inf")
     for at, _, payload in call.arrivals:
         if np.abs(decoder.decode(payload)).max(initial=0) > _LOUD:
-            if at - heard_at > 0.3:
+            if at - heard_at > _QUIET:
                 yield at
             heard_at = at
