@@ -42,6 +42,8 @@ TOPICS = (
     "oat milk", "ice cream", "cooking classes", "the owner", "the building", "the garden",
 )  # fmt: skip
 SHAPES = ("What can you tell a guest about {}?", "Is there a rule about {}?")
+REPLIES = "llm.replies.enabled=true"
+"""What other benchmarks turn off."""
 REPLY_SECONDS = 60.0
 LISTENING_SECONDS = 0.5
 """How long a caller listens: a reply that is broken off is not kept."""
@@ -145,8 +147,8 @@ async def _disturb(place: StoreServer, disturbance: str) -> None:
 async def two_servers(url: str) -> AsyncGenerator[tuple[ServerProcess, ServerProcess], None]:
     """Two that share the store at `url`; with no url each keeps its own."""
     async with (
-        quiet_server(f"cache.url={url}") as one,
-        quiet_server(f"cache.url={url}") as other,
+        quiet_server(f"cache.url={url}", REPLIES) as one,
+        quiet_server(f"cache.url={url}", REPLIES) as other,
     ):
         yield one, other
 
