@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.dialogue.history import History, HistorySettings
-from agent.messages import Message
+from agent.messages import NO_RESULT, Message, ToolCall
 
 
 def lines(history: History, pending: str | None = None) -> list[str]:
@@ -177,3 +177,54 @@ def test_roles_alternate_and_the_length_is_bounded(
     assert all(one.role != other.role for one, other in pairwise(spoken))
     assert all(message.text.strip() for message in spoken)
     assert len(spoken) <= 2 * limits.max_turns + 1
+
+
+def called(history: History, *names: str) -> None:
+    calls = tuple(ToolCall(name, name, "{}") for name in names)
+    results = [Message("tool", NO_RESULT, call_id=name) for name in names]
+    history.use([Message("assistant", "", calls=calls), *results])
+
+
+def test_a_result_comes_late_or_never() -> None:
+    history = History("")
+    history.hear("Is it warm?")
+    called(history, "a", "b")
+    history.hear("Hello?")
+    before = history.version
+    history.resolve("b", "warm")
+    assert history.version > before
+    history.resolve("nobody", "cold")
+    assert [m.text for m in history.messages()] == ["Is it warm?", "", NO_RESULT, "warm", "Hello?"]
+
+
+def test_a_call_that_never_was_takes_its_result_along() -> None:
+    history = History("")
+    history.hear("Is it warm?")
+    called(history, "a", "b")
+    history.resolve("a", "warm")
+    history.uncall("b")
+    assert [(m.role, m.text, m.call_id) for m in history.messages()] == [
+        ("user", "Is it warm?", ""),
+        ("assistant", "", ""),
+        ("tool", "warm", "a"),
+    ]
+    assert [call.id for call in history.messages()[1].calls] == ["a"]
+    history.uncall("a")
+    assert [m.role for m in history.messages()] == ["user"]
+
+
+def test_a_call_of_before_is_put_where_it_was() -> None:
+    history = History("")
+    history.hear("Is it warm?", "first")
+    history.hear("Hello?", "second")
+    history.call(ToolCall("a", "weather", "{}"), after=("first",))
+    assert [m.role for m in history.messages()] == ["user", "assistant", "tool", "user"]
+
+
+def test_the_length_of_a_result_counts() -> None:
+    history = History("", HistorySettings(max_characters=100))
+    history.hear("Is it warm?")
+    called(history, "a")
+    history.hear("Hello?")
+    history.resolve("a", "warm" * 100)
+    assert [m.text for m in history.messages()] == ["Hello?"]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agent.engines.protocols import ReplyRequest
 from agent.events import CallStarted, SpeechStopped
-from agent.messages import Message
+from agent.messages import Message, ToolCall
 from media.microphone import Mark
 from signaling.realtime.commands import Hear, Point
 from signaling.realtime.obedience import obey
@@ -57,8 +58,13 @@ ASKED = st.sampled_from(
         {"type": "response.create", "response": {**APART, "input": [HI]}},
         {"type": "response.create", "response": {"output_modalities": ["text"]}},
         {"type": "conversation.item.truncate"},
+        {"type": "conversation.item.create", "item": {"type": "function_call_output"}},
     ]
 )
+OFFER = {
+    "type": "session.update",
+    "session": {"tools": [{"type": "function", "name": "weather"}]},
+}
 SCRIPTS = st.lists(st.tuples(st.floats(0.05, 1.5), SAID | ASKED), min_size=1, max_size=8)
 
 
@@ -94,6 +100,10 @@ class Client:
             spoken = self.referee.of("response.output_item.added")
             item_id = spoken[-1]["item"]["id"] if spoken else "none"
             event = {**event, "item_id": item_id, "content_index": 0, "audio_end_ms": 100}
+        if event.get("item", {}).get("type") == "function_call_output":
+            asked = self.referee.of("response.function_call_arguments.done")
+            call_id = asked[-1]["call_id"] if asked else "none"
+            event = {**event, "item": {**event["item"], "call_id": call_id, "output": "21"}}
         await self.follow()
         await self.act(self.session.take(json.dumps(event)))
 
@@ -114,26 +124,52 @@ def joined(messages: Iterable[Message]) -> list[tuple[str, str]]:
     return sides
 
 
+class Asker(FakeModel):
+    """Tells its story, and every second time asks for something as well."""
+
+    async def reply(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
+        asks = len(self.requests) % 2 == 0 and bool(request.tools.offered)
+        async for piece in super().reply(request):
+            yield piece
+        if asks:
+            for number in range(2):
+                request.call(ToolCall(f"call_{len(self.requests)}_{number}", "weather", "{}"))
+
+
 def remembered(it: Line) -> list[tuple[str, str]]:
     """What the model is given of the conversation."""
-    messages = it.call._context.history.messages()
-    return joined(message for message in messages if message.role != "system")
+    return spoken(it.call._context.history.messages())
 
 
 def told(session: Session) -> list[tuple[str, str]]:
     """What the client knows of it."""
-    return joined(session._conversation.messages())
+    return spoken(session._conversation.messages())
+
+
+def spoken(messages: Iterable[Message]) -> list[tuple[str, str]]:
+    """Both sides' words. Results have no side, and a call has none of its own."""
+    return joined(m for m in messages if m.role in ("user", "assistant") and m.text)
+
+
+def called(messages: Iterable[Message]) -> dict[str, str]:
+    """What was asked for, and what it brought."""
+    return {m.call_id: m.text for m in messages if m.role == "tool"}
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-@given(SCRIPTS)
-def test_the_rules_hold_in_a_real_conversation(script: list[tuple[float, Any]]) -> None:
+@given(SCRIPTS, st.booleans())
+def test_the_rules_hold_in_a_real_conversation(
+    script: list[tuple[float, Any]], has_tools: bool
+) -> None:
     @virtual
     async def conversation() -> None:
-        async with line(model=FakeModel(STORY, "Yes.", "All right then.")) as it:
+        replies = (STORY, "Yes.", "All right then.")
+        async with line(model=Asker(*replies) if has_tools else FakeModel(*replies)) as it:
             await it.wait_for(CallStarted)
             client = Client(it, session("webrtc"))
             await client.act(client.session.hello())
+            if has_tools:
+                await client.ask(OFFER)
             watching = asyncio.create_task(client.watch())
             for pause, happening in script:
                 await asyncio.sleep(pause)
@@ -147,6 +183,8 @@ def test_the_rules_hold_in_a_real_conversation(script: list[tuple[float, Any]]) 
             await client.follow()
             assert not client.referee.going
             assert remembered(it) == told(client.session), "the model knows another conversation"
+            history = it.call._context.history.messages()
+            assert called(history) == called(client.session._conversation.messages())
         await client.follow()
         client.referee.close()
         answers = client.referee.of("conversation.item.input_audio_transcription.completed")
