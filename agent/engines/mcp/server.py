@@ -72,6 +72,7 @@ class McpServer:
         self._task: asyncio.Task[None] | None = None
         self._scope: anyio.CancelScope | None = None
         self._why = ""
+        self._wait = settings.retry
 
     @property
     def offered(self) -> tuple[Tool, ...]:
@@ -126,32 +127,35 @@ class McpServer:
             task.exception()  # one that nobody waits for any more is no news
 
     async def _attend(self, scope: anyio.CancelScope) -> None:
-        wait = self._settings.retry
         with scope:
             while True:
                 try:
                     async with connected(self._settings, self._environment) as client:
                         await self._keep_listed(client)
                 except McpUnavailable as error:
-                    wait = self._settings.retry if self._client else wait
                     self._tell(str(error))
-                finally:
-                    self._client, self._known = None, {}
-                await anyio.sleep(wait)
-                wait = min(2 * wait, LONGEST_RETRY)
+                await anyio.sleep(self._wait)
+                self._wait = min(2 * self._wait, LONGEST_RETRY)
 
     async def _keep_listed(self, client: Client) -> None:
-        while True:
-            self._doubted.clear()
-            known = await _listed(client, self._settings)
-            if known.keys() != self._known.keys() or self._client is None:
-                logger.info(
-                    "An MCP server's tools are there",
-                    extra={"server": self._settings.name, "tools": ", ".join(known)},
-                )
-            self._client, self._known, self._why = client, known, ""
-            with anyio.move_on_after(self._settings.refresh):
-                await self._doubted.wait()
+        try:
+            while True:
+                self._doubted.clear()
+                self._offer(client, await _listed(client, self._settings))
+                with anyio.move_on_after(self._settings.refresh):
+                    await self._doubted.wait()
+        finally:
+            # At once: to close a connection to a program that hangs takes seconds.
+            self._client, self._known = None, {}
+
+    def _offer(self, client: Client, known: dict[str, _Known]) -> None:
+        if self._client is None or known.keys() != self._known.keys():
+            logger.info(
+                "An MCP server's tools are there",
+                extra={"server": self._settings.name, "tools": ", ".join(known)},
+            )
+        self._client, self._known = client, known
+        self._why, self._wait = "", self._settings.retry
 
     def _tell(self, why: str) -> None:
         """Once for each cause: it may be out of reach for days."""

@@ -52,6 +52,12 @@ def quit_now() -> str:
 
 
 @server.tool()
+def process() -> int:
+    """The server's process."""
+    return os.getpid()
+
+
+@server.tool()
 def secret() -> str:
     """The variable that it was given."""
     return os.environ.get("TOKEN", "none")

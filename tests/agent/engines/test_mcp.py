@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator, Callable
@@ -24,8 +26,8 @@ from tests.agent.conversation import line
 from tests.agent.test_using import ToolModel
 
 SERVER = Path(__file__).with_name("mcp_tools.py")
-NAMES = {"weather", "several", "slow", "broken", "quit_now", "secret"}
-PATIENCE = 30.0
+NAMES = {"weather", "several", "slow", "broken", "quit_now", "process", "secret"}
+PATIENCE = 60.0
 
 
 def stdio(**more: object) -> McpSettings:
@@ -149,6 +151,21 @@ async def test_a_program_that_dies_half_way_is_told_and_started_again() -> None:
         after = await server.use(call("weather", city="Seoul"))
 
     assert "could not be used" in told["error"] and after.startswith("Seoul")
+
+
+async def test_a_program_that_hangs_holds_nobody_up() -> None:
+    async with connected(stdio(connect_timeout=8, timeout=1)) as server:
+        frozen = int(await server.use(call("process")))
+        os.kill(frozen, signal.SIGSTOP)
+        # More than a pipe holds: it cannot even be told that the caller has gone on.
+        using = asyncio.create_task(server.use(call("weather", city="x" * 500_000)))
+        await asyncio.sleep(0.2)
+        using.cancel()
+        done, _ = await asyncio.wait([using], timeout=3)
+        told = json.loads(await server.use(call("weather", city="Seoul")))
+        await until(lambda: not server.offered)
+
+    assert done and "did not answer within 1 seconds" in told["error"]
 
 
 async def test_a_whole_turn_uses_it() -> None:
