@@ -61,7 +61,7 @@ class LlamaCpp:
         self._split = _is_split(self, self._model, settings)
         self.cells = _cells(self, settings, split=self._split)
         self.batch = max(
-            settings.batch_tokens or (512 if self.layers else 48),
+            settings.batch_tokens or (512 if self.layers else 63),
             settings.conversations + settings.prefill_share,
         )
         self.rewinds = not (
