@@ -41,7 +41,7 @@ def repeated(recording: Path, to: Path) -> Path:
     return write_wav(to, np.concatenate([np.zeros(4 * RATE), speech, np.zeros(8 * RATE)]), RATE)
 
 
-async def open_client(browser: Browser, clients: Path, url: str) -> Page:
+async def open_client(browser: Browser, clients: Path, url: str, query: str = "") -> Page:
     """The client's page, of the server's own origin."""
     page = await browser.new_page()
 
@@ -51,9 +51,9 @@ async def open_client(browser: Browser, clients: Path, url: str) -> Page:
     async def bundle(route: Route) -> None:
         await route.fulfill(path=clients / BUNDLE)
 
-    await page.route(f"{url}/client.html", page_itself)
+    await page.route(f"{url}/client.html{query}", page_itself)
     await page.route("**/openai-realtime-agents.umd.js", bundle)
-    await page.goto(f"{url}/client.html")
+    await page.goto(f"{url}/client.html{query}")
     await page.wait_for_function("window.connected", timeout=20_000)
     return page
 

@@ -32,12 +32,14 @@ def pcm(recording: Path, folder: Path) -> Path:
     return path
 
 
-async def talk(clients: Path, url: str, speech: Path) -> list[dict[str, Any]]:
-    """What `talker.mjs` told."""
+async def talk(
+    clients: Path, url: str, speech: Path, script: str = "talker.mjs"
+) -> list[dict[str, Any]]:
+    """What a script told."""
     socket = url.replace("http", "ws", 1) + "/v1/realtime?model=gpt-realtime"
     process = await asyncio.create_subprocess_exec(
         "node",
-        "talker.mjs",
+        script,
         socket,
         str(speech),
         cwd=clients,
