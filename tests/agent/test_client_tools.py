@@ -80,6 +80,8 @@ async def test_words_before_a_call_are_one_message_with_it() -> None:
         assert finished.reply == "Let me order that." and finished.at - called.at > 0.5
         await it.call.desk.answer()
         await it.wait_for(TurnFinished)
+    roles = [message.role for message in model.requests[-1].messages]
+    assert roles == ["system", "user", "assistant", "tool"]
     asked = model.requests[-1].messages[-2]
     assert (asked.text, [call.name for call in asked.calls]) == ("Let me order that.", ["order"])
     assert model.requests[-1].messages[-1].text == "ordered"
