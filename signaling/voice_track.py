@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -66,6 +67,8 @@ class VoiceTrack(MediaStreamTrack):
         self._ticks: Ticks | None = None
         self.is_cut = False
         """Send no packets at all, as a peer that went away."""
+        self.around: Callable[[float], Samples] | None = None
+        """What the microphone hears besides: a frame of it for each loop time it is asked with."""
 
     async def say(self, audio: AudioChunk) -> Said:
         """Say audio of any rate after what is being said; done when its last sample has left.
@@ -92,7 +95,7 @@ class VoiceTrack(MediaStreamTrack):
                 await asyncio.sleep(wait)
                 continue
             tick = self._ticks.take(clock())
-            payload = self._encoder.encode(self._next(clock()))
+            payload = self._encoder.encode(self._heard(clock()))
             if not self.is_cut:
                 return _timed(payload, tick)
             # A frame that is thrown away must not spin the sender.
@@ -106,6 +109,14 @@ class VoiceTrack(MediaStreamTrack):
             if not saying.done.done():
                 saying.done.set_exception(MediaStreamError("the call has ended"))
         self._sayings.clear()
+
+    def _heard(self, now: float) -> Samples:
+        voice = self._next(now)
+        if self.around is None:
+            return voice
+        mixed = voice.astype(np.int32) + self.around(now)
+        heard: Samples = np.clip(mixed, -32768, 32767).astype(np.int16)
+        return heard
 
     def _next(self, now: float) -> Samples:
         while self._sayings and not self._sayings[0].frames:

@@ -24,6 +24,7 @@ from rich.table import Table
 
 from bench.conversation import (
     barge_in,
+    echo,
     endpointing,
     fillers,
     hesitations,
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[bool], Awaitable[Part]]] = {
     "endpointing": endpointing.measure,
     "hesitations": hesitations.measure,
     "barge_in": barge_in.measure,
+    "echo": echo.measure,
     "noise": noise.measure,
     "fillers": fillers.measure,
 }

@@ -54,13 +54,13 @@ async def measure(quick: bool) -> Part:
     async with chat_endpoint(lambda _: REPLY) as endpoint:
         async with quiet_server(*endpoint.settings, *SETTINGS) as process, call(process) as caller:
             for number, over in enumerate(script[::6] if quick else script):
-                begun = await _talking(caller)
+                begun = await talking(caller)
                 await asyncio.sleep(1.2 + 0.37 * (number % 5))
                 found.append(await _speak_over(caller, over, begun, words))
     return _part(found)
 
 
-async def _talking(caller: Caller) -> float:
+async def talking(caller: Caller) -> float:
     """The loop time when the reply began that the agent is in the middle of."""
     begun = _reply_begun(caller)
     if begun is not None and _now() - begun < LONGEST:
