@@ -59,12 +59,11 @@ def _put(table: Table, name: str, field: FieldInfo, value: Any, layers: Layers, 
         table.add(name, AoT([_table(member, layers, (*keys, "0")) for member in value]))
     else:
         _describe(table, field, layers, keys)
-        plain = _plain(value)
-        if is_secret(field) or plain is None:
+        if is_secret(field) or value is None:
             hidden = "(hidden)" if is_secret(field) and _is_set(value) else "(not set)"
             table.add(tomlkit.comment(f"{name} = {hidden}"))
         else:
-            table.add(name, plain)
+            table.add(name, _plain(value))
         table.add(tomlkit.nl())
 
 

@@ -32,7 +32,7 @@ from signaling.client import Caller
 from tests.agent.engines.small_voice import TONE, make_voice
 from tests.server.house import spoken
 
-ENGLISH = "A coffee for two, please."
+ENGLISH = "Two coffees, please."
 KOREAN = "커피 두 잔 주세요."
 SMALL = Hardware(cores=2, memory=8 * GIGABYTE)
 LLAMA = Shape(layers=2, width=64, hidden=128, heads=4, kv_heads=4, context=4096)
