@@ -25,8 +25,11 @@ from server.stages import choose
 from signaling.access.settings import AccessSettings
 from tests.conftest import TestData
 from tests.javascript.conftest import Judge
+from tests.javascript.test_tools import HEARD, SEOUL, assert_round_trip
 from tests.real.test_call import words
 from tests.real.test_realtime import loopback
+from tests.signaling.realtime.asking import Asking
+from tests.signaling.realtime.test_websocket import home
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="session")]
 
@@ -64,7 +67,7 @@ def pcm(recording: Path, folder: Path) -> Path:
     return path
 
 
-async def talk(clients: Path, url: str, speech: Path) -> list[dict[str, Any]]:
+async def talk(clients: Path, url: str, speech: Path, *mode: str) -> list[dict[str, Any]]:
     """What `whip.mjs` told."""
     process = await asyncio.create_subprocess_exec(
         "node",
@@ -72,6 +75,7 @@ async def talk(clients: Path, url: str, speech: Path) -> list[dict[str, Any]]:
         f"{url}/v1/realtime/calls",
         str(speech),
         KEY,
+        *mode,
         cwd=clients,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -87,7 +91,7 @@ async def talk(clients: Path, url: str, speech: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in told.splitlines()]
 
 
-async def test_a_spoken_turn_after_refusals_and_a_restart_that_is_not_had(
+async def test_a_turn_over_the_agent_after_refusals_and_a_restart_that_is_not_had(
     guarded: Home, clients: Path, generic: Judge, testdata: TestData, tmp_path: Path
 ) -> None:
     recording = testdata.recording("whatstheweatherlike")
@@ -113,8 +117,21 @@ async def test_a_spoken_turn_after_refusals_and_a_restart_that_is_not_had(
     completed = "conversation.item.input_audio_transcription.completed"
     (transcript,) = [event["transcript"] for event in events if event["type"] == completed]
     assert jiwer.wer(words(recording.text or ""), words(transcript)) <= 0.4
-    (done,) = [event["response"] for event in events if event["type"] == "response.done"]
-    assert done["status"] == "completed"
+    cut, done = [event["response"] for event in events if event["type"] == "response.done"]
+    assert cut["status"] == "cancelled" and done["status"] == "completed"
+    assert cut["status_details"]["reason"] == "turn_detected"
     (heard,) = [line for line in told if "heard" in line]
     assert heard["heard"] > -45 and heard["seconds"] > 0.3
     assert not guarded.app[CALLS]._live
+
+
+async def test_a_tool_is_asked_for_and_its_result_said(
+    clients: Path, generic: Judge, testdata: TestData, tmp_path: Path
+) -> None:
+    speech = pcm(testdata.recording("whatstheweatherlike").path, tmp_path)
+    model = Asking(SEOUL)
+    async with home(HEARD, model=model, ice={"bind": []}) as (url, _):
+        told = await talk(clients, url, speech, "weather")
+    events = [line["event"] for line in told if "event" in line]
+    assert generic(events) == []
+    assert_round_trip(model, events)

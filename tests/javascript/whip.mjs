@@ -1,10 +1,11 @@
 /**
  * A caller through `whip-whep`, unmodified, on libwebrtc (`@roamhq/wrtc`).
  *
- *     node whip.mjs URL RECORDING TOKEN
+ *     node whip.mjs URL RECORDING TOKEN [weather]
  *
  * RECORDING is PCM16 at 48 kHz. It is refused with a wrong token and without a microphone, calls,
- * asks for an ICE restart, speaks, hears the answer, and hangs up. What happens is written a JSON
+ * asks for an ICE restart, has the agent begin, speaks over it, hears the answer, and hangs up; with
+ * `weather` it offers a tool instead, asks, and brings the tool's result. What happens is written a JSON
  * object a line: `{"request": …}` (HTTP), `{"thrown": …}` (by the client), `{"event": …}` (the
  * server's, on a data channel that a bare WHIP client would not open), `{"heard": …}`.
  */
@@ -16,7 +17,7 @@ import wrtc from "@roamhq/wrtc";
 import { WHIPClient } from "whip-whep/whip.js";
 
 const { MediaStream, RTCPeerConnection, nonstandard } = wrtc;
-const [url, recording, token] = process.argv.slice(2);
+const [url, recording, token, mode] = process.argv.slice(2);
 const RATE = 48000;
 /** Samples of 10 ms, in which libwebrtc takes sound. */
 const PIECE = RATE / 100;
@@ -34,6 +35,7 @@ globalThis.fetch = async (address, options) => {
 
 /** @type {Set<string>} */
 const seen = new Set();
+let responses = 0;
 async function until(/** @type {() => boolean} */ isSo) {
   while (!isSo()) await pause(20);
 }
@@ -69,16 +71,26 @@ function speakOn() {
   }, 10);
 }
 
-await thrown(new WHIPClient().publish(phone(), url, "wrong"));
-const mute = new RTCPeerConnection({ iceServers: [] });
-mute.createDataChannel("oai-events");
-await thrown(new WHIPClient().publish(mute, url, token));
+if (mode !== "weather") {
+  await thrown(new WHIPClient().publish(phone(), url, "wrong"));
+  const mute = new RTCPeerConnection({ iceServers: [] });
+  mute.createDataChannel("oai-events");
+  await thrown(new WHIPClient().publish(mute, url, token));
+}
 
 const peer = phone();
-peer.createDataChannel("oai-events").onmessage = ({ data }) => {
+const channel = peer.createDataChannel("oai-events");
+const send = (/** @type {object} */ event) => channel.send(JSON.stringify(event));
+channel.onmessage = ({ data }) => {
   const event = JSON.parse(data);
   seen.add(event.type);
+  if (event.type === "response.done") responses += 1;
   write({ event });
+  if (event.type === "response.function_call_arguments.done") {
+    const output = { type: "function_call_output", call_id: event.call_id, output: "warm" };
+    send({ type: "conversation.item.create", item: output });
+    send({ type: "response.create" });
+  }
 };
 /** Squares of what was heard while the agent spoke, and how many they are. */
 let power = 0;
@@ -94,14 +106,23 @@ peer.ontrack = ({ track }) => {
 const client = new WHIPClient();
 await client.publish(peer, url, token);
 await until(() => seen.has("session.created"));
-await thrown(client.restart());
-write({ state: peer.connectionState });
-
-const bytes = await readFile(recording);
 const microphone = speakOn();
-await pause(500);
+if (mode === "weather") {
+  const city = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
+  const tool = { type: "function", name: "weather", description: "The weather.", parameters: city };
+  send({ type: "session.update", session: { type: "realtime", tools: [tool] } });
+  await until(() => seen.has("session.updated"));
+} else {
+  await thrown(client.restart());
+  write({ state: peer.connectionState });
+  send({ type: "response.create" });
+  await until(() => seen.has("output_audio_buffer.started"));
+  await pause(1000);
+}
+const bytes = await readFile(recording);
 Object.assign(speech, { sound: new Int16Array(new Uint8Array(bytes).buffer), at: 0 });
-await until(() => seen.has("output_audio_buffer.stopped"));
+// The story that was spoken over, or the call for the tool; then the answer.
+await until(() => responses === 2 && seen.has("output_audio_buffer.stopped"));
 clearInterval(microphone);
 write({ heard: 10 * Math.log10(power / samplesHeard), seconds: samplesHeard / RATE });
 await client.stop();
