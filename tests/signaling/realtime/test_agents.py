@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import numpy as np
+from agents.realtime.model_inputs import RealtimeModelSendRawMessage
 
 from media.audio import AudioChunk, Resampler, Samples
 from tests.server.house import spoken
@@ -64,3 +65,17 @@ async def test_the_library_can_interrupt_by_itself() -> None:
             await it.until("agent_end", times=2)
     assert not it.errors
     assert len(it.audio) > before
+
+
+async def test_what_cannot_be_done_is_an_error_and_the_session_goes_on() -> None:
+    async with home("x") as (url, _), runner(url) as it:
+        async with asyncio.timeout(30):
+            message = {"type": "response.cancel", "other_data": {"event_id": "late"}}
+            raw = RealtimeModelSendRawMessage(message=message)  # type: ignore[typeddict-item]
+            await it.session.model.send_event(raw)
+            await it.until("error")
+            assert "error" in it.raw and "late" in str(it.errors[0])
+            it.errors.clear()
+            await it.session.send_message("What time is it?")
+            await it.until("agent_end")
+    assert not it.errors and it.audio
