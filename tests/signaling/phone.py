@@ -13,6 +13,7 @@ import numpy as np
 from aiohttp import web
 
 from agent.events import CallEnded, CallStarted, Event
+from agent.messages import Toolbox
 from agent.persona import Persona, english, korean
 from agent.settings import TurnSettings
 from media.audio import AudioChunk
@@ -45,6 +46,9 @@ class ParrotDesk:
 
     def adjust(self, settings: TurnSettings) -> None:
         self.settings = settings
+
+    def offer(self, tools: Toolbox) -> None:
+        self.tools = tools
 
     async def say(self, text: str) -> bool:
         return False
