@@ -140,13 +140,13 @@ async def test_what_cannot_be_done_is_refused_by_the_name_of_the_event() -> None
             {
                 "type": "session.update",
                 "event_id": "mine",
-                "session": {"type": "realtime", "tools": [{"type": "function", "name": "f"}]},
+                "session": {"type": "realtime", "prompt": {"id": "pmpt_kept_elsewhere"}},
             }  # type: ignore[arg-type, misc]
         )
         refused = (await it.wait_for("error"))["error"]
         await it.connection.response.cancel(event_id="other")
         other = (await it.wait_for("error"))["error"]
-    assert (refused["event_id"], refused["param"]) == ("mine", "session.tools")
+    assert (refused["event_id"], refused["param"]) == ("mine", "session.prompt")
     assert (other["event_id"], other["code"]) == ("other", "response_cancel_not_active")
 
 
