@@ -1,6 +1,7 @@
 """From readings to a rung: no clock, no I/O.
 
-Each reading is taken as a share of its bound; the largest share is the strain. A rung is climbed
+Each reading is taken as a share of its bound, counted from what a caller bears who has the server
+for themselves; the largest share is the strain. A rung is climbed
 when the strain has stood at its step for a moment, several at once if it stands that high, and left
 one by one, after a longer calm well below it: a server that swings is worse than one that spares.
 """
@@ -15,10 +16,13 @@ from pydantic import BaseModel, Field, model_validator
 from agent.load import Rung
 
 _Step = Field(gt=0, le=10)
+_LEAST_ROOM = 1 / 3
+"""Of a bound, that is left to load where a model alone takes nearly all of it or more."""
 
 
 class LoadBounds(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
-    """How much of each reading is the most that callers should have to bear, in seconds."""
+    """How much of each reading is the most that callers should have to bear, in seconds. What a
+    caller waits while nobody else speaks or waits is the models' pace, not load."""
 
     loop_lag: float = Field(default=0.06, gt=0, le=10)
     """How late the event loop is, 90th percentile."""
@@ -80,7 +84,8 @@ class LoadSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What was measured of late, in seconds; each has its bound, of the same name."""
+    """What was measured of late, in seconds; each has its bound, of the same name. `alone_…` is
+    what it comes to for a caller while nobody else speaks or waits; 0 where that is not known."""
 
     loop_lag: float = 0.0
     packets: float = 0.0
@@ -88,11 +93,13 @@ class Reading:
     llm: float = 0.0
     tts: float = 0.0
     first_sound: float = 0.0
+    alone_llm: float = 0.0
+    alone_first_sound: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Strain:
-    """The largest share of a bound, and whose it is."""
+    """The largest share of the room below a bound, and whose it is."""
 
     share: float
     cause: str
@@ -100,11 +107,16 @@ class Strain:
 
 def strain(reading: Reading, bounds: LoadBounds) -> Strain:
     """How near the worst of the readings is to its bound; 1: it is there."""
-    shares = {
-        name: getattr(reading, name) / getattr(bounds, name) for name in LoadBounds.model_fields
-    }
+    shares = {name: _share(name, reading, bounds) for name in LoadBounds.model_fields}
     cause = max(shares, key=lambda name: shares[name])
     return Strain(shares[cause], cause)
+
+
+def _share(name: str, reading: Reading, bounds: LoadBounds) -> float:
+    bound: float = getattr(bounds, name)
+    alone: float = getattr(reading, f"alone_{name}", 0.0)
+    room = max(bound - alone, bound * _LEAST_ROOM)
+    return max(0.0, float(getattr(reading, name)) - alone) / room
 
 
 class Ladder:
