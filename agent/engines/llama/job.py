@@ -8,7 +8,6 @@ from typing import Protocol
 from agent.engines.llama.calling import Calling
 from agent.engines.llama.prompts import Prompt
 from agent.engines.llama.reply import ReplyText
-from agent.engines.llama.runtime import Sampler
 from agent.engines.llama.shares import Demand
 from agent.engines.protocols import Priority, ReplyRequest
 from agent.errors import EngineError
@@ -34,8 +33,6 @@ class Job:
     sink: Sink
     replies: bool
     """False: only read it ahead of a reply."""
-    sampler: Sampler | None = None
-    """Chooses its tokens; None: the likeliest."""
     asked: float = 0.0
     """When it came, by the clock of whoever submitted it."""
     number: int = 0

@@ -23,8 +23,6 @@ from agent.engines.llama.runtime import (
     Bound,
     DecodeFailed,
     Entry,
-    Grammar,
-    Sampler,
 )
 from agent.engines.llama.settings import LlamaSettings, spare_cores
 from agent.errors import EngineMissing
@@ -145,19 +143,7 @@ class LlamaCpp:
         if not answers:
             return []
         self._rows = self._logits.of(llama_cpp.llama_get_logits(self._context), len(answers))
-        chosen = cast("list[int]", self._rows.argmax(axis=1).tolist())
-        for at, i in enumerate(answers):
-            if isinstance(sampler := batch[i].sampler, _Sampler):
-                chosen[at] = sampler.choose(self._context, i)
-        return chosen
-
-    def sampler(self, grammar: Grammar) -> Sampler:
-        made = llama_cpp.llama_sampler_init_grammar(
-            self._vocab, grammar.text.encode(), grammar.root.encode()
-        )
-        if not made:
-            raise ValueError(f"llama.cpp cannot read this grammar: {grammar.text[:200]}")
-        return _Sampler(made)
+        return cast("list[int]", self._rows.argmax(axis=1).tolist())
 
     def likeliest(self, answer: int, refused: Collection[int]) -> int:
         logits = self._rows[answer].copy()
@@ -229,24 +215,6 @@ class LlamaCpp:
             buffer = ctypes.create_string_buffer(-size)
             size = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, -size, 0, special)
         return buffer.raw[: max(size, 0)]
-
-
-class _Sampler:
-    """The likeliest token of those that a grammar allows, by llama.cpp's own samplers."""
-
-    def __init__(self, grammar: Any) -> None:
-        self._chain = llama_cpp.llama_sampler_chain_init(
-            llama_cpp.llama_sampler_chain_default_params()
-        )
-        llama_cpp.llama_sampler_chain_add(self._chain, grammar)
-        llama_cpp.llama_sampler_chain_add(self._chain, llama_cpp.llama_sampler_init_greedy())
-
-    def choose(self, context: Any, index: int) -> int:
-        """The token after entry `index` of the last batch."""
-        return int(llama_cpp.llama_sampler_sample(self._chain, context, index))
-
-    def close(self) -> None:
-        llama_cpp.llama_sampler_free(self._chain)
 
 
 class _Logits:

@@ -14,23 +14,6 @@ SYSTEM_PROMPTS = 4
 """System prompts that stay in the cache, for the calls to come."""
 
 
-class Sampler(Protocol):
-    """Chooses one reply's tokens in place of the likeliest: those that a grammar allows, say.
-
-    Made by the runtime whose tokens it chooses, which is the only one to ask it."""
-
-    def close(self) -> None:
-        """Free what it holds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grammar:
-    """What a reply must look like, in GBNF."""
-
-    text: str
-    root: str = "root"
-
-
 @dataclass(slots=True)
 class Entry:
     """One token of a batch: where it goes, and whether the token after it is asked for."""
@@ -39,8 +22,6 @@ class Entry:
     position: int
     sequence: int
     answer: bool
-    sampler: Sampler | None = None
-    """Who chooses the token after it; None: the likeliest."""
 
 
 class DecodeFailed(Exception):
@@ -78,13 +59,8 @@ class Runtime(Protocol):
     def ends(self, token: int) -> bool:
         """The token says that the reply is over."""
 
-    def sampler(self, grammar: Grammar) -> Sampler:
-        """For one reply. Raises ValueError when the grammar can't be read."""
-
     def decode(self, batch: Sequence[Entry]) -> list[int]:
-        """The token after each entry with `answer`, in order: the likeliest, or its sampler's.
-
-        Raises DecodeFailed."""
+        """The likeliest token after each entry with `answer`, in order. Raises DecodeFailed."""
 
     def likeliest(self, answer: int, refused: Collection[int]) -> int:
         """The likeliest token of the last decode's answer of this number, but for these."""

@@ -19,7 +19,7 @@ from agent.engines.llama.job import Job, Opening, Sink
 from agent.engines.llama.places import Places
 from agent.engines.llama.prompts import Prompts
 from agent.engines.llama.reply import ReplyText
-from agent.engines.llama.runtime import DecodeFailed, Entry, Runtime, Sampler
+from agent.engines.llama.runtime import DecodeFailed, Entry, Runtime
 from agent.engines.llama.shares import Shares, divide
 from agent.engines.protocols import Priority, ReplyRequest
 from agent.errors import EngineError, EngineFailed
@@ -87,15 +87,14 @@ class Scheduler:
         sink: Sink,
         *,
         replies: bool,
-        sampler: Sampler | None = None,
         now: float = 0.0,
     ) -> Job:
         """A reply to be made or, not `replies`, its messages to be read ahead of one.
 
-        The job owns `sampler`. `now` is kept as the time in which it was asked for."""
+        `now` is kept as the time in which it was asked for."""
         self._last_number += 1
         priority = request.priority if replies else Priority.PARTIAL
-        job = Job(request, sink, replies, sampler, now, self._last_number, priority)
+        job = Job(request, sink, replies, now, self._last_number, priority)
         if self._closed is not None:
             _over(job, self._closed)
         elif not replies and self._has_urgent_reading():
@@ -282,9 +281,6 @@ class Scheduler:
 
 
 def _over(job: Job, error: EngineError | None) -> None:
-    if job.sampler is not None:
-        job.sampler.close()
-        job.sampler = None
     if job.calling is not None:
         job.calling.close()
     job.sink.end(error)
@@ -296,10 +292,10 @@ def _entries(work: Job | Opening, tokens: int) -> list[Entry]:
     if isinstance(work, Job) and not work.unread:
         assert work.next is not None  # it was chosen when the prompt had been read
         position = len(work.prompt.tokens) + work.made - 1
-        return [Entry(work.next, position, work.sequence, True, work.sampler)]
+        return [Entry(work.next, position, work.sequence, True)]
     source = work.tokens if isinstance(work, Opening) else work.prompt.tokens
     end = work.read + tokens
     entries = [Entry(source[at], at, work.sequence, False) for at in range(work.read, end)]
     if isinstance(work, Job) and work.replies and end == len(source):
-        entries[-1].answer, entries[-1].sampler = True, work.sampler
+        entries[-1].answer = True
     return entries

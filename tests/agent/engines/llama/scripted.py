@@ -7,13 +7,13 @@ foreign token in there and the reply is another.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from zlib import crc32
 
 from agent.engines.llama.job import Job
 from agent.engines.llama.prompt import ChatTemplate
 from agent.engines.llama.prompts import Prompts
-from agent.engines.llama.runtime import DecodeFailed, Entry, Grammar
+from agent.engines.llama.runtime import DecodeFailed, Entry
 from agent.engines.llama.scheduler import Scheduler
 from agent.engines.llama.shares import Shares
 from agent.engines.protocols import Priority, ReplyRequest
@@ -43,19 +43,18 @@ def reply_to(prompt: str, max_tokens: int) -> str:
     return text[len(prompt) :].lstrip()
 
 
-class ScriptedSampler:
+class ScriptedGrammar:
     """A grammar that allows one text."""
 
     def __init__(self, text: str) -> None:
         self._left = list(text)
         self.closed = False
 
-    def choose(self) -> int:
+    def choose(self, answer: int) -> int:
         assert not self.closed
         return ord(self._left.pop(0)) if self._left else END
 
     def close(self) -> None:
-        assert not self.closed, "closed once"
         self.closed = True
 
 
@@ -67,6 +66,7 @@ class ScriptedRuntime:
     ) -> None:
         self.cells, self.sequences, self.context, self.rewinds = cells, sequences, context, rewinds
         self.batches: list[list[Entry]] = []
+        self.grammars: list[ScriptedGrammar] = []
         self.failing = False
         self.kept: set[tuple[int, ...]] = set()
         """What a later start would find on the disk."""
@@ -82,8 +82,15 @@ class ScriptedRuntime:
     def ends(self, token: int) -> bool:
         return token == END
 
-    def sampler(self, grammar: Grammar) -> ScriptedSampler:
-        return ScriptedSampler(grammar.text)
+    def marker(self, token: int) -> bytes:
+        return self.piece(token)
+
+    def likeliest(self, answer: int, refused: Collection[int]) -> int:
+        raise NotImplementedError("no tools are offered to it")
+
+    def bound(self, gbnf: str) -> ScriptedGrammar:
+        self.grammars.append(ScriptedGrammar(gbnf))
+        return self.grammars[-1]
 
     def decode(self, batch: Sequence[Entry]) -> list[int]:
         if self.failing:
@@ -94,9 +101,7 @@ class ScriptedRuntime:
             held = self._held[entry.sequence]
             assert entry.position == len(held), "a token goes to the end of its sequence"
             held.append((next(self._numbers), entry.token))
-            if entry.answer and isinstance(entry.sampler, ScriptedSampler):
-                answers.append(entry.sampler.choose())
-            elif entry.answer:
+            if entry.answer:
                 answers.append(next_token(self.text(entry.sequence)))
         assert self.used <= self.cells, "llama.cpp would find no slot"
         return answers
@@ -190,7 +195,7 @@ class Stage:
         priority: Priority = Priority.COMMITTED,
         replies: bool = True,
         system: str = SYSTEM,
-        sampler: ScriptedSampler | None = None,
+        grammar: str = "",
     ) -> tuple[Job, Listener]:
         """Submit a reply to the last of `texts`, which caller and agent said in turn."""
         listener = Listener()
@@ -199,8 +204,9 @@ class Stage:
             messages=messages(*texts, system=system),
             max_tokens=max_tokens,
             priority=priority,
+            grammar=grammar,
         )
-        return self.scheduler.submit(request, listener, replies=replies, sampler=sampler), listener
+        return self.scheduler.submit(request, listener, replies=replies), listener
 
     def alone(self, *texts: str, max_tokens: int = 20, system: str = SYSTEM) -> str:
         """The reply as it would be without anybody else."""

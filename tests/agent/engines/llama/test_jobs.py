@@ -1,11 +1,11 @@
-"""What becomes of a job under way: committed, interrupted, bound by a sampler."""
+"""What becomes of a job under way: committed, interrupted, bound by a grammar."""
 
 from __future__ import annotations
 
 import pytest
 
 from agent.engines.protocols import Priority
-from tests.agent.engines.llama.scripted import ScriptedSampler, Stage
+from tests.agent.engines.llama.scripted import Stage
 
 
 def test_a_speculation_that_is_committed_is_served_as_such_from_the_next_step_on() -> None:
@@ -45,26 +45,26 @@ def test_an_interrupted_reply_is_read_only_from_where_it_was_cut() -> None:
     assert second.said == stage.alone("tell me a long story, please", kept, "stop")
 
 
-def test_a_sampler_chooses_the_reply_of_its_own_job_alone() -> None:
-    stage, sampler = Stage(), ScriptedSampler("yes")
+def test_a_grammar_binds_the_reply_of_its_own_job_alone() -> None:
+    stage = Stage()
 
-    _, bound = stage.ask("a", "is it so?", sampler=sampler)
+    _, bound = stage.ask("a", "is it so?", grammar="yes")
     _, free = stage.ask("b", "is it so?")
     stage.run()
 
     assert bound.said == "yes"
     assert free.said == stage.alone("is it so?")
-    assert sampler.closed
+    assert [grammar.closed for grammar in stage.runtime.grammars] == [True]
 
 
 @pytest.mark.parametrize("steps", range(6))
-def test_a_sampler_is_freed_whenever_its_job_ends(steps: int) -> None:
-    stage, sampler = Stage(batch=16), ScriptedSampler("yes, certainly")
-    job, _ = stage.ask("a", "is it so?", sampler=sampler)
+def test_a_grammar_is_freed_whenever_its_job_ends(steps: int) -> None:
+    stage = Stage(batch=16)
+    job, _ = stage.ask("a", "is it so?", grammar="yes, certainly")
     for _ in range(steps):
         stage.scheduler.step()
 
     stage.scheduler.cancel(job)
     stage.scheduler.cancel(job)
 
-    assert sampler.closed
+    assert [grammar.closed for grammar in stage.runtime.grammars] == [True]

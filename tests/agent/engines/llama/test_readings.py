@@ -1,15 +1,11 @@
-"""What the engine tells of itself, and what its library does that no scripted model can."""
+"""What the engine tells of itself."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-
-import pytest
 
 from agent.engines.llama import Llama
-from agent.engines.llama.runtime import Entry, Grammar
-from tests.agent.engines.llama.test_engine import SETTINGS, model, random_model, request, said
+from tests.agent.engines.llama.test_engine import model, random_model, request, said
 
 __all__ = ["model", "random_model"]  # fixtures
 
@@ -27,24 +23,3 @@ async def test_readings_tell_how_busy_it_is(model: Llama) -> None:
     assert (idle.replying, idle.waiting, idle.oldest) == (0, 0, 0)
     assert idle.tokens_per_second > 0
     assert 0 < idle.first_token < 5 and model.wait == idle.first_token
-
-
-async def test_a_grammar_binds_what_llama_cpp_says(random_model: Path) -> None:
-    from agent.engines.llama.library import LlamaCpp
-
-    runtime = LlamaCpp(random_model, SETTINGS)
-    sampler = runtime.sampler(Grammar('root ::= "one" | "two"'))
-    tokens = runtime.tokenize("say a number: ")
-    entries = [Entry(token, at, 0, False) for at, token in enumerate(tokens)]
-    entries[-1].answer, entries[-1].sampler = True, sampler
-    made = b""
-    [token] = runtime.decode(entries)
-    while not runtime.ends(token) and len(made) < 10:
-        made += runtime.piece(token)
-        [token] = runtime.decode([Entry(token, len(tokens) + len(made) - 1, 0, True, sampler)])
-    sampler.close()
-    with pytest.raises(ValueError, match="cannot read this grammar"):
-        runtime.sampler(Grammar("root ::= ("))
-    runtime.close()
-
-    assert made in (b"one", b"two")
