@@ -22,40 +22,48 @@ _WHOLE = frozenset(
     네 예 넵 네네 응 응응 아니요 아니오 아뇨 아니에요 맞아 맞아요 맞습니다 그래 그래요 그럼요
     좋아 좋아요 좋습니다 안녕 안녕하세요 여보세요 감사합니다 고맙습니다 고마워 고마워요 알겠어요
     알겠습니다 됐어요 됐습니다 괜찮아요 괜찮습니다 취소 그만 잠깐만요 잠시만요 몰라요 모르겠어요
-    모르겠습니다 모르겠는데요 수고하세요 잠깐만 잠시만 왜요
+    모르겠습니다 모르겠는데요 수고하세요 잠깐만 잠시만 왜요 싫어 싫어요 좋지 그렇지 당연하지
+    그만해 하지마 괜찮아 아니야
     """.split()
 )
 _CONJUNCTIONS = frozenset(
     """
     그리고 그래서 그런데 근데 그러면 그럼 그러나 하지만 그렇지만 왜냐하면 왜냐면 또 또는 혹은 및
-    그리고요 그래가지고 그러다가 만약 만약에 혹시 예를들면 즉 아니면 그러고 따라서 게다가
+    그래가지고 그러다가 만약 만약에 혹시 예를들면 즉 아니면 그러고 따라서 게다가
     """.split()
 )
-_NOUNS = frozenset(
-    # End in what looks like an ending or a connective
-    """
+_NOUNS = (
+    frozenset(
+        # End in what looks like an ending or a connective
+        """
     필요 중요 수요 개요 강요 소요 동요 주요 바다 캐나다 소다 아까 동네 최고 광고 창고 사고 참고
     냉장고 중고 신고 재고 경고 보고 입고 출고 학교 택배 부서 문서 순서 도서 질서 계약서 신청서
     증명서 영수서 설명서 이력서 보고서 견적서 독서 라면 냉면 화면 장면 측면 짜장면 평면 전면 도면
     가면 표면 쫄면 당면 유지 가지 편지 휴지 아버지 돼지 강아지 바지 반지 잔고 메시지 이미지
     페이지 목요일 거든 너머 어머니 할머니 주머니
     """.split()
-) | frozenset(
-    # End in what looks like a particle
-    """
+    )
+    | frozenset(
+        # End in what looks like a particle
+        """
     고양이 아이 종이 어린이 나이 차이 사이 길이 높이 놀이 오이 거북이 호랑이 전화번호이 휴가 평가
     국가 작가 가가 허가 추가 물가 주가 시가 요가 친구가게 가을 마을 노을 도로 종로 진로 가로 세로
     바로 서로 따로 별로 대로 그대로 온도 지도 제주도 정도 속도 포도 태도 각도 한도 용도 불만 백만
     천만 이만 회의 강의 문의 주의 동의 예의 합의 결과 사과 효과 학과 성과 통과 초과 치과 내과
-    외과 안과 하나 누나 언제나 은 금은 아이와 전에 후에 다음에 나중에 이번에 아까도
+    외과 안과 아무거나 하나 누나 언제나 은 금은 아이와 전에 후에 뒤에 다음에 나중에 이번에 아까도
     """.split()
+    )
+    | frozenset(
+        # End like 할게 and 할래, but are adverbs and nouns
+        "길게 멀게 달게 힘들게 가늘게 둥글게 빨래 달래 몰래".split()
+    )
 )
 _ONGOING = tuple(
     """
     는데 은데 인데 한데 던데 ㄴ데 텐데 운데 른데 건데 데 지만 면서 으며 하며 이며 려고 으러 도록
     자마자 다가 느라 느라고 든지 거나 므로 때문에 더니 더라도 길래 아서 어서 여서 해서 라서 래서
     와서 가서 서 으면 다면 라면 하면 려면 면 니까 고 거든 아니라 아도 어도 해도 듯이 채로 대로 만큼
-    는지 을지 ㄹ지 런데 는데도 니 러
+    는지 을지 ㄹ지 런데 는데도 다시피 던지 는건 은건 는게 은게 한게 던게 니 러
     """.split()
 )
 _SOFT = tuple(
@@ -65,6 +73,9 @@ _SOFT = tuple(
     """.split()
 )
 """Polite, but as often the middle of what is said as its end."""
+
+_SAID_AGAIN = ("다고요", "라고요", "자고요", "냐고요", "다니까요", "라니까요")
+"""What one insists on is an end, though it looks like the soft ones."""
 
 _FINAL = tuple(
     """
@@ -77,16 +88,38 @@ _FINAL = tuple(
 )
 _BEFORE_MORE = frozenset(
     """
-    좀 더 덜 안 못 너무 아주 매우 제일 가장 조금 수 것 때 줄 거 및 각 약 총 매 한 두 세 네번째
+    좀 더 덜 안 못 너무 아주 매우 제일 가장 조금 수 때 줄 건 게 걸 및 각 약 총 매 한 두 세 네번째
+    진한 연한 강한 약한
     """.split()
 )
 """Adverbs, determiners and bound nouns, after which a predicate or a noun comes."""
+
+_CONTRACTED = frozenset(
+    "이건 그건 저건 이걸 그걸 저걸 이게 저게 내가 네가 니가 난 넌 전 걔가 여긴 거긴 저긴".split()
+)
+"""Pronouns that have swallowed their particle."""
+
+_COMMANDS = frozenset("마 와 해 가 줘 봐".split())
+"""Informal commands of a syllable, after what they command."""
+
+_ADNOMINAL = tuple(
+    """
+    뜻한 능한 용한 유명한 필요한 중요한 간단한 슷한 시원한 편한 급한 관한 특별한 이상한 안전한
+    정확한 다양한 친절한 까운 거운 려운 매운 쉬운 벼운 새로운 름다운 두운 더운 추운 싶은
+    """.split()
+)
+"""Endings of a word that describes the noun after it."""
+
+_AFTER_CLAUSE = frozenset("다음에 후에 뒤에 동안 동안에 전에 중에 대로".split())
+"""Of time, after a verb: the clause that they belong to comes."""
+_BEFORE_TIME = ("기", "은", "한", "난", "된", "던", "친", "준", "긴", "온", "린", "는")
 
 _ASKING = frozenset(
     """
     뭐 뭘 뭐가 무엇 무슨 누구 누가 어디 어디서 어디에 언제 왜 어떻게 어떤 어느 얼마 얼마나 몇 뭐라고
     """.split()
 )
+_ASKING_STEMS = ("뭐", "어디", "언제", "누구", "얼마")
 """With one of these in the sentence, an informal ending asks and is an end."""
 
 _PARTICLES_CLOSED = ("은", "이", "을", "과", "이랑", "으로", "이나")
@@ -125,27 +158,46 @@ def ending(said: list[str], mark: str) -> Reading | None:
         return complete(f"a closing phrase: {last}")
     if mark == "question":
         return complete("question")
+    if phrase := _phrase(said[-2] if len(said) > 1 else "", last):
+        return phrase
     if last in _NOUNS or not is_hangul(last[-1]):
         return None
     if len(said) > 1 and last in _BEFORE_MORE:
         return unfinished(f"more must follow: {last}")
-    if len(said) > 1 and last == "줘":
-        return complete("final ending: 줘")
+    if len(said) > 1 and last in _COMMANDS:
+        return complete(f"a command: … {last}")
     found = _by_ending(last)
-    asks = any(word in _ASKING or word.startswith("뭐") for word in said)
-    if (
-        asks
-        and found
-        and found.completeness is Completeness.UNSURE
-        and _suffix(last, _SOFT + _INFORMAL)
-    ):
+    asks = any(word in _ASKING or word.startswith(_ASKING_STEMS) for word in said)
+    return _asked(last, found) if asks and found else found
+
+
+def _phrase(before: str, last: str) -> Reading | None:
+    """The last two words, where one alone says something else."""
+    if before == "예를" and last in ("들어", "들면"):
+        return unfinished("for example")
+    if last in _AFTER_CLAUSE and before.endswith(_BEFORE_TIME):
+        return unfinished(f"a clause that another follows: … {before} {last}")
+    if last in _CONTRACTED:
+        return unfinished(f"a pronoun with its particle: {last}")
+    return None
+
+
+def _asked(last: str, found: Reading) -> Reading:
+    """`found`, in a sentence with a question word: an informal ending then asks."""
+    if found.completeness is Completeness.UNSURE and _suffix(last, _SOFT + _INFORMAL):
         return complete(f"asked, {found.reason}")
+    if found.completeness is Completeness.UNFINISHED and last.endswith(("는데", "은데", "인데")):
+        return unsure(f"asked, or goes on: …{last[-2:]}")
     return found
 
 
 def _by_ending(last: str) -> Reading | None:
     if last.endswith("니까") and _formal(last, "니까"):
         return complete("formal question: …니까")
+    if last.endswith(("게", "래")) and len(last) > 1 and final_consonant(last[-2]) == "ㄹ":
+        return complete(f"final ending: …ㄹ{last[-1]}")
+    if again := _suffix(last, _SAID_AGAIN):
+        return complete(f"insists: …{again}")
     if soft := _suffix(last, _SOFT):
         return unsure(f"polite, but may go on: …{soft}")
     if final := _suffix(last, _FINAL):
@@ -170,6 +222,8 @@ def _by_particle(last: str) -> Reading | None:
                 return unfinished(f"particle: …{particle}")
     if maybe := _suffix(last, _MAYBE):
         return unsure(f"may go on: …{maybe}")
+    if adnominal := _suffix(last, _ADNOMINAL):
+        return unfinished(f"adnominal: …{adnominal}")
     if last[-1] in "할될갈볼줄올살":
         return unfinished(f"adnominal: …{last[-1]}")
     return None
