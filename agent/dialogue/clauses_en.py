@@ -32,7 +32,7 @@ _COMMANDS = frozenset(
     increase decrease raise lower skip search write explain describe translate spell ask listen
     buy pay update reset restart unlock lock mute""".split()
 )
-_SUBORDINATORS = frozenset(
+SUBORDINATORS = frozenset(
     "if when whenever while although though unless once before after until whereas".split()
 )
 _LEADS = frozenset(
@@ -56,7 +56,7 @@ def clause(said: list[str]) -> Reading | None:
         return unfinished(f"open end: {line[-2]} {last}")
     if last in _TRANSITIVE and "what" not in line:
         return unfinished(f"wants an object: {last}")
-    if line[0] in _SUBORDINATORS:
+    if line[0] in SUBORDINATORS:
         if len(verbs) < 2:
             return unfinished(f"a clause that another follows: {line[0]} …")
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from agent.dialogue.clauses_en import clause
+from agent.dialogue.clauses_en import SUBORDINATORS, clause
 from agent.dialogue.reading import Reading, complete, unfinished, unsure
 from agent.dialogue.words import squeezed
 
@@ -31,6 +31,11 @@ _NEVER_LAST = frozenset(
 _STRANDED = frozenset("of to from with for at into without between against about in on by".split())
 """Prepositions that end a question ("where are you from") or a clause ("what it is for")."""
 
+_GOALS = frozenset("to of from at into between".split())
+"""Those of them that end a question only when it asks for what they lead to."""
+
+_WH_WORDS = frozenset("who whom what where which who's what's where's whose".split())
+
 _PARTICLES = frozenset("in on by with from for".split())
 """Those of them that a statement or a command may end in ("turn it on", "what it is for")."""
 
@@ -40,7 +45,7 @@ _AUXILIARIES = frozenset(
 )
 
 _PRONOUNS = frozenset("i you he she it we they this that there who".split())
-_BEFORE_THAT = frozenset("is was said think thought know believe so sure mean hope".split())
+_BEFORE_THAT = frozenset("is was said says think thought know believe so sure mean hope".split())
 _BEFORE_SUBJECT = _AUXILIARIES | frozenset("if when because and but or so while unless".split())
 _BEFORE_PARTICLE = frozenset(
     "me you him her it us them this that these those log come sign go hold is are was".split()
@@ -49,7 +54,8 @@ _BEFORE_PARTICLE = frozenset(
 _OPENERS = re.compile(
     r"(?:.* )?(?:"
     r"i (?:want|need|want to|need to|have to|like to|would like|would like to|was wondering"
-    r"|was wondering if|think|mean|guess|know that|believe|wanted|wanted to)"
+    r"|was wondering if|think|mean|meant|guess|know that|believe|wanted|wanted to)"
+    r"|(?:under|in) the name(?: of)?"
     r"|i'd (?:like|like to|love|love to|rather|prefer)"
     r"|(?:can|could|may|will|would) (?:i|you|we|he|she|they)(?: please| just| also)?"
     r"|(?:can|could|may) (?:i|we) (?:get|have|order|ask|speak|talk)"
@@ -72,6 +78,9 @@ _PREMODIFIERS = frozenset(
 )
 """Words that mostly have another after them."""
 
+_BEFORE_NOUN = frozenset("any some other mister mr mrs ms dr doctor saint nearly almost".split())
+"""Those of them that even a question seldom ends in."""
+
 _WHOLE = frozenset(
     """yes no yeah yep yup nope nah okay ok sure alright right hello hi hey bye goodbye thanks
     please stop cancel help correct exactly absolutely definitely never always nothing everything
@@ -85,7 +94,12 @@ _CLOSERS = re.compile(
     r"|you too|as well|goodbye|bye|bye bye|i think so|i don't know|i guess so|never mind|of course"
     r"|not really|not yet|i don't|i'm not|it isn't|i can't|i hope so|i guess so|i suppose so"
     r"|right now|today|tomorrow|yesterday|tonight|this morning|this afternoon|this evening"
-    r"|this week|next week|o'clock|[ap] m|pm|is it|isn't it|right|okay)$"
+    r"|this week|next week|o'clock|[ap] m|pm|noon|midnight|is it|isn't it|right|okay|not at all"
+    r"|(?:tomorrow|(?:mon|tues|wednes|thurs|fri|satur|sun)day) (?:morning|afternoon|evening|night)"
+    r"|i don't think so|i think not|sounds good|it depends|doesn't matter|go ahead|yeah sure"
+    r"|(?:that's|that is|it's|it is) (?:not )?(?:correct|wrong|true|fine|good|great|perfect|broken)"
+    r"|(?:that'll|that will|that would|that'd) be (?:fine|good|great|perfect|lovely)"
+    r"|(?:cancel|repeat|stop|undo|delete) (?:that|it|this)|start over|try again)$"
 )
 _SHORT_ANSWER = re.compile(
     r"(?:yes|yeah|no|nope|sure|of course|so|me too)?(?: ?(?:i|you|we|he|she|it|they|that|there)"
@@ -125,8 +139,10 @@ def ending(said: list[str], mark: str) -> Reading | None:
     if open_end := _open_end(said, last, question):
         return open_end
     if question:
+        if last in _BEFORE_NOUN:
+            return unsure(f"more may follow: {last}")
         return complete("question")
-    if last in _PREMODIFIERS:
+    if last in _PREMODIFIERS and said[0] not in SUBORDINATORS:
         return unsure(f"more may follow: {last}")
     return clause(said)
 
@@ -152,6 +168,10 @@ def _shape(said: list[str], last: str, line: str, question: bool) -> Reading | N
 def _open_end(said: list[str], last: str, question: bool) -> Reading | None:
     """The last word, when a sentence does not end in it."""
     before = said[-2] if len(said) > 1 else ""
+    if last in _GOALS and question and not _WH_WORDS.intersection(said):
+        return unfinished(f"open end: {last}")
+    if said[0] in SUBORDINATORS and not question and last in _PARTICLES:
+        return None
     if last in _STRANDED and (question or (before in _BEFORE_PARTICLE and last in _PARTICLES)):
         return unsure(f"a preposition left alone: {last}")
     if last == "like" and said[0].startswith(("what", "how", "who")):
