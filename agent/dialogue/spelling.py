@@ -1,8 +1,8 @@
 """Digits and letters read out one by one: is there more to come?
 
-A telephone number, a postcode, a name spelled: people pause between groups longer than between
-words. A number whose expected length is known (from the words before it, or from how it begins)
-is whole when that length is reached.
+A telephone number, a postcode, a name spelled, an e-mail address: people pause between groups
+longer than between words. A number whose expected length is known (from the words before it, or
+from how it begins) is whole when that length is reached, an address when it has its last label.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from agent.dialogue.reading import Reading, complete, spelling
-from agent.dialogue.words import words
+from agent.dialogue.words import final_consonant, words
 
 _DIGITS_EN = {
     name: "0123456789"[value]
@@ -21,6 +21,12 @@ _DIGITS_EN = {
     for name in names.split()
 }  # fmt: skip
 _DIGITS_KO = dict(zip("영공일이삼사오육륙칠팔구", "001234566789", strict=True))
+_LETTERS_KO = frozenset(
+    """에이 비 씨 시 디 에프 쥐 지 에이치 아이 제이 케이 엘 엠 엔 피 큐 알 에스 티 유 브이
+    더블유 엑스 와이 제트""".split()
+)
+"""Names of Latin letters, most of them words besides: three in a row are letters. (이 and 오 are
+taken for digits; it comes to the same.)"""
 _REPEATS = {"double": 2, "triple": 3}
 _TENS = frozenset(
     """ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty
@@ -49,12 +55,29 @@ _LENGTHS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
 }
 """What a number is called, and how many digits it then has."""
 
+_ENTERING = re.compile(r".*\b(?:enter|dial|type|key in|punch in)((?: \S+){1,4})")
+"""Digits are what is entered, one by one or in tens, and seldom one alone."""
+
+_BEHIND = ("입니다", "인데요", "인데", "예요", "에요", "고요", "구요", "고", "요", "에")
+"""What Korean puts behind a group of digits, after a consonant most of it with 이 before: the
+hyphen is spoken 에, the rest is courtesy or goes on."""
+
+_ADDRESS = re.compile(
+    r"(?:\be ?mail\b|이메일|메일).* (?:at|골뱅이)\b|\b(?:e ?mail|이메일).* (?:dot|점)$"
+)
+"""An e-mail address that has been begun."""
+_DOT = re.compile(r"\b(?:dot|점|닷|쩜) (?P<label>\S+)$")
+_LAST_LABELS = frozenset("com net org edu gov io kr uk de jp 컴 넷 오알지 케이알".split())
+
 
 def spelled(text: str, language: str) -> Reading | None:
     """The reading when `text` ends in a run of digits or letters; otherwise None."""
-    run = _run(_tokens(text, language), language)
+    tokens = _tokens(text, language)
+    if address := _address(" ".join(tokens)):
+        return address
+    run = _run(tokens, language)
     if not run:
-        return None
+        return _entered(" ".join(tokens)) if language == "en" else None
     before, digits, letters = run
     if not digits or letters:
         return spelling(f"{letters + len(digits)} letters and digits being spelled")
@@ -66,14 +89,30 @@ def spelled(text: str, language: str) -> Reading | None:
     return spelling(f"{len(digits)} digits")
 
 
+def _address(line: str) -> Reading | None:
+    """The reading of a line that ends in an e-mail address."""
+    dot = _DOT.search(line)
+    if dot and dot["label"] in _LAST_LABELS:
+        return complete(f"an address with its last label: {dot['label']}")
+    return spelling("an address without its end") if _ADDRESS.search(line) else None
+
+
+def _entered(line: str) -> Reading | None:
+    """The reading of a command to enter a number, of which no more than a few digits are said."""
+    command = _ENTERING.fullmatch(line)
+    if command and all(word in _DIGITS_EN or word in _TENS for word in command[1].split()):
+        return spelling(f"a number being entered:{command[1]}")
+    return None
+
+
 def _tokens(text: str, language: str) -> list[str]:
     tokens = words(text)
     if language != "ko":
         return tokens
     split: list[str] = []
     for token in tokens:
-        # "공일공에": the hyphen of a telephone number is spoken 에 (or 다시).
-        bare = token.removesuffix("에") if len(token) > 1 else token
+        # "공일공에" (or 공일공 다시) is "010-", "공일공이고요" a polite caller's.
+        bare = _bare(token)
         if (
             len(bare) > 1
             and all(c in _DIGITS_KO for c in bare)
@@ -83,6 +122,15 @@ def _tokens(text: str, language: str) -> list[str]:
         elif token != "다시" or not split or split[-1] not in _DIGITS_KO:
             split.append(token)
     return split
+
+
+def _bare(token: str) -> str:
+    """`token` without what is spoken behind digits."""
+    behind = next((each for each in _BEHIND if token.endswith(each)), "")
+    bare = token.removesuffix(behind)
+    if behind not in ("", "에") and bare.endswith("이") and final_consonant(bare[-2:-1]):
+        bare = bare.removesuffix("이")
+    return bare or token
 
 
 def _plain_digits(token: str) -> bool:
@@ -103,12 +151,12 @@ def _run(tokens: list[str], language: str) -> tuple[list[str], str, int] | None:
         elif (value := _value(token, language)) is not None:
             digits.insert(0, value)
             groups += 1
-        elif len(token) == 1 and token.isascii() and token.isalpha():
+        elif _is_letter(token, language):
             letters += 1
             groups += 1
         elif token == "hundred" and groups:
             digits.insert(0, "00")
-        elif token in _TENS and groups:
+        elif token in _TENS:
             groups += 1
             digits.insert(0, "00"[: 1 if digits and len(digits[0]) == 1 else 2])
         else:
@@ -118,6 +166,8 @@ def _run(tokens: list[str], language: str) -> tuple[list[str], str, int] | None:
     if letters == 1 and tokens[index] in ("a", "i") and (before or not run):
         # An article or a pronoun, not a letter: "i'd like a two", "i".
         before, letters, groups = tokens[: index + 1], 0, groups - 1
+    if groups < 3 and (tokens[-1] in _TENS or _LETTERS_KO.intersection(tokens[index:])):
+        return None
     if not _is_run(before, run, letters, groups, language):
         return None
     return before, run, letters
@@ -129,6 +179,12 @@ def _is_run(before: list[str], digits: str, letters: int, groups: int, language:
     if groups >= 3 or len(digits) >= 7 or (groups == 2 and len(digits) not in (3, 4)):
         return True
     return bool(digits) and bool(_named(before, language))
+
+
+def _is_letter(token: str, language: str) -> bool:
+    if language == "ko" and token in _LETTERS_KO:
+        return True
+    return len(token) == 1 and token.isascii() and token.isalpha()
 
 
 def _value(token: str, language: str) -> str | None:

@@ -133,7 +133,6 @@ ENGLISH_UNFINISHED = """
 ENGLISH_UNSURE = """
     coffee
     two coffees
-    enter thirty
     seven
     a large coffee
     greenwich mean time
