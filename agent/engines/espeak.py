@@ -20,8 +20,9 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from agent.engines.clips import Wave, edged, sounding, to_int16
+from agent.engines.jobs import Stop
 from agent.engines.protocols import Priority, Speech
-from agent.engines.threads import Stop, Workers
+from agent.engines.threads import Workers
 from agent.engines.words import between_marks
 from agent.errors import EngineFailed, EngineMissing, LanguageUnsupported
 from media.audio import AudioChunk, Samples

@@ -28,6 +28,7 @@ from piper.patch_voice_with_alignment import add_alignment_output
 from pydantic import BaseModel, Field
 
 from agent.engines.clips import Wave, edged, sounding, to_int16
+from agent.engines.jobs import Stop
 from agent.engines.phonemes import (
     Sentence,
     estimated_marks,
@@ -37,7 +38,7 @@ from agent.engines.phonemes import (
     timed,
 )
 from agent.engines.protocols import Priority, Speech
-from agent.engines.threads import Stop, Workers
+from agent.engines.threads import Workers
 from agent.errors import EngineMissing, LanguageUnsupported
 from media.audio import AudioChunk
 

@@ -16,9 +16,10 @@ from types import MappingProxyType
 import numpy as np
 from pydantic import BaseModel, Field
 
+from agent.engines.jobs import Stop
 from agent.engines.protocols import Priority, Transcript
 from agent.engines.sphinx_decoder import SphinxDecoder
-from agent.engines.threads import Stop, Workers
+from agent.engines.threads import Workers
 from agent.errors import EngineError, EngineFailed, LanguageUnsupported
 from media.audio import CALLER_RATE, AudioChunk, Samples
 

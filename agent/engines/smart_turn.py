@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field
 
+from agent.engines.jobs import Stop
 from agent.engines.protocols import Priority
-from agent.engines.threads import Stop, Workers
+from agent.engines.threads import Workers
 from agent.errors import EngineMissing
 from media.audio import CALLER_RATE, AudioChunk, Samples
 

@@ -2,7 +2,8 @@
 
 A library call that takes milliseconds or seconds runs here. `Workers` promises:
 
-- the most urgent job goes first (`Priority`), and among equals the one that came first;
+- the most urgent job goes first (`Priority`), and among equals the one that came first; those that
+  a library does for less together go together (`Batch`), once they wait (jobs.py);
 - a job is handed a `Stop`, which is set as soon as nobody waits for its result; long work looks at
   it between two items, and one that was still queued never begins;
 - waiting is prompt: a cancelled coroutine goes on at once, though the library's call may still be
@@ -16,35 +17,22 @@ made them, and the threads that send audio are left undisturbed.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import itertools
 import os
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from agent.engines.jobs import Batch, Job, Queue, Stop, Tell, Wanted
 from agent.engines.protocols import Priority
 from agent.errors import EngineError, EngineFailed, Stage
 
+Item = TypeVar("Item")
 T = TypeVar("T")
-
-Stop = threading.Event
-"""Set when nobody waits for the job any more."""
-
-
-@dataclass(order=True)
-class _Job:
-    priority: Priority
-    number: int
-    perform: Callable[[], Callable[[], None]] = field(compare=False)
-    """Do the work; returns what tells the outcome."""
-    fail: Callable[[EngineError], None] = field(compare=False)
-    stop: Stop = field(compare=False)
-    since: float = field(compare=False, default_factory=time.monotonic)
 
 
 class Workers:
@@ -63,8 +51,9 @@ class Workers:
         self._niceness = niceness
         self._condition = threading.Condition()
         self._numbers = itertools.count()
-        self._queued: list[_Job] = []
-        self._running: list[_Job] = []
+        self._queue = Queue()
+        self._running: list[list[Job]] = []
+        """What each busy worker does."""
         self._threads: list[threading.Thread] = []
         self._closed = False
 
@@ -72,7 +61,7 @@ class Workers:
     def free(self) -> int:
         """Workers that have nothing to do, nor will have when the queue is done; never below 0."""
         with self._condition:
-            return max(self.count - len(self._running) - self._waiting(), 0)
+            return max(self.count - len(self._running) - len(self._queue), 0)
 
     @property
     def busy(self) -> bool:
@@ -83,41 +72,45 @@ class Workers:
     def queued(self) -> int:
         """Jobs that wait for a worker."""
         with self._condition:
-            return self._waiting()
+            return len(self._queue)
 
     @property
     def wait(self) -> float:
         """Seconds that the oldest committed job has waited for a worker; 0: none waits."""
         with self._condition:
-            waiting = [
-                job.since
-                for job in self._queued
-                if job.priority is Priority.COMMITTED and not job.stop.is_set()
-            ]
-        return time.monotonic() - min(waiting) if waiting else 0.0
+            since = self._queue.oldest(Priority.COMMITTED)
+        return 0.0 if since is None else time.monotonic() - since
 
     async def run(self, work: Callable[[Stop], T], *, priority: Priority = Priority.COMMITTED) -> T:
         """What `work(stop)` returns. Raises EngineError; EngineFailed for anything unforeseen."""
+        alone: Batch[None, T] = Batch(None, 1, lambda wanted: [work(wanted[0].stop)])
+        return await self.run_with_others(None, alone, priority=priority)
+
+    async def run_with_others(
+        self, item: Item, batch: Batch[Item, T], *, priority: Priority = Priority.COMMITTED
+    ) -> T:
+        """What the batch's work gives for `item`: alone, or in one go with others of its kind and
+        priority that wait when a worker comes to it. Raises as `run` does.
+
+        Of a batch whose work raises each is done again alone: only the culprit has the error."""
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[T] = loop.create_future()
-        stop = Stop()
-
-        def fail(error: EngineError) -> None:
-            _tell(loop, _set_exception, outcome, error)
-
-        def perform() -> Callable[[], None]:
-            try:
-                result = work(stop)
-            # A worker outlives its jobs, whatever they raise: a panic of Rust's is no Exception.
-            except BaseException as error:
-                return partial(fail, self._translated(error))
-            return partial(_tell, loop, _set_result, outcome, result)
-
-        self._add(_Job(priority, next(self._numbers), perform, fail, stop))
+        job = Job(
+            priority,
+            next(self._numbers),
+            perform=partial(self._perform, batch.work),
+            fail=lambda error: _tell(loop, _set_exception, outcome, error),
+            stop=Stop(),
+            succeed=lambda result: _tell(loop, _set_result, outcome, result),
+            item=item,
+            kind=batch.kind,
+            most=batch.most,
+        )
+        self._add(job)
         try:
             return await outcome
         finally:
-            stop.set()
+            job.stop.set()
 
     async def stream(
         self,
@@ -134,14 +127,14 @@ class Workers:
         """
         pipe: _Pipe[T] = _Pipe(asyncio.get_running_loop(), ahead)
 
-        def perform() -> Callable[[], None]:
+        def perform(_: Sequence[Job]) -> list[Tell]:
             try:
                 pipe.pump(work(pipe.stop))
-            except BaseException as error:  # as in run()
-                return partial(pipe.end, self._translated(error))
-            return partial(pipe.end, None)
+            except BaseException as error:  # as in _perform()
+                return [partial(pipe.end, self._translated(error))]
+            return [partial(pipe.end, None)]
 
-        self._add(_Job(priority, next(self._numbers), perform, pipe.end, pipe.stop))
+        self._add(Job(priority, next(self._numbers), perform, pipe.end, pipe.stop))
         try:
             while (entry := await pipe.take()) is not None:
                 yield entry.item
@@ -155,9 +148,9 @@ class Workers:
         """
         with self._condition:
             self._closed = True
-            for job in self._running:
+            for job in itertools.chain.from_iterable(self._running):
                 job.stop.set()
-            abandoned, self._queued = self._queued, []
+            abandoned = self._queue.clear()
             self._condition.notify_all()
         for job in abandoned:
             job.fail(self._is_closed())
@@ -167,15 +160,12 @@ class Workers:
         for thread in self._threads:
             thread.join(grace / self.count)
 
-    def _waiting(self) -> int:
-        return sum(not job.stop.is_set() for job in self._queued)
-
-    def _add(self, job: _Job) -> None:
+    def _add(self, job: Job) -> None:
         with self._condition:
             if self._closed:
                 raise self._is_closed()
-            heapq.heappush(self._queued, job)
-            if len(self._threads) < self.count and len(self._queued) > self._idle():
+            self._queue.add(job)
+            if len(self._threads) < self.count and len(self._queue) > self._idle():
                 self._hire()
             self._condition.notify()
 
@@ -194,23 +184,36 @@ class Workers:
             own = threading.get_native_id()
             nice = os.getpriority(os.PRIO_PROCESS, own) + self._niceness
             os.setpriority(os.PRIO_PROCESS, own, min(nice, 19))
-        while (job := self._next()) is not None:
-            tell = job.perform()
+        while jobs := self._next():
+            tells = jobs[0].perform(jobs)
             with self._condition:
-                self._running.remove(job)
-            tell()  # only now: whoever waited finds this worker free
-            del job, tell  # or the result would live until the next job comes
+                self._running.remove(jobs)
+            for tell in tells:  # only now: whoever waited finds this worker free
+                tell()
+            del jobs, tells, tell  # or the results would live until the next job comes
 
-    def _next(self) -> _Job | None:
+    def _next(self) -> list[Job]:
+        """What is to be done now, in one go; nothing once the pool is closed."""
         with self._condition:
             while not self._closed:
-                while self._queued:
-                    job = heapq.heappop(self._queued)
-                    if not job.stop.is_set():
-                        self._running.append(job)
-                        return job
+                if jobs := self._queue.take(sharers=self.count):
+                    self._running.append(jobs)
+                    return jobs
                 self._condition.wait()
-        return None
+        return []
+
+    def _perform(
+        self, work: Callable[[Sequence[Wanted[Any]]], Sequence[Any]], jobs: Sequence[Job]
+    ) -> list[Tell]:
+        try:
+            results = work([Wanted(job.item, job.stop) for job in jobs])
+        # A worker outlives its jobs, whatever they raise: a panic of Rust's is no Exception.
+        except BaseException as error:
+            if len(jobs) == 1:
+                return [partial(jobs[0].fail, self._translated(error))]
+            # A library does not say whose fault it was.
+            return [tell for job in jobs for tell in self._perform(work, [job])]
+        return [partial(job.succeed, r) for job, r in zip(jobs, results, strict=True)]
 
     def _translated(self, error: BaseException) -> EngineError:
         if isinstance(error, EngineError):

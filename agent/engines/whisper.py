@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import BaseModel, Field
 
+from agent.engines.jobs import Stop
 from agent.engines.protocols import Priority, Transcript
-from agent.engines.threads import Stop, Workers
+from agent.engines.threads import Workers
 from agent.engines.whisper_decoding import (
     WINDOW_SECONDS,
     Decoder,

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field
 
-from agent.engines.threads import Stop
+from agent.engines.jobs import Stop
 from media.audio import CALLER_RATE, Samples
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from contextlib import aclosing
 
 import pytest
 
+from agent.engines.jobs import Stop
 from agent.engines.protocols import Priority
-from agent.engines.threads import Stop, Workers
+from agent.engines.threads import Workers
 from agent.errors import EngineFailed, LanguageUnsupported
 
 PATIENCE = 10.0

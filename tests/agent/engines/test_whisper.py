@@ -16,7 +16,7 @@ import soundfile
 import soxr
 
 from agent.engines import whisper as whisper_engine
-from agent.engines.threads import Stop
+from agent.engines.jobs import Stop
 from agent.engines.whisper import Whisper, WhisperSettings
 from agent.errors import EngineFailed, EngineMissing, LanguageUnsupported
 from bench.random_whisper import Shape, write_random, write_scripted

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from faster_whisper import WhisperModel
 
-from agent.engines.threads import Stop
+from agent.engines.jobs import Stop
 from agent.engines.whisper_decoding import (
     Decoder,
     DecodingSettings,
