@@ -2,7 +2,8 @@
 
 Several workers of one thread each share a model: a second thread gains nothing on an utterance,
 a second worker serves a second call. One of them is kept free of partials, so that a final
-transcript finds it. Decoding itself is in `whisper_decoding.py`.
+transcript finds it. When all are busy, utterances of about the same length that wait are
+understood in one go. Decoding itself is in `whisper_decoding.py`.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import BaseModel, Field
 
-from agent.engines.jobs import Stop
+from agent.engines.jobs import Batch, Stop
 from agent.engines.protocols import Priority, Transcript
 from agent.engines.threads import Workers
 from agent.engines.whisper_decoding import (
+    FRAMES_PER_SECOND,
     WINDOW_SECONDS,
+    Attempt,
     Decoder,
     DecodingSettings,
     Heard,
@@ -40,6 +43,20 @@ _LONGEST = round((WINDOW_SECONDS - 1.0) * CALLER_RATE)
 _EARLIEST = round(WINDOW_SECONDS / 2 * CALLER_RATE)
 
 
+class BatchSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """How many utterances that wait for a worker are understood in one go.
+
+    It halves what each costs, and lets the first of them wait for the others' words. Whisper cannot
+    leave out padding: together go those of which the encoder sees as much, as of all that are
+    shorter than `decoding.least` less `decoding.margin`."""
+
+    most: int = Field(8, ge=1, le=64)
+    """Utterances; 1: each alone."""
+    seconds: float = Field(30.0, ge=1, le=600)
+    """Seconds of audio that the encoder sees of all of them, margins included. On a CPU more than
+    30 no longer fit its caches."""
+
+
 class WhisperSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """How Whisper runs."""
 
@@ -53,6 +70,8 @@ class WhisperSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docs
     """How much the workers make room for the event loop; 0: not at all."""
     decoding: DecodingSettings = DecodingSettings()
     """How text is found and doubted."""
+    batch: BatchSettings = BatchSettings()
+    """What is understood together."""
 
 
 class Whisper:
@@ -100,7 +119,7 @@ class Whisper:
             raise LanguageUnsupported(
                 "stt", f"the Whisper model in {folder} does not know the language {language!r}"
             )
-        return WhisperRecognition(decoder, self._workers, language)
+        return WhisperRecognition(decoder, self._workers, language, self._settings.batch)
 
     async def aclose(self) -> None:
         await self._workers.aclose()
@@ -139,10 +158,13 @@ class Whisper:
 class WhisperRecognition:
     """One utterance. Longer audio is cut at quiet places, and what lies before a cut is settled."""
 
-    def __init__(self, decoder: Decoder, workers: Workers, language: str) -> None:
+    def __init__(
+        self, decoder: Decoder, workers: Workers, language: str, batch: BatchSettings
+    ) -> None:
         self._decoder = decoder
         self._workers = workers
         self._language = language
+        self._batch = batch
         self._chunks: list[Samples] = []
         self._fed = 0
         self._settled: list[tuple[int, Heard]] = []  # where each window ends, and its text
@@ -179,54 +201,56 @@ class WhisperRecognition:
         self._last = None
 
     async def _understand(self, priority: Priority, *, retry: bool) -> Transcript | None:
-        samples, settled = self._joined(), list(self._settled)
-        heard = await self._workers.run(
-            lambda stop: _decode_windows(
-                self._decoder, samples, settled, self._language, stop, retry
-            ),
-            priority=priority,
-        )
-        if heard is None:
+        samples = self._joined()
+        begin = await self._settle(samples, priority)
+        heard = None if begin is None else await self._hear(samples[begin:], priority, retry=retry)
+        if heard is None or (heard.doubtful and not retry):
             return None
-        self._settled = heard[:-1]
-        if not retry and heard[-1][1].doubtful:
-            return None
-        parts = [part for _, part in heard if part.text]
+        parts = [part for part in (*(settled for _, settled in self._settled), heard) if part.text]
         text = " ".join(part.text for part in parts)
         confidence = min((part.confidence for part in parts), default=0.0)
         transcript = Transcript(text, self._language, confidence)
         self._last = len(samples), transcript
         return transcript
 
+    async def _settle(self, samples: Samples, priority: Priority) -> int | None:
+        """Understand all windows but the last: where that begins, or None when stopped."""
+        settled = self._settled
+        begin = settled[-1][0] if settled else 0
+        while len(rest := samples[begin:]) > _LONGEST:
+            end = window_end(rest, longest=_LONGEST, earliest=_EARLIEST)
+            # A window that will not change any more deserves the second look even in a partial.
+            heard = await self._hear(rest[:end], priority, retry=True)
+            if heard is None:
+                return None
+            begin += end
+            settled.append((begin, heard))
+        return begin
+
+    async def _hear(self, samples: Samples, priority: Priority, *, retry: bool) -> Heard | None:
+        """A window's text, in one go with others that wait; a second look is its own alone."""
+        decoder, language = self._decoder, self._language
+        frames = decoder.frames(samples)
+        batch: Batch[Samples, Attempt | None] = Batch(
+            kind=(decoder, language, frames),
+            most=min(self._batch.most, round(self._batch.seconds * FRAMES_PER_SECOND) // frames),
+            work=lambda utterances: decoder.look(utterances, language),
+        )
+        attempt = await self._workers.run_with_others(samples, batch, priority=priority)
+        if attempt is None:
+            return None
+        if retry and decoder.wants_second_look(samples, attempt):
+            before = attempt
+            attempt = await self._workers.run(
+                lambda stop: decoder.look_again(samples, before, language, stop=stop),
+                priority=priority,
+            )
+        return None if attempt is None else decoder.judge(attempt)
+
     def _joined(self) -> Samples:
         if len(self._chunks) > 1:
             self._chunks = [np.concatenate(self._chunks)]
         return self._chunks[0]
-
-
-def _decode_windows(
-    decoder: Decoder,
-    samples: Samples,
-    settled: list[tuple[int, Heard]],
-    language: str,
-    stop: Stop,
-    retry: bool,
-) -> list[tuple[int, Heard]] | None:
-    """The windows of the utterance: those settled before, and the rest; None when stopped."""
-    windows = list(settled)
-    begin = windows[-1][0] if windows else 0
-    while True:
-        rest = samples[begin:]
-        is_last = len(rest) <= _LONGEST
-        end = len(rest) if is_last else window_end(rest, longest=_LONGEST, earliest=_EARLIEST)
-        # A window that will not change any more deserves the second look even in a partial.
-        heard = decoder.decode(rest[:end], language, stop=stop, retry=retry or not is_last)
-        if heard is None:
-            return None
-        begin += end
-        windows.append((begin, heard))
-        if is_last:
-            return windows
 
 
 _COMPUTE_TYPES = {"cpu": "int8", "cuda": "int8_float16"}

@@ -4,20 +4,24 @@ Whisper was made for windows of 30 s. A short utterance costs a tenth of that wh
 only the utterance and a margin of silence behind it (without the margin the stock weights fail:
 whisper.cpp #1855). What comes out is then guarded: text that repeats itself, that does not end, or
 that the model finds unlikely is decoded once more from the full 30 s.
+
+Several utterances of which the encoder sees as much can be understood in one go: a token costs the
+decoder hardly more for all of them than for one. What is understood is the same to the bit.
 """
 
 from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field
 
-from agent.engines.jobs import Stop
+from agent.engines.jobs import Stop, Wanted
 from media.audio import CALLER_RATE, Samples
 
 if TYPE_CHECKING:
@@ -88,7 +92,9 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
+class Attempt:
+    """What one look at an utterance brought. `log_probability`: of a token, on average."""
+
     text: str
     log_probability: float
     no_speech: float
@@ -111,40 +117,85 @@ class Decoder:
     def decode(self, samples: Samples, language: str, *, stop: Stop, retry: bool) -> Heard | None:
         """The text of at most 30 s of 16 kHz audio; None when it was stopped.
 
-        With `retry` a doubtful text is decoded again from 30 s, and the better one counts.
-        """
-        frames = frames_for(len(samples) / CALLER_RATE, self._settings)
-        attempt = self._attempt(samples, frames, language, stop)
-        if attempt is not None and attempt.doubtful and retry and frames < _WINDOW_FRAMES:
-            if self._is_silence(attempt):
-                return Heard("", 0.0)
-            padded = self._attempt(samples, _WINDOW_FRAMES, language, stop)
-            attempt = padded and max(attempt, padded, key=_credit)
-        return None if attempt is None else self._judge(attempt)
+        With `retry` a doubtful text is decoded again from 30 s, and the better one counts."""
+        attempt = self.look([Wanted(samples, stop)], language)[0]
+        if attempt is not None and retry and self.wants_second_look(samples, attempt):
+            attempt = self.look_again(samples, attempt, language, stop=stop)
+        return None if attempt is None else self.judge(attempt)
 
-    def _attempt(self, samples: Samples, frames: int, language: str, stop: Stop) -> _Attempt | None:
-        if stop.is_set():
-            return None
-        features = self._features(samples, frames)
-        if stop.is_set():
-            return None
+    def frames(self, samples: Samples) -> int:
+        """How much the encoder sees of an utterance; those of as much can be looked at together."""
+        return frames_for(len(samples) / CALLER_RATE, self._settings)
+
+    def look(
+        self, utterances: Sequence[Wanted[Samples]], language: str, *, frames: int = 0
+    ) -> list[Attempt | None]:
+        """What one go brings of utterances of the same `frames()`, in their order.
+
+        None: it was stopped, as is done once all of them are. `frames`: see so much instead."""
+        if _nobody_waits(utterances):
+            return [None] * len(utterances)
+        seen = frames or self.frames(utterances[0].item)
+        features = np.stack([self._features(each.item, seen) for each in utterances])
+        if _nobody_waits(utterances):
+            return [None] * len(utterances)
         encoded = self._model.encode(features)
-        if stop.is_set():
-            return None
-        cap = token_cap(len(samples) / CALLER_RATE, self._settings)
+        if _nobody_waits(utterances):
+            return [None] * len(utterances)
+        caps = [token_cap(len(each.item) / CALLER_RATE, self._settings) for each in utterances]
+        results = self._generate(encoded, language, len(caps), max(caps))
+        attempts: list[Attempt | None] = []
+        for utterance, cap, result in zip(utterances, caps, results, strict=True):
+            if len(result.sequences_ids[0]) >= cap < max(caps):
+                # Alone it would have been cut off there, and its score would be that of the rest.
+                attempts += self.look([utterance], language, frames=seen)
+            else:
+                attempts.append(self._attempt(result, language, cap))
+        return attempts
+
+    def wants_second_look(self, samples: Samples, attempt: Attempt) -> bool:
+        """It is doubtful, and the encoder has not seen 30 s. Doubtful text over no speech needs
+        none: it is silence."""
+        has_seen_all = self.frames(samples) >= _WINDOW_FRAMES
+        return attempt.doubtful and not has_seen_all and not self._is_silence(attempt)
+
+    def look_again(
+        self, samples: Samples, before: Attempt, language: str, *, stop: Stop
+    ) -> Attempt | None:
+        """The better of the look before and one at 30 s; None when it was stopped."""
+        padded = self.look([Wanted(samples, stop)], language, frames=_WINDOW_FRAMES)[0]
+        return padded and max(before, padded, key=_credit)
+
+    def judge(self, attempt: Attempt) -> Heard:
+        """What is believed of it."""
+        if self._is_silence(attempt):
+            return Heard("", 0.0)
+        confidence = math.exp(min(attempt.log_probability, 0.0)) * (1 - attempt.no_speech / 2)
+        if attempt.no_speech > self._settings.phantom and is_phantom(attempt.text):
+            confidence *= 0.2 * (1 - attempt.no_speech)
+        heard = Heard(attempt.text, confidence)
+        return (
+            replace(heard, doubtful=True, confidence=confidence / 2) if attempt.doubtful else heard
+        )
+
+    def _generate(self, encoded: Any, language: str, count: int, cap: int) -> list[Any]:
+        """CTranslate2's results for so many utterances, of at most `cap` tokens each."""
         prompt = self._prompt(language)
-        result = self._model.model.generate(
+        results: list[Any] = self._model.model.generate(
             encoded,
-            [list(prompt.tokens)],
+            [list(prompt.tokens)] * count,
             beam_size=1,
             max_length=2 * cap,  # CTranslate2 generates half of it at most
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,
             suppress_tokens=list(prompt.suppressed),
-        )[0]
+        )
+        return results
+
+    def _attempt(self, result: Any, language: str, cap: int) -> Attempt:
         tokens = result.sequences_ids[0]
-        text = prompt.tokenizer.decode(tokens).strip()
+        text = self._prompt(language).tokenizer.decode(tokens).strip()
         # The score is a mean over the text; the end token counts as well, as it does in OpenAI's.
         mean = result.scores[0] * len(tokens) / (len(tokens) + 1)
         doubtful = (
@@ -152,7 +203,7 @@ class Decoder:
             or mean < self._settings.log_probability
             or compression(text) > self._settings.compression
         )
-        return _Attempt(text, mean, result.no_speech_prob, doubtful)
+        return Attempt(text, mean, result.no_speech_prob, doubtful)
 
     def _features(self, samples: Samples, frames: int) -> npt.NDArray[np.float32]:
         """Log-mel features of shape (mels, frames). Silence is added to the audio, not to them:
@@ -168,21 +219,10 @@ class Decoder:
             self._prompts[language] = _make_prompt(self._model, language)
         return self._prompts[language]
 
-    def _is_silence(self, attempt: _Attempt) -> bool:
+    def _is_silence(self, attempt: Attempt) -> bool:
         return (
             attempt.no_speech > self._settings.no_speech
             and attempt.log_probability < self._settings.log_probability
-        )
-
-    def _judge(self, attempt: _Attempt) -> Heard:
-        if self._is_silence(attempt):
-            return Heard("", 0.0)
-        confidence = math.exp(min(attempt.log_probability, 0.0)) * (1 - attempt.no_speech / 2)
-        if attempt.no_speech > self._settings.phantom and is_phantom(attempt.text):
-            confidence *= 0.2 * (1 - attempt.no_speech)
-        heard = Heard(attempt.text, confidence)
-        return (
-            replace(heard, doubtful=True, confidence=confidence / 2) if attempt.doubtful else heard
         )
 
 
@@ -228,7 +268,11 @@ def window_end(samples: Samples, *, longest: int, earliest: int) -> int:
     return earliest + int(np.argmin(smooth)) * step + step // 2
 
 
-def _credit(attempt: _Attempt) -> tuple[bool, float]:
+def _nobody_waits(utterances: Sequence[Wanted[Samples]]) -> bool:
+    return all(each.stop.is_set() for each in utterances)
+
+
+def _credit(attempt: Attempt) -> tuple[bool, float]:
     return not attempt.doubtful, attempt.log_probability
 
 

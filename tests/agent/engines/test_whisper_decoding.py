@@ -97,7 +97,7 @@ def test_an_utterance_is_encoded_once_and_understood(says: Says) -> None:
     assert heard is not None
     assert (heard.text, heard.doubtful) == ("Hello there.", False)
     assert heard.confidence > 0.9
-    assert model.encoded == [(80, 550)]
+    assert model.encoded == [(1, 80, 550)]
 
 
 def test_the_language_is_pinned_and_the_search_greedy(says: Says) -> None:
@@ -116,7 +116,7 @@ def test_a_text_that_does_not_end_is_cut_and_tried_again_from_thirty_seconds(say
     assert heard is not None
     assert heard.text == "one and two and thre"  # a byte is a token: 4 + 16
     assert heard.doubtful
-    assert model.encoded == [(80, 500), (80, 3000)]
+    assert model.encoded == [(1, 80, 500), (1, 80, 3000)]
 
 
 def test_a_partial_is_not_tried_again(says: Says) -> None:
@@ -130,7 +130,7 @@ def test_a_full_window_is_not_tried_again(says: Says) -> None:
     model = says("la" * 25, ends=True)
     heard = decoder_of(model).decode(noise(29.0), "en", stop=Stop(), retry=True)
     assert heard is not None and heard.doubtful
-    assert model.encoded == [(80, 3000)]
+    assert model.encoded == [(1, 80, 3000)]
 
 
 def test_what_repeats_itself_is_doubted(says: Says) -> None:
@@ -191,7 +191,7 @@ class TwoTries:
         )
 
     def encode(self, features: Any) -> None:
-        self.frames.append(features.shape[1])
+        self.frames.append(features.shape[-1])
 
 
 def tokens(model: Watched, text: str) -> list[list[int]]:
