@@ -37,6 +37,7 @@ class Asides:
             # The caller, who waits for a voice, comes first.
             priority=Priority.SPECULATIVE,
             count=lambda usage: self._counted.update({aside: usage}),
+            adapter=self._context.persona.adapter,
         )
         task = self._tasks.create_task(self._answer(aside, request))
         self._asked[aside] = task

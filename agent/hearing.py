@@ -153,6 +153,7 @@ async def read_along(context: Context, words: str) -> None:
         max_tokens=context.settings.reply.max_tokens,
         priority=Priority.PARTIAL,
         tools=context.tools,
+        adapter=context.persona.adapter,
     )
     await context.engines.model.prefill(request)
 

@@ -16,6 +16,9 @@ class Persona(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=T
     """Name of one of the voice engine's voices; empty: the engine's own for the language."""
     instructions: str = Field(default="", max_length=20_000)
     """The system prompt: who the agent is and how it speaks."""
+    adapter: str = ""
+    """Name of one of `llm.llama.adapters`, with which llama.cpp answers as this persona; empty: the
+    model as it is."""
     tools: tuple[str, ...] | None = None
     """Names of the tools that it may use; unset: all that are configured."""
     greeting: str = ""

@@ -247,6 +247,7 @@ class Answer:
             count=self._count,
             tools=self.using.offered(left),
             call=calls.append,
+            adapter=context.persona.adapter,
         )
 
     def _most_tokens(self) -> int:

@@ -55,6 +55,7 @@ async def rehearse(
         priority=Priority.PARTIAL,
         tools=toolbox(engines.tools, persona, settings),
         call=calls.append,
+        adapter=persona.adapter,
     )
     try:
         async with aclosing(engines.model.reply(request)) as pieces:

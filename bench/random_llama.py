@@ -1,4 +1,5 @@
-"""LLaMA files of any shape with random weights: the true cost of a model that cannot be had.
+"""LLaMA files of any shape with random weights: the true cost of a model that cannot be had; and
+adapters for them.
 
 Every byte is a token, and the model speaks only those of `speaks`, so that what it says is read
 back as the very tokens that it made, as a real model's words are.
@@ -19,6 +20,7 @@ TEMPLATE = (
 )
 LETTERS = bytes(range(ord("a"), ord("z") + 1))
 _BLOCK = 32  # weights that share a scale in Q4_0: two bytes of scale, sixteen of weights
+_RANK = 4  # of adapters
 _BYTES = 3  # the first byte's token, after unknown, begin and end
 
 
@@ -78,6 +80,28 @@ def write_llama(
         add(f"{block}.ffn_down", width, shape.hidden)
         for norm in ("attn_norm", "ffn_norm"):
             writer.add_tensor(f"{block}.{norm}.weight", np.ones(width, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def write_adapter(path: Path, shape: Shape, *, seed: int = 3, strength: float = 1.0) -> Path:
+    """A LoRA adapter with random weights for a model of this shape, on queries and values."""
+    random = np.random.default_rng(seed)
+    writer = gguf.GGUFWriter(str(path), "llama")
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
+    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, float(_RANK))
+    width, inner = shape.width, shape.width // shape.heads * shape.kv_heads
+    for layer in range(shape.layers):
+        for part, rows in (("attn_q", width), ("attn_v", inner)):
+            down = random.standard_normal((_RANK, width)) * strength / np.sqrt(width)
+            up = random.standard_normal((rows, _RANK))
+            name = f"blk.{layer}.{part}.weight"
+            writer.add_tensor(f"{name}.lora_a", down.astype(np.float32))
+            writer.add_tensor(f"{name}.lora_b", up.astype(np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

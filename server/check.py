@@ -203,9 +203,22 @@ def _stage(choice: Choice, settings: Settings) -> Iterator[Finding]:
     model = f", {choice.model}" if choice.model else ""
     yield Finding("fine", f"{choice.stage}: {choice.engine}{model}, {choice.device}: {choice.why}")
     default = settings.language
+    if choice.engine == "llama":
+        yield from _adapters(settings)
     for lack in choice.lacks:
         mute = choice.engine == "pocketsphinx" and default != "en"
         yield Finding("bad" if mute else "note", f"{choice.stage}: {lack}", lack.mend)
+
+
+def _adapters(settings: Settings) -> Iterator[Finding]:
+    for name, adapter in settings.llm.llama.adapters.items():
+        users = [lang for lang, persona in settings.personas.items() if persona.adapter == name]
+        size = adapter.path.expanduser().stat().st_size / 1e6
+        told = f"adapter {name}: {adapter.path}, {size:.1f} MB, scale {adapter.scale:g}"
+        if users:
+            yield Finding("fine", f"{told}, for {', '.join(users)}")
+        else:
+            yield Finding("note", f"{told}: no persona uses it", "set personas.….adapter")
 
 
 async def _hub(settings: Settings, store: ModelStore) -> Finding:

@@ -161,6 +161,24 @@ class Settings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=
         return self
 
     @model_validator(mode="after")
+    def _know_the_adapters(self) -> Settings:
+        known = ", ".join(sorted(self.llm.llama.adapters)) or "none"
+        for name, persona in self.personas.items():
+            if not persona.adapter:
+                continue
+            if self.llm.engine == "openai":
+                raise ValueError(
+                    f"personas.{name}.adapter is {persona.adapter!r}, but llm.engine is openai: "
+                    "only llama.cpp here can be given adapters"
+                )
+            if persona.adapter not in self.llm.llama.adapters:
+                raise ValueError(
+                    f"personas.{name}.adapter is {persona.adapter!r}, but the adapters of "
+                    f"llm.llama.adapters are: {known}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _know_the_languages(self) -> Settings:
         for name, persona in self.personas.items():
             if persona.language != name:

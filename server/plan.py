@@ -14,10 +14,12 @@ from pathlib import Path
 
 from agent.engines import catalog
 from agent.engines.catalog import ANY_LANGUAGE, Hardware
+from agent.engines.llama import LlamaSettings
 from agent.errors import Stage
 from server.config import Settings
 from server.models import ModelStore, ModelUnavailable
 
+_GGUF = b"GGUF"  # what such a file begins with
 LIST = "python run.py models list shows the known ones"
 
 
@@ -136,6 +138,7 @@ async def language_model(settings: Settings, store: ModelStore, hardware: Hardwa
         return Choice(
             stage="llm", engine="scripted", why="the configuration asks for it", forced=True
         )
+    _adapters_there(llm.llama)
     try:
         path = await _gguf(llm.model, store, hardware)
         spare = await _gguf(llm.spare, store, hardware) if llm.spare else None
@@ -240,6 +243,20 @@ async def _named(stage: Stage, named: str, store: ModelStore) -> Path:
             raise StageUnavailable(stage, f"{named} is a model for {model.stage}", LIST)
         return await store.obtain(model)
     return _given(stage, named)
+
+
+def _adapters_there(llama: LlamaSettings) -> None:
+    """Whether each is a GGUF file; that it fits the model is seen when both are loaded."""
+    for name, adapter in llama.adapters.items():
+        mend = f"set llm.llama.adapters.{name}.path to a LoRA adapter in GGUF"
+        try:
+            with adapter.path.expanduser().open("rb") as file:
+                is_gguf = file.read(len(_GGUF)) == _GGUF
+        except OSError as error:
+            why = f"the adapter {name}: {adapter.path}: {error.strerror or error}"
+            raise StageUnavailable("llm", why, mend) from error
+        if not is_gguf:
+            raise StageUnavailable("llm", f"the adapter {name}: {adapter.path} is no GGUF", mend)
 
 
 def _given(stage: Stage, named: str) -> Path:

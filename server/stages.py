@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 from agent.context import Engines
 from agent.engines.catalog import ANY_LANGUAGE, Hardware
 from agent.engines.espeak import Espeak
-from agent.engines.llama import Llama
+from agent.engines.llama import Llama, LlamaSettings
 from agent.engines.openai import OpenAI
 from agent.engines.piper import Piper
 from agent.engines.pocketsphinx import PocketSphinx
@@ -301,8 +301,8 @@ def _model(
         queues.append(("llm", watched))
         return GuardedModel(watched, llm.guard)
 
-    def watched_llama(model: Path) -> LanguageModel:
-        native = Llama(llm.llama, model, prefixes=settings.server.state / "prefixes")
+    def watched_llama(model: Path, llama: LlamaSettings) -> LanguageModel:
+        native = Llama(llama, model, prefixes=settings.server.state / "prefixes")
         queues.append(("llm", native))
         return guarded(native)
 
@@ -313,13 +313,21 @@ def _model(
             mark = f"openai {llm.openai.base_url} {llm.openai.model}"
             return caches.over_model(guarded(OpenAI(llm.openai)), mark)
         case _:
-            llama = watched_llama(choice.models[ANY_LANGUAGE])
+            llama = watched_llama(choice.models[ANY_LANGUAGE], llm.llama)
             # Within what stands in for it: a stopgap's words are not remembered as the model's.
-            remembering = caches.over_model(llama, f"llama {choice.model}")
+            remembering = caches.over_model(llama, _mark(choice, llm.llama))
             if choice.spare is not None:
-                remembering = SparingModel(remembering, watched_llama(choice.spare), is_strained)
+                plain = llm.llama.model_copy(update={"adapters": {}})
+                spare = watched_llama(choice.spare, plain)
+                remembering = SparingModel(remembering, spare, is_strained)
             stand_in = Scripted(llm.scripted, stands_in=True)
             return remembering if choice.forced else FallbackModel(remembering, stand_in, _tell)
+
+
+def _mark(choice: Choice, llama: LlamaSettings) -> str:
+    """What the replies of a model and its adapters are remembered under."""
+    adapters = "".join(f" {name}={one.path}*{one.scale}" for name, one in llama.adapters.items())
+    return f"llama {choice.model}{adapters}"
 
 
 def _synthesizer(

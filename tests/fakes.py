@@ -191,6 +191,8 @@ class FakeModel:
         self.error_after = error_after
         self.requests: list[ReplyRequest] = []
         self.prefilled: list[str] = []
+        self.adapters: set[str] = set()
+        """Those with which it was asked to read or answer."""
         self.forgotten: list[str] = []
         self.committed: list[str] = []
         self.running = 0
@@ -200,6 +202,7 @@ class FakeModel:
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
         text = self.replies[min(len(self.requests), len(self.replies) - 1)]
         self.requests.append(request)
+        self.adapters.add(request.adapter)
         self.running += 1
         try:
             await asyncio.sleep(self.first_token)
@@ -215,6 +218,7 @@ class FakeModel:
 
     async def prefill(self, request: ReplyRequest) -> None:
         self.prefilled.append(request.messages[-1].text)
+        self.adapters.add(request.adapter)
 
     def commit(self, conversation: str) -> None:
         self.committed.append(conversation)

@@ -77,7 +77,8 @@ class ReplyRequest:
 
     `count` is told what the reply cost when it is over or was closed, by engines that know.
     `call` is told each tool that the model asks for, before the reply's end: a reply is text, calls
-    or both. `grammar` (GBNF) is what its text must follow, for engines that can see to it."""
+    or both. `grammar` (GBNF) is what its text must follow, and `adapter` the LoRA adapter that
+    makes it (empty: none), for engines that can see to it."""
 
     conversation: str
     messages: tuple[Message, ...]
@@ -87,6 +88,7 @@ class ReplyRequest:
     tools: Toolbox = NO_TOOLS
     call: Callable[[ToolCall], None] = field(default=uncalled, compare=False)
     grammar: str = ""
+    adapter: str = ""
 
 
 class LanguageModel(Protocol):

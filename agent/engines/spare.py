@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
 
 from agent.engines.protocols import LanguageModel, Priority, ReplyRequest, Speech, Synthesizer
 
@@ -28,12 +29,14 @@ class SparingModel:
 
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
         """See `LanguageModel.reply`."""
-        async with aclosing(self._now().reply(request)) as pieces:
+        model, request = self._now(request)
+        async with aclosing(model.reply(request)) as pieces:
             async for piece in pieces:
                 yield piece
 
     async def prefill(self, request: ReplyRequest) -> None:
-        await self._now().prefill(request)
+        model, request = self._now(request)
+        await model.prefill(request)
 
     def commit(self, conversation: str) -> None:
         self._usual.commit(conversation)
@@ -46,8 +49,11 @@ class SparingModel:
     async def aclose(self) -> None:
         await _close(self._usual, self._spare)
 
-    def _now(self) -> LanguageModel:
-        return self._spare if self._is_strained() else self._usual
+    def _now(self, request: ReplyRequest) -> tuple[LanguageModel, ReplyRequest]:
+        """Who takes the request. The usual model's adapters are of no use to the spare one."""
+        if self._is_strained():
+            return self._spare, replace(request, adapter="")
+        return self._usual, request
 
 
 class SparingVoice:

@@ -151,6 +151,20 @@ async def test_the_model_reads_the_stable_words_along() -> None:
 
 
 @virtual
+async def test_the_model_reads_along_and_answers_with_the_personas_adapter() -> None:
+    polite = Persona(instructions="Be brief.", greeting="", adapter="polite")
+    async with line(persona=polite) as it:
+        await it.say("one two three four five six seven eight nine ten")
+        await it.wait_for(TurnFinished)
+        assert it.model.prefilled and it.model.requests
+        assert it.model.adapters == {"polite"}
+        it.call.speak_language(Persona(instructions="Be brief."))
+        await it.say("one two three")
+        await it.wait_for(TurnFinished)
+    assert it.model.adapters == {"polite", ""}
+
+
+@virtual
 async def test_a_slow_model_is_covered_by_a_filler() -> None:
     async with line(model=FakeModel("Here it is.", first_token=3.0)) as it:
         await it.say(QUESTION)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.engines.catalog import GIGABYTE, Hardware
+from bench.random_llama import TINY, write_adapter, write_llama
 from server import check
 from server.check import Finding, findings
 from server.config import load
@@ -190,3 +191,20 @@ async def test_two_tools_of_one_name_are_in_the_way(tmp_path: Path) -> None:
     told = bad(await found(tmp_path, tool, f'mcp=[{{name="it", {program}}}]'))
 
     assert told == ["MCP server it: weather is another tool's name already"]
+
+
+async def test_adapters_are_told_with_whom_they_serve(tmp_path: Path) -> None:
+    (tmp_path / "llm").mkdir()
+    write_llama(tmp_path / "llm" / "mine.gguf", TINY)
+    lora = write_adapter(tmp_path / "polite.gguf", TINY)
+    named = f"llm.llama.adapters.polite.path={lora}"
+
+    unused = await found(tmp_path, named)
+    used = await found(tmp_path, named, "personas.ko.adapter=polite")
+    missing = await found(tmp_path, "llm.llama.adapters.polite.path=/nowhere.gguf")
+
+    [told] = [finding for finding in unused if finding.what.startswith("adapter polite")]
+    assert told.level == "note" and "no persona uses it" in told.what
+    [told] = [finding for finding in used if finding.what.startswith("adapter polite")]
+    assert told.level == "fine" and told.what.endswith("MB, scale 1, for ko")
+    assert "the adapter polite: /nowhere.gguf" in bad(missing)[0]

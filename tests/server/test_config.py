@@ -40,6 +40,9 @@ def test_a_language_can_be_added_and_left_out() -> None:
     assert settings.personas["de"].language == "de"
 
 
+ADAPTER = "llm.llama.adapters.polite.path=polite.gguf"
+
+
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
@@ -52,6 +55,10 @@ def test_a_language_can_be_added_and_left_out() -> None:
         (["server.prot=80"], "did you mean server.port?"),
         (["stt.engine=wisper"], "did you mean whisper?"),
         (["max_calls=3"], "did you mean server.max_calls?"),
+        (["personas.ko.adapter=polite"], "the adapters of llm.llama.adapters are: none"),
+        ([ADAPTER, "personas.ko.adapter=polte"], "is 'polte', but the adapters of llm.llama"),
+        ([ADAPTER, "personas.ko.adapter=polite", "llm.engine=openai"], "but llm.engine is openai"),
+        (["llm.llama.adapters.polite.scale=2"], "llm.llama.adapters.polite.path"),
     ],
 )
 def test_what_cannot_be_used_is_said(overrides: list[str], says: str) -> None:
@@ -123,6 +130,14 @@ def test_tools_are_shown_as_they_are_read(tmp_path: Path) -> None:
     shown.write_text(show(None, {}, written))
     assert load(shown).tools == load(None, {}, written).tools
     assert load(shown).mcp == load(None, {}, written).mcp
+
+
+def test_adapters_are_shown_as_they_are_read(tmp_path: Path) -> None:
+    written = [ADAPTER, "llm.llama.adapters.polite.scale=0.5", "personas.ko.adapter=polite"]
+    shown = tmp_path / "shown.toml"
+    shown.write_text(show(None, {}, written))
+    assert load(shown).llm.llama.adapters == load(None, {}, written).llm.llama.adapters
+    assert load(shown).personas["ko"].adapter == "polite"
 
 
 def test_a_secret_is_not_shown() -> None:

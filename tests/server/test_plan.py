@@ -128,6 +128,12 @@ async def test_a_configured_path_comes_before_the_folder(machine: Machine, tmp_p
         ("llm", "llm.model=/nowhere.gguf", "neither the name of a known model nor an existing"),
         ("llm", "llm.model=whisper-tiny", "is a model for stt"),
         ("tts", "tts.voices.ko=/nowhere.onnx", "neither the name of a known model"),
+        ("llm", "llm.llama.adapters.a.path=/nowhere.gguf", "the adapter a: /nowhere.gguf: No such"),
+        (
+            "llm",
+            f"llm.llama.adapters.a.path={__file__}",
+            "the adapter a: .*test_plan.py is no GGUF",
+        ),
     ],
 )
 async def test_a_named_model_that_is_none_stops_the_start(

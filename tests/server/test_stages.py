@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from agent.engines.catalog import GIGABYTE, Hardware
 from agent.engines.piper import Piper
 from agent.engines.protocols import ReplyRequest, Speech
 from agent.errors import EngineError, EngineFailed
+from agent.load import Rung
 from agent.messages import Message, ToolCall
+from bench.random_llama import TINY, write_adapter, write_llama
 from server.config import load
 from server.hub import Hub
 from server.models import ModelStore
@@ -222,3 +225,29 @@ async def test_what_stands_in_for_a_failing_model_says_so(
     stages = await chosen(f"models.folder={testdata.folder / 'models'}")
     await stages.engines.model.aclose()  # from now on it fails
     assert "does not answer at the moment" in await answered(stages, "Two coffees, please.")
+
+
+async def test_a_persona_is_answered_with_its_adapter_and_the_spare_model_without(
+    chosen: Choose, tmp_path: Path
+) -> None:
+    (tmp_path / "llm").mkdir()
+    path = write_llama(tmp_path / "llm" / "mine.gguf", TINY)
+    spare = write_llama(tmp_path / "spare.gguf", replace(TINY, layers=1))
+    lora = write_adapter(tmp_path / "polite.gguf", TINY)
+    stages = await chosen(
+        f"server.state={tmp_path}",
+        f"llm.model={path}",
+        f"llm.spare={spare}",
+        f"llm.llama.adapters.polite.path={lora}",
+        "personas.ko.adapter=polite",
+    )
+    asked = ReplyRequest(conversation="a", messages=(Message("user", "Hello."),), max_tokens=16)
+    polite = replace(asked, conversation="b", adapter="polite")
+
+    plain = "".join([piece async for piece in stages.engines.model.reply(asked)])
+    answered = "".join([piece async for piece in stages.engines.model.reply(polite)])
+    assert stages.load is not None
+    stages.load.move(Rung.BRIEF, "llm", at=0.0)
+    spared = "".join([piece async for piece in stages.engines.model.reply(polite)])
+
+    assert len({plain, answered, spared}) == 3

@@ -42,7 +42,8 @@ class ReplyCacheSettings(BaseModel, frozen=True, extra="forbid", use_attribute_d
 
 @dataclass(frozen=True, slots=True)
 class ReplyKey:
-    """`question` is normalised; `mark` names the model, `instructions` is the system prompt.
+    """`question` is normalised; `mark` names the model and its adapter, `instructions` is the
+    system prompt.
 
     `tools`: a digest of what was offered, and how; empty where there was nothing."""
 
@@ -170,7 +171,8 @@ class CachedModel:
             return None
         if not is_general(question):
             return None
-        return ReplyKey(self._mark, instructions, asked(question), _digest(request.tools))
+        mark = f"{self._mark} with {request.adapter}" if request.adapter else self._mark
+        return ReplyKey(mark, instructions, asked(question), _digest(request.tools))
 
     async def _known(self, key: ReplyKey, max_tokens: int) -> KnownReply | None:
         known = await self._kept(key)

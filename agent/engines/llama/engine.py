@@ -26,7 +26,7 @@ from agent.engines.llama.pace import Pace, Readings
 from agent.engines.llama.pieces import Outbox, Pieces
 from agent.engines.llama.prompt import ChatTemplate
 from agent.engines.llama.prompts import Prompts
-from agent.engines.llama.runtime import SYSTEM_PROMPTS, Entry
+from agent.engines.llama.runtime import NO_ADAPTER, SYSTEM_PROMPTS, Entry
 from agent.engines.llama.scheduler import Counts, Scheduler
 from agent.engines.llama.settings import LlamaSettings
 from agent.engines.llama.shares import Shares
@@ -247,7 +247,8 @@ def _scheduler_of(runtime: LlamaCpp, settings: LlamaSettings, path: Path) -> Sch
         speculative=settings.speculative_share,
     )
     prompts = Prompts(template, runtime.tokenize, context=runtime.context)
-    runtime.decode([Entry(0, 0, 0, True)])  # buffers are made and weights are mapped now
+    # Buffers are made and weights are mapped now.
+    runtime.decode([Entry(0, 0, 0, True)], NO_ADAPTER)
     runtime.clear()
     return Scheduler(runtime, prompts, shares=shares, openings=SYSTEM_PROMPTS, stops=template.stops)
 

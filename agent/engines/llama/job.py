@@ -59,6 +59,10 @@ class Job:
         return self.request.conversation
 
     @property
+    def adapter(self) -> str:
+        return self.request.adapter
+
+    @property
     def unread(self) -> int:
         return len(self.prompt.tokens) - self.read
 
@@ -82,7 +86,7 @@ class Job:
         )
 
     def demand(self) -> Demand:
-        return Demand(self.number, self.priority, self.unread, self.served)
+        return Demand(self.number, self.priority, self.unread, self.served, self.adapter)
 
 
 @dataclass(eq=False, slots=True)
@@ -90,6 +94,8 @@ class Opening:
     """A system prompt in the cache: what the prompts of many conversations begin with."""
 
     tokens: list[int]
+    adapter: str
+    """What it is read with."""
     sequence: int
     number: int
     """Below 0: apart from those of jobs, and before them among equals."""
@@ -108,4 +114,4 @@ class Opening:
         return self.unread
 
     def demand(self) -> Demand:
-        return Demand(self.number, self.priority, self.unread)
+        return Demand(self.number, self.priority, self.unread, adapter=self.adapter)

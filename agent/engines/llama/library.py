@@ -1,4 +1,5 @@
-"""llama.cpp as we use it. The one file that knows its API, with `grammar.py` beside it.
+"""llama.cpp as we use it. The one file that knows its API, with `grammar.py` and `adapters.py`
+beside it.
 
 Imported when a model is to be loaded and no sooner: the library takes its time, and on a processor
 that it was not built for it cannot be loaded at all.
@@ -16,6 +17,7 @@ import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
+from agent.engines.llama.adapters import Adapters
 from agent.engines.llama.grammar import LlamaGrammar
 from agent.engines.llama.prefixes import Prefixes, mark_of
 from agent.engines.llama.runtime import (
@@ -52,6 +54,8 @@ class LlamaCpp:
         llama_cpp.llama_backend_init()
         llama_cpp.llama_log_set(_LOG_LINE, ctypes.c_void_p(0))
         self._model = _load_model(path, settings, self.layers)
+        self._adapters = _load_adapters(self._model, settings)
+        self.adapters: Collection[str] = self._adapters.names
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         trained: int = llama_cpp.llama_model_n_ctx_train(self._model)
         self.context = min(settings.context, trained)
@@ -124,7 +128,8 @@ class LlamaCpp:
     def ends(self, token: int) -> bool:
         return self._known_of(token)[1]
 
-    def decode(self, batch: Sequence[Entry]) -> list[int]:
+    def decode(self, batch: Sequence[Entry], adapter: str) -> list[int]:
+        self._adapters.use(self._context, adapter)
         target, answers = self._batch, list[int]()
         tokens, positions, sequences, wanted = (
             target.token,
@@ -167,18 +172,21 @@ class LlamaCpp:
     def cut(self, sequence: int, length: int) -> None:
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, length, -1)
 
-    def keep(self, sequence: int, tokens: Sequence[int]) -> None:
+    def keep(self, sequence: int, tokens: Sequence[int], adapter: str) -> None:
         if self._prefixes is None:
             return
         size = llama_cpp.llama_state_seq_get_size(self._context, sequence)
         state = (ctypes.c_uint8 * size)()
         written = llama_cpp.llama_state_seq_get_data(self._context, state, size, sequence)
         if written:
-            self._prefixes.keep(tokens, bytes(state)[:written])
+            self._prefixes.keep(tokens, bytes(state)[:written], self._adapters.mark(adapter))
 
-    def restore(self, sequence: int, tokens: Sequence[int]) -> bool:
-        state = self._prefixes.find(tokens) if self._prefixes is not None else None
-        if state is None or self._prefixes is None:
+    def restore(self, sequence: int, tokens: Sequence[int], adapter: str) -> bool:
+        if self._prefixes is None:
+            return False
+        mark = self._adapters.mark(adapter)
+        state = self._prefixes.find(tokens, mark)
+        if state is None:
             return False
         data = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
         read = llama_cpp.llama_state_seq_set_data(self._context, data, len(state), sequence)
@@ -186,7 +194,7 @@ class LlamaCpp:
         if read and last == len(tokens) - 1:
             return True
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
-        self._prefixes.drop(tokens)
+        self._prefixes.drop(tokens, mark)
         return False
 
     def clear(self) -> None:
@@ -287,10 +295,19 @@ def _load_model(path: Path, settings: LlamaSettings, layers: int) -> Any:
     return model
 
 
+def _load_adapters(model: Any, settings: LlamaSettings) -> Adapters:
+    try:
+        return Adapters(model, settings.adapters)
+    except EngineMissing:
+        llama_cpp.llama_model_free(model)
+        raise
+
+
 def _prefixes(path: Path, settings: LlamaSettings, folder: Path | None) -> Prefixes | None:
     if folder is None or not settings.prefix_megabytes:
         return None
-    mark = f"{mark_of(path)} {llama_cpp.__version__} {settings.model_dump_json()}"
+    cache = settings.model_dump_json(exclude={"adapters"})
+    mark = f"{mark_of(path)} {llama_cpp.__version__} {cache}"
     return Prefixes(folder, mark=mark, most=settings.prefix_megabytes << 20)
 
 

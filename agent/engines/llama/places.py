@@ -35,7 +35,9 @@ class Places:
             rewinds=self._runtime.rewinds,
         )
         self._conversations: dict[str, int] = {}  # from the idlest to the latest used
-        self._openings: dict[tuple[int, ...], Opening] = {}
+        self._read_with: dict[int, str] = {}
+        """The adapter of each conversation's sequence."""
+        self._openings: dict[tuple[str, tuple[int, ...]], Opening] = {}
 
     def clear(self) -> None:
         """Forget everything, as after a failure of the library."""
@@ -68,7 +70,7 @@ class Places:
         tokens = job.prompt.opening
         if len(tokens) < WORTH_SHARING:
             return None
-        known = self._openings.get(tuple(tokens))
+        known = self._openings.get((job.adapter, tuple(tokens)))
         if known is None:
             return None if self._goes_on(job) else self._begin(job, step, busy)
         known.priority = min(known.priority, job.priority)
@@ -78,7 +80,7 @@ class Places:
     def place(self, job: Job, opening: Opening | None, busy: Sequence[Job]) -> bool:
         """Give the job a sequence that holds as much of its prompt as is known. False: no room."""
         own = self._conversations.get(job.conversation)
-        kept = self._known(job, own)
+        kept = self._kept(job)
         shared = self._known(job, opening.sequence if opening else None)
         known = max(kept, shared)
         if own is not None:
@@ -93,13 +95,20 @@ class Places:
             self._cache.copy(opening.sequence, own, known)
         self._conversations.pop(job.conversation, None)
         self._conversations[job.conversation] = own  # the latest used
+        self._read_with[own] = job.adapter
         job.sequence, job.read = own, known
         return True
 
     def _goes_on(self, job: Job) -> bool:
         """The conversation's own sequence holds the opening already."""
-        known = self._known(job, self._conversations.get(job.conversation))
-        return known >= len(job.prompt.opening)
+        return self._kept(job) >= len(job.prompt.opening)
+
+    def _kept(self, job: Job) -> int:
+        """Tokens of the job's prompt that its conversation has read already, with its adapter."""
+        own = self._conversations.get(job.conversation)
+        return (
+            self._known(job, own) if own is not None and self._read_with[own] == job.adapter else 0
+        )
 
     def _known(self, job: Job, sequence: int | None) -> int:
         """Tokens of the job's prompt that a sequence saves it from reading."""
@@ -124,9 +133,9 @@ class Places:
             return None
         tokens = job.prompt.opening
         self._begun += 1
-        opening = Opening(tokens, sequence, -self._begun, job.priority, used=step)
-        self._openings[tuple(tokens)] = opening
-        if self._runtime.restore(sequence, tokens):
+        opening = Opening(tokens, job.adapter, sequence, -self._begun, job.priority, used=step)
+        self._openings[job.adapter, tuple(tokens)] = opening
+        if self._runtime.restore(sequence, tokens, job.adapter):
             self._cache.append(sequence, tokens)
             opening.read = len(tokens)
         return opening
@@ -166,7 +175,7 @@ class Places:
         return True
 
     def _drop(self, opening: Opening) -> None:
-        del self._openings[tuple(opening.tokens)]
+        del self._openings[opening.adapter, tuple(opening.tokens)]
         self._close(opening.sequence)
 
     def _cut(self, sequence: int, length: int) -> None:

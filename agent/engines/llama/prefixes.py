@@ -1,6 +1,7 @@
 """Openings on disk: what the model has read of a system prompt outlives the process.
 
-A file is named by all that its content follows from (model file, library, cache's settings, tokens)
+A file is named by all that its content follows from (model file, library, cache's settings,
+adapter, tokens)
 and begins with a checksum of the rest, so that an old one is never found, and a damaged one is
 never used. Losing one costs the reading of a prompt: no error leaves this file.
 """
@@ -28,9 +29,10 @@ class Prefixes:
         self._mark = mark
         self._most = most
 
-    def find(self, tokens: Sequence[int]) -> bytes | None:
-        """What was kept for these tokens; None if nothing was, or it is damaged."""
-        path = self._path(tokens)
+    def find(self, tokens: Sequence[int], adapter: str = "") -> bytes | None:
+        """What was kept for these tokens, read with the adapter of this mark; None if nothing was,
+        or it is damaged."""
+        path = self._path(tokens, adapter)
         try:
             content = path.read_bytes()
             os.utime(path)
@@ -39,15 +41,15 @@ class Prefixes:
         state = content[_SUM:]
         if _sum(state) != content[:_SUM]:
             log.warning("%s is damaged: it is left aside and made anew", path)
-            self.drop(tokens)
+            self.drop(tokens, adapter)
             return None
         return state
 
-    def keep(self, tokens: Sequence[int], state: bytes) -> None:
+    def keep(self, tokens: Sequence[int], state: bytes, adapter: str = "") -> None:
         """Write it, all or nothing."""
         if _SUM + len(state) > self._most:
             return
-        path = self._path(tokens)
+        path = self._path(tokens, adapter)
         unfinished = path.with_suffix(f".{os.getpid()}")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -59,10 +61,10 @@ class Prefixes:
             with suppress(OSError):
                 unfinished.unlink(missing_ok=True)
 
-    def drop(self, tokens: Sequence[int]) -> None:
+    def drop(self, tokens: Sequence[int], adapter: str = "") -> None:
         """Of no use after all."""
         with suppress(OSError):
-            self._path(tokens).unlink(missing_ok=True)
+            self._path(tokens, adapter).unlink(missing_ok=True)
 
     def _make_room(self, need: int) -> None:
         files = sorted((f.stat().st_mtime_ns, f.stat().st_size, f) for f in self._folder.iterdir())
@@ -73,8 +75,8 @@ class Prefixes:
             file.unlink(missing_ok=True)
             taken -= size
 
-    def _path(self, tokens: Sequence[int]) -> Path:
-        name = hashlib.sha256(f"{self._mark} {list(tokens)}".encode()).hexdigest()
+    def _path(self, tokens: Sequence[int], adapter: str = "") -> Path:
+        name = hashlib.sha256(f"{self._mark} {adapter} {list(tokens)}".encode()).hexdigest()
         return self._folder / f"{name}.prefix"
 
 

@@ -12,6 +12,8 @@ from typing import Protocol
 
 SYSTEM_PROMPTS = 4
 """System prompts that stay in the cache, for the calls to come."""
+NO_ADAPTER = ""
+"""The model as it is."""
 
 
 @dataclass(slots=True)
@@ -51,6 +53,8 @@ class Runtime(Protocol):
     """Tokens of one sequence at most."""
     rewinds: bool
     """A sequence can be cut anywhere (a recurrent model's only to nothing)."""
+    adapters: Collection[str]
+    """Names of the adapters that a batch may be decoded with."""
 
     def tokenize(self, text: str) -> list[int]: ...
 
@@ -59,8 +63,10 @@ class Runtime(Protocol):
     def ends(self, token: int) -> bool:
         """The token says that the reply is over."""
 
-    def decode(self, batch: Sequence[Entry]) -> list[int]:
-        """The likeliest token after each entry with `answer`, in order. Raises DecodeFailed."""
+    def decode(self, batch: Sequence[Entry], adapter: str) -> list[int]:
+        """The likeliest token after each entry with `answer`, in order. Raises DecodeFailed.
+
+        `adapter`: the one that all of it is read with; empty: none."""
 
     def likeliest(self, answer: int, refused: Collection[int]) -> int:
         """The likeliest token of the last decode's answer of this number, but for these."""
@@ -77,11 +83,12 @@ class Runtime(Protocol):
     def cut(self, sequence: int, length: int) -> None:
         """Keep the first `length` tokens of a sequence."""
 
-    def keep(self, sequence: int, tokens: Sequence[int]) -> None:
+    def keep(self, sequence: int, tokens: Sequence[int], adapter: str) -> None:
         """Write a sequence, which holds these tokens, where a later start finds it."""
 
-    def restore(self, sequence: int, tokens: Sequence[int]) -> bool:
-        """Fill an empty sequence with what was kept for these tokens; False: nothing was."""
+    def restore(self, sequence: int, tokens: Sequence[int], adapter: str) -> bool:
+        """Fill an empty sequence with what was kept for these tokens, read with this adapter;
+        False: nothing was."""
 
     def clear(self) -> None:
         """Forget all sequences."""

@@ -14,13 +14,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent.engines.llama.alternation import Alternation
 from agent.engines.llama.calling import Calling
 from agent.engines.llama.job import Job, Opening, Sink
 from agent.engines.llama.places import Places
 from agent.engines.llama.prompts import Prompts
 from agent.engines.llama.reply import ReplyText
 from agent.engines.llama.runtime import DecodeFailed, Entry, Runtime
-from agent.engines.llama.shares import Shares, divide
+from agent.engines.llama.shares import Demand, Shares, divide
 from agent.engines.protocols import Priority, ReplyRequest
 from agent.errors import EngineError, EngineFailed
 
@@ -60,6 +61,7 @@ class Scheduler:
         self._shares = shares
         self._stops = stops
         self._places = Places(runtime, openings=openings)
+        self._alternation = Alternation()
         self._waiting: list[Job] = []
         self._running: list[Job] = []
         self._last_number = 0
@@ -125,17 +127,14 @@ class Scheduler:
         """One call of the library, if there is anything to do."""
         self._counts.steps += 1
         self._admit()
-        openings, batch = self._places.reading(), list[Entry]()
-        demands = [j.demand() for j in self._running] + [o.demand() for o in openings]
-        taken = divide(demands, self._shares)
-        everyone: list[Job | Opening] = [*self._running, *openings]
-        working = [work for work in everyone if work.number in taken]
-        for work in working:
-            batch += _entries(work, taken[work.number])
-        if not batch:
+        everyone: list[Job | Opening] = [*self._running, *self._places.reading()]
+        if not everyone:
             return
+        adapter, taken = self._divide([work.demand() for work in everyone])
+        working = [work for work in everyone if work.number in taken]
+        batch = [entry for work in working for entry in _entries(work, taken[work.number])]
         try:
-            answers = iter(enumerate(self._runtime.decode(batch)))
+            answers = iter(enumerate(self._runtime.decode(batch, adapter)))
         except DecodeFailed as error:
             self._fail_running(error)
             return
@@ -151,8 +150,16 @@ class Scheduler:
         for job in self.jobs:
             self._end(job, error)
 
+    def _divide(self, demands: list[Demand]) -> tuple[str, dict[int, int]]:
+        """The next step's adapter, and the tokens of each job and opening in it."""
+        adapter = self._alternation.choose(demands)
+        own = [demand for demand in demands if demand.adapter == adapter]
+        others = [demand for demand in demands if demand.adapter != adapter]
+        return adapter, divide(own, self._shares, others=others)
+
     def _prepare(self, job: Job) -> None:
         try:
+            self._know(job.adapter)
             job.prompt = self._prompts.of(job.request, finished=job.replies)
             job.calling = self._calling(job)
         except EngineError as error:
@@ -162,6 +169,10 @@ class Scheduler:
         job.text = ReplyText((*self._stops, *begins))
         self._supersede(job)
         self._waiting.append(job)
+
+    def _know(self, adapter: str) -> None:
+        if adapter and adapter not in self._runtime.adapters:
+            raise EngineFailed("llm", f"no adapter {adapter} was loaded: set llm.llama.adapters")
 
     def _calling(self, job: Job) -> Calling | None:
         if not job.replies or not (job.request.tools.tools or job.request.grammar):
@@ -228,7 +239,7 @@ class Scheduler:
             work.read += tokens
             self._counts.read += tokens
             if isinstance(work, Opening) and not work.unread:
-                self._runtime.keep(work.sequence, work.tokens)
+                self._runtime.keep(work.sequence, work.tokens, work.adapter)
         elif isinstance(work, Job) and work.next is not None:
             self._places.append(work.sequence, [work.next])
         if isinstance(work, Job):

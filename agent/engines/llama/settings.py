@@ -9,6 +9,15 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 
+class AdapterSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """A LoRA adapter, made for the model that is used."""
+
+    path: Path
+    """Its file, in GGUF."""
+    scale: float = Field(default=1.0, gt=0, le=10)
+    """How strongly it is applied; 1: as it was trained."""
+
+
 class LlamaSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """One model in one context, shared by all calls."""
 
@@ -42,6 +51,9 @@ class LlamaSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """Tokens that are read in one step beside replies that are being made."""
     speculative_share: int = Field(default=1, ge=0, le=64)
     """Replies made on speculation that may take part in a step beside committed ones."""
+    adapters: dict[str, AdapterSettings] = Field(default_factory=dict)
+    """LoRA adapters that personas may name, such as {polite = {path = "polite.gguf"}}. Calls with
+    different ones take turns in the model, so that each adapter in use makes the others slower."""
     prefix_megabytes: int = Field(default=256, ge=0, le=65536)
     """Disk for the system prompts that were read, in `server.state`, so that the next start
     need not read them; 0: none are kept."""

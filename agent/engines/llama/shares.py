@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.engines.protocols import Priority
@@ -25,6 +25,8 @@ class Demand:
     unread: int
     served: int = 0
     """The step in which it last took part."""
+    adapter: str = ""
+    """What it is read and answered with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +41,24 @@ class Shares:
     """Speculative replies, while a committed turn is served."""
 
 
-def divide(demands: Iterable[Demand], shares: Shares) -> dict[int, int]:
-    """Tokens for each job that takes part in the next step: 1 for a reply."""
-    demands = list(demands)
-    replying = _replying([d for d in demands if not d.unread], demands, shares)
+def divide(
+    demands: Sequence[Demand], shares: Shares, *, others: Sequence[Demand] = ()
+) -> dict[int, int]:
+    """Tokens for each job that takes part in the next step: 1 for a reply.
+
+    `others`: jobs that cannot take part, as their adapter is another, but wait for its end."""
+    everybody = [*demands, *others]
+    replying = _replying([d for d in demands if not d.unread], everybody, shares)
     left = shares.batch - len(replying)
-    if replying:
+    if replying or any(not d.unread for d in others):
         left = min(left, shares.beside_replies)
     return {d.job: 1 for d in replying} | _reading([d for d in demands if d.unread], left)
 
 
-def _replying(replies: list[Demand], demands: list[Demand], shares: Shares) -> list[Demand]:
+def _replying(replies: list[Demand], everybody: list[Demand], shares: Shares) -> list[Demand]:
     committed = [d for d in replies if d.priority is Priority.COMMITTED]
     others = [d for d in replies if d.priority is not Priority.COMMITTED]
-    if any(d.priority is Priority.COMMITTED for d in demands):
+    if any(d.priority is Priority.COMMITTED for d in everybody):
         others = sorted(others, key=lambda d: (d.served, d.job))[: shares.speculative]
     return (committed + others)[: shares.batch]
 

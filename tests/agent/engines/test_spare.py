@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 from agent.engines.protocols import Priority, ReplyRequest, Speech, Word
 from agent.engines.spare import SparingModel, SparingVoice
@@ -23,6 +24,7 @@ class Named:
         self.did.append("start")
 
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
+        self.did += ["with " + request.adapter] if request.adapter else []
         yield self.name
         yield "again " + self.name
 
@@ -69,6 +71,17 @@ async def test_while_strained_the_spare_model_replies() -> None:
     await model.aclose()
     assert usual.did == ["start", "commit", "forget", "close"]
     assert spare.did == ["start", "prefill", "commit", "forget", "close"]
+
+
+@virtual
+async def test_an_adapter_is_for_the_usual_model_alone() -> None:
+    usual, spare, strained = Named("usual"), Named("spare"), [False]
+    model = SparingModel(usual, spare, lambda: strained[0])
+    for is_strained in (False, True):
+        strained[0] = is_strained
+        async with aclosing(model.reply(replace(REQUEST, adapter="polite"))) as pieces:
+            await anext(pieces)
+    assert (usual.did, spare.did) == (["with polite"], [])
 
 
 @virtual

@@ -138,6 +138,15 @@ async def test_what_is_none_of_its_business_is_made_each_time(other: ReplyReques
 
 
 @virtual
+async def test_what_was_said_with_an_adapter_is_remembered_for_that_adapter() -> None:
+    model = cached(Model())
+    polite = replace(request("When do you open?"), adapter="polite")
+    assert await said(model, request("When do you open?")) == "Reply 1."
+    assert await said(model, polite) == "Reply 2."
+    assert await said(model, polite) == "Reply 2."
+
+
+@virtual
 async def test_a_question_that_took_no_tool_is_answered_once_for_the_same_tools() -> None:
     inner = Model()
     model = cached(inner)

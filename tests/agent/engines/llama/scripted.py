@@ -24,19 +24,22 @@ END = 0
 SYSTEM = "You are the voice of a small shop."
 
 
-def next_token(text: str) -> int:
-    """A letter, or one time in forty the end; like real models a space before the first word."""
+def next_token(text: str, adapters: str = "") -> int:
+    """A letter, or one time in forty the end; like real models a space before the first word.
+
+    `adapters`: the first letter of each token's adapter (or a space): they count as the text does.
+    """
     if text.endswith(":"):
         return ord(" ")
-    number = crc32(text.encode())
+    number = crc32((text + adapters.strip()).encode())
     return END if number % 40 == 0 else ord("a") + number % 26
 
 
-def reply_to(prompt: str, max_tokens: int) -> str:
+def reply_to(prompt: str, max_tokens: int, adapter: str = "") -> str:
     """What the model says after this prompt, as if it were alone."""
     text = prompt
     for _ in range(max_tokens):
-        token = next_token(text)
+        token = next_token(text, adapter[:1] * len(text))
         if token == END:
             break
         text += chr(token)
@@ -64,14 +67,17 @@ class ScriptedRuntime:
     def __init__(
         self, *, cells: int = 4096, sequences: int = 16, context: int = 512, rewinds: bool = True
     ) -> None:
+        self.adapters = frozenset({"polite", "rude"})
         self.cells, self.sequences, self.context, self.rewinds = cells, sequences, context, rewinds
         self.batches: list[list[Entry]] = []
         self.grammars: list[ScriptedGrammar] = []
         self.failing = False
-        self.kept: set[tuple[int, ...]] = set()
+        self.served: list[str] = []
+        """The adapter of each batch."""
+        self.kept: set[tuple[str, tuple[int, ...]]] = set()
         """What a later start would find on the disk."""
         self._numbers = itertools.count()
-        self._held: dict[int, list[tuple[int, int]]] = {s: [] for s in range(sequences)}
+        self._held: dict[int, list[tuple[int, int, str]]] = {s: [] for s in range(sequences)}
 
     def tokenize(self, text: str) -> list[int]:
         return [ord(c) for c in text]
@@ -92,17 +98,18 @@ class ScriptedRuntime:
         self.grammars.append(ScriptedGrammar(gbnf))
         return self.grammars[-1]
 
-    def decode(self, batch: Sequence[Entry]) -> list[int]:
+    def decode(self, batch: Sequence[Entry], adapter: str) -> list[int]:
         if self.failing:
             raise DecodeFailed("out of luck")
         self.batches.append(list(batch))
+        self.served.append(adapter)
         answers = []
         for entry in batch:
             held = self._held[entry.sequence]
             assert entry.position == len(held), "a token goes to the end of its sequence"
-            held.append((next(self._numbers), entry.token))
+            held.append((next(self._numbers), entry.token, adapter[:1] or " "))
             if entry.answer:
-                answers.append(next_token(self.text(entry.sequence)))
+                answers.append(next_token(self.text(entry.sequence), self.adapters_of(held)))
         assert self.used <= self.cells, "llama.cpp would find no slot"
         return answers
 
@@ -115,15 +122,16 @@ class ScriptedRuntime:
         assert self.rewinds or length == 0
         del self._held[sequence][length:]
 
-    def keep(self, sequence: int, tokens: Sequence[int]) -> None:
-        assert [token for _, token in self._held[sequence]] == list(tokens)
-        self.kept.add(tuple(tokens))
+    def keep(self, sequence: int, tokens: Sequence[int], adapter: str) -> None:
+        assert [token for _, token, _ in self._held[sequence]] == list(tokens)
+        self.kept.add((adapter, tuple(tokens)))
 
-    def restore(self, sequence: int, tokens: Sequence[int]) -> bool:
+    def restore(self, sequence: int, tokens: Sequence[int], adapter: str) -> bool:
         assert not self._held[sequence]
-        if tuple(tokens) not in self.kept:
+        if (adapter, tuple(tokens)) not in self.kept:
             return False
-        self._held[sequence] = [(next(self._numbers), token) for token in tokens]
+        named = adapter[:1] or " "
+        self._held[sequence] = [(next(self._numbers), token, named) for token in tokens]
         return True
 
     def clear(self) -> None:
@@ -134,7 +142,7 @@ class ScriptedRuntime:
 
     @property
     def used(self) -> int:
-        return len({cell for held in self._held.values() for cell, _ in held})
+        return len({cell for held in self._held.values() for cell, _, _ in held})
 
     @property
     def decoded(self) -> int:
@@ -142,7 +150,11 @@ class ScriptedRuntime:
         return sum(len(batch) for batch in self.batches)
 
     def text(self, sequence: int) -> str:
-        return "".join(chr(token) for _, token in self._held[sequence])
+        return "".join(chr(token) for _, token, _ in self._held[sequence])
+
+    @staticmethod
+    def adapters_of(held: Sequence[tuple[int, int, str]]) -> str:
+        return "".join(adapter for _, _, adapter in held)
 
 
 class Listener:
@@ -196,6 +208,7 @@ class Stage:
         replies: bool = True,
         system: str = SYSTEM,
         grammar: str = "",
+        adapter: str = "",
     ) -> tuple[Job, Listener]:
         """Submit a reply to the last of `texts`, which caller and agent said in turn."""
         listener = Listener()
@@ -205,12 +218,16 @@ class Stage:
             max_tokens=max_tokens,
             priority=priority,
             grammar=grammar,
+            adapter=adapter,
         )
         return self.scheduler.submit(request, listener, replies=replies), listener
 
-    def alone(self, *texts: str, max_tokens: int = 20, system: str = SYSTEM) -> str:
+    def alone(
+        self, *texts: str, max_tokens: int = 20, system: str = SYSTEM, adapter: str = ""
+    ) -> str:
         """The reply as it would be without anybody else."""
-        return reply_to(self.template.prompt(messages(*texts, system=system)), max_tokens)
+        prompt = self.template.prompt(messages(*texts, system=system))
+        return reply_to(prompt, max_tokens, adapter)
 
     def run(self, steps: int = 10_000) -> int:
         """Step until nothing is left to do; how many steps it took."""
