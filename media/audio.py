@@ -82,6 +82,11 @@ class Resampler:
         given = [self._stream.resample_chunk(piece) for piece in pieces]
         return self._account(len(samples), given[0] if len(given) == 1 else np.concatenate(given))
 
+    def will_owe(self, samples: int) -> int:
+        """What would be owed if so many samples more were put in, and nothing came out."""
+        total = round((self._taken + samples) * self.target / self.source)
+        return max(0, total - self._given)
+
     def flush(self) -> Samples:
         """The rest of what was fed; the next `feed` begins a new stream."""
         if self._stream is None or not self.owed:
@@ -95,7 +100,7 @@ class Resampler:
     def _account(self, taken: int, given: Samples) -> Samples:
         self._taken += taken
         self._given += len(given)
-        self.owed = max(0, round(self._taken * self.target / self.source) - self._given)
+        self.owed = self.will_owe(0)
         return np.asarray(given, np.int16)
 
 

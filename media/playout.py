@@ -24,6 +24,9 @@ _STEP = 1.0 / (WIRE_RATE * 0.03)
 """Change of gain per sample while ducking: from full to nothing would take 30 ms."""
 _SEAM = 96
 """Samples (2 ms) over which audio that ends abruptly fades out."""
+_PIECE = 0.05
+"""Seconds that are brought to the wire's rate at once, as they come to leave. A sentence at once
+would hold the loop up, and 100 KB a second; soxr keeps more, the more it is fed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Playout:
     def __init__(self, *, duck_db: float = 15.0) -> None:
         self._pieces: deque[_Piece] = deque()
         self._waiting = 0
+        self._unmade: deque[Samples] = deque()
+        self._unmade_length = 0
         self._played = 0
         self._resampler = Resampler(WIRE_RATE, WIRE_RATE)
         self._quiet = 10.0 ** (-abs(duck_db) / 20.0)
@@ -73,7 +78,7 @@ class Playout:
     @property
     def queued(self) -> float:
         """Seconds of content that wait."""
-        return (self._waiting + self._resampler.owed) / WIRE_RATE
+        return (self._waiting + self._resampler.will_owe(self._unmade_length)) / WIRE_RATE
 
     @property
     def level(self) -> float | None:
@@ -84,14 +89,16 @@ class Playout:
         """Append audio of any rate; the content position (seconds) where it will begin."""
         position = self.played + self.queued
         if audio.rate != self._resampler.source:
-            self._append(self._resampler.flush())
+            self._make_all()
             self._resampler = Resampler(audio.rate, WIRE_RATE)
-        self._append(self._resampler.feed(audio.samples))
+        if len(audio):
+            self._unmade.append(audio.samples)
+            self._unmade_length += len(audio)
         return position
 
     def add_clip(self, clip: Clip) -> float:
         """Append a clip. It begins with a frame, after silence of less than 20 ms if need be."""
-        self._append(self._resampler.flush())
+        self._make_all()
         self._append(np.zeros(-self._waiting % FRAME, np.int16))
         position = self.played + self.queued
         self._append(clip.samples, clip)
@@ -102,7 +109,8 @@ class Playout:
         if self._is_sounding and self.queued:
             self._last_words = _ramped(self._peek(), 1.0, 0.0)
         self._pieces.clear()
-        self._waiting = 0
+        self._unmade.clear()
+        self._waiting = self._unmade_length = 0
         self._resampler = Resampler(self._resampler.source, WIRE_RATE)
 
     def duck(self) -> None:
@@ -193,13 +201,31 @@ class Playout:
                 self._pieces.popleft()
         self._waiting -= filled
         self._played += filled
-        if not self._waiting and self.place is None:
+        if not self.queued and self.place is None:
             self._soften_end(frame, filled)
         return frame
 
     def _fill(self) -> None:
+        """See that a frame waits, if there is as much to say."""
+        while self._waiting < FRAME and self._unmade:
+            self._make_piece()
         if self._waiting < FRAME:
             self._append(self._resampler.flush())
+
+    def _make_all(self) -> None:
+        while self._unmade:
+            self._make_piece()
+        self._append(self._resampler.flush())
+
+    def _make_piece(self) -> None:
+        """Bring the next stretch of what is to be said to the wire's rate."""
+        samples = self._unmade.popleft()
+        most = round(self._resampler.source * _PIECE)
+        if len(samples) > most:
+            self._unmade.appendleft(samples[most:])
+            samples = samples[:most]
+        self._unmade_length -= len(samples)
+        self._append(self._resampler.feed(samples))
 
     def _soften_end(self, frame: Samples, filled: int) -> None:
         start = max(0, filled - _SEAM)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,45 @@ def test_audio_of_any_rate_keeps_its_length_and_its_sound(rate: int) -> None:
     assert playout.queued == 0.0
     inside = slice(4_800, -4_800)
     assert np.abs(heard[inside].astype(int) - tone(1.0, 48_000).samples[inside]).max() < 200
+
+
+def test_words_that_wait_are_kept_as_the_voice_made_them() -> None:
+    playout = Playout()
+    sentence = tone(10.0, 22_050)
+    tracemalloc.start()
+    try:
+        playout.add(sentence)
+        for _ in range(100):
+            playout.next_frame()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert playout.played == pytest.approx(2.0)
+    assert most < sentence.samples.nbytes / 10
+
+
+def test_words_that_wait_at_another_rate_are_cleared_too() -> None:
+    playout = Playout()
+    playout.add(level(1.0, 22_050))
+    frames(playout, 5)
+    playout.clear()
+    assert playout.queued == 0.0
+    assert frames(playout, 3)[FRAME:].max() == 0
+    assert playout.add(level(0.1, 22_050)) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("rate", [16_000, 22_050, 24_000])
+def test_words_in_crumbs_are_as_long_as_in_one_piece(rate: int) -> None:
+    playout = Playout()
+    said = tone(0.3, rate)
+    for start in range(0, len(said), 7):
+        playout.add(AudioChunk(said.samples[start : start + 7], rate))
+    assert playout.queued == pytest.approx(0.3, abs=1e-4)
+    heard = frames(playout, 20)
+    assert playout.played == pytest.approx(0.3, abs=1e-4)
+    assert (playout.queued, playout.next_frame()) == (0.0, None)
+    inside = slice(4_800, 9_600)
+    assert np.abs(heard[inside].astype(int) - tone(0.3, 48_000).samples[inside]).max() < 200
 
 
 def test_two_voices_of_different_rates_follow_each_other() -> None:
