@@ -139,7 +139,8 @@ class _Clip:
     ) -> int:
         """The library's callback; answers 1 to abort."""
         if audio and count:
-            self.buffers.append(np.ctypeslib.as_array(audio, (count,)).copy())
+            # NumPy's `as_array` would make a type for each new length, which ctypes keeps for good.
+            self.buffers.append(np.frombuffer(ctypes.string_at(audio, 2 * count), np.int16))
         at = 0
         while events[at].type != _LAST_EVENT:
             if events[at].type == _WORD_EVENT:
