@@ -12,6 +12,7 @@ only while packets are lost.
 from __future__ import annotations
 
 import ctypes
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -205,6 +206,7 @@ def packet_seconds(packet: bytes) -> float:
     return frame * (packet[1] & 0x3F)
 
 
+@cache
 def silent_packets() -> tuple[bytes, bytes]:
     """A 20 ms packet of digital silence, and a shorter one that says that nothing is sent (DTX).
 
