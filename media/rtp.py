@@ -27,6 +27,7 @@ import pylibsrtp
 from aiortc import RTCRtpTransceiver, clock, rtcdtlstransport, rtcrtpreceiver, rtcrtpsender
 from aiortc.rtp import RTP_HISTORY_SIZE, HeaderExtensions
 from aiortc.sdp import SessionDescription
+from OpenSSL import SSL
 
 from media.audio import Samples
 from media.dtmf import TELEPHONE_EVENT, Key
@@ -43,6 +44,7 @@ _CLASSES: tuple[tuple[type, tuple[str, ...]], ...] = (
     (rtcrtpsender.RTCRtpSender, ("send", "stop")),
     (rtcdtlstransport.RTCDtlsTransport, ("_recv_next", "_handle_rtcp_data")),
     (rtcdtlstransport.RtpRouter, ("route_rtp",)),
+    (rtcdtlstransport.RTCCertificate, ("_create_ssl_context",)),
     (aioice.ice.Connection, ("data_received",)),
     (aioice.ice.StunProtocol, ("datagram_received",)),
 )
@@ -57,7 +59,13 @@ _OBJECTS: dict[str, tuple[str, ...]] = {
         "_RTCRtpSender__ntp_timestamp",
         "_RTCRtpSender__rtp_timestamp",
     ),
-    "dtls": ("_rx_srtp", "_tx_srtp", "_rtp_router", "_RTCDtlsTransport__rx_bytes"),
+    "dtls": (
+        "_rx_srtp",
+        "_tx_srtp",
+        "_rtp_router",
+        "_RTCDtlsTransport__rx_bytes",
+        "_RTCDtlsTransport__local_certificate",
+    ),
     "ice": ("_nominated", "_protocols", "data_received"),
 }
 _EVENT_RATE = 8_000
@@ -65,6 +73,9 @@ _NTP_EPOCH = 2_208_988_800
 """Seconds from NTP's epoch (1900) to that of `time.time()`."""
 _STREAMS = 4
 """SSRCs of one peer that statistics are kept of."""
+_REPEATABLE = 32
+"""Packets (0.64 s) that are kept to be sent again; one that is asked for later would come too
+late. aiortc keeps 128, a tenth of a call's memory."""
 _RATE, _BURST = 600.0, 600.0
 """Packets a second that one peer may send, and at once; Opus at 2.5 ms needs 400."""
 
@@ -140,6 +151,9 @@ class ShortPath:
         self._hook(self._receiver, "_RTCRtpReceiver__stop_decoder", self._stop_decoder)
         self._hook(self._sender, "send", self._send)
         self._hook(self._sender, "stop", self._stop_sending)
+        dtls: Any = transceiver.receiver.transport
+        certificate = dtls._RTCDtlsTransport__local_certificate
+        self._hook(certificate, "_create_ssl_context", _without_idle_buffers)
         speaker.track.hand_over()
 
     @property
@@ -163,8 +177,8 @@ class ShortPath:
     def _hook(target: Any, name: str, replacement: Callable[..., Any]) -> None:
         stock = getattr(target, name)
 
-        def hooked(*arguments: Any) -> Any:
-            return replacement(stock, *arguments)
+        def hooked(*arguments: Any, **named: Any) -> Any:
+            return replacement(stock, *arguments, **named)
 
         setattr(target, name, hooked)
 
@@ -344,9 +358,9 @@ class _Outward:
     def _account(self, packet: bytes, payload: int, data: int, timestamp: int) -> None:
         """Keep what RTCP sender reports, statistics and NACKs are made of."""
         sender = self._sender
-        sender._RTCRtpSender__rtp_history[self._sequence % RTP_HISTORY_SIZE] = _Sent(
-            self._sequence, packet
-        )
+        history = sender._RTCRtpSender__rtp_history
+        history[self._sequence % RTP_HISTORY_SIZE] = _Sent(self._sequence, packet)
+        history.pop((self._sequence - _REPEATABLE) % RTP_HISTORY_SIZE, None)
         sender._RTCRtpSender__ntp_timestamp = int((time.time() + _NTP_EPOCH) * 2**32)
         sender._RTCRtpSender__rtp_timestamp = timestamp
         sender._RTCRtpSender__octet_count += payload
@@ -366,6 +380,14 @@ class _Sent:
 
     def serialize(self, extensions: object) -> bytes:
         return self._packet
+
+
+def _without_idle_buffers(stock: Callable[..., SSL.Context], **named: Any) -> SSL.Context:
+    """A context whose connections hold OpenSSL's two record buffers, 33 KB, only while data passes:
+    media does not pass there."""
+    context = stock(**named)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    return context
 
 
 def _extension_block(sender: Any, mid: str) -> bytes:

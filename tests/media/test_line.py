@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiortc import AudioStreamTrack
 from aiortc.rtp import RtpPacket as Packet
+from OpenSSL import SSL
 
 from media import rtp
 from media.audio import AudioChunk
@@ -132,6 +133,29 @@ async def test_a_packet_that_was_lost_is_sent_again_when_asked_for() -> None:
         sender.transport._send_rtp = stock
         assert len(repeated) == 1
         assert Packet.parse(repeated[0]).sequence_number == sent.sequence_number
+
+
+async def test_only_packets_that_could_come_in_time_are_kept_to_be_sent_again() -> None:
+    async with talk("short", tone(0.1, 48_000)) as call:
+        await call.speaker.play(AudioChunk(tone(1.0, 48_000), 48_000))
+        sender: Any = call.callee.getSenders()[0]
+        await until(lambda: sender._RTCRtpSender__packet_count > 45)
+        kept = [each.sequence_number for each in sender._RTCRtpSender__rtp_history.values()]
+    assert len(kept) == 32
+    assert (max(kept) - min(kept)) == 31
+
+
+async def test_a_call_holds_no_record_buffers_of_openssl_while_no_data_passes() -> None:
+    async with connect(AudioStreamTrack(), lambda callee: callee.addTrack(AudioStreamTrack())) as (
+        _,
+        callee,
+    ):
+        transceiver = callee.getTransceivers()[0]
+        rtp.ShortPath(transceiver, Speaker(), lambda samples: None)
+        dtls: Any = transceiver.receiver.transport
+        certificate = dtls._RTCDtlsTransport__local_certificate
+        context = certificate._create_ssl_context(srtp_profiles=dtls._srtp_profiles)
+        assert context.set_mode(0) & SSL.MODE_RELEASE_BUFFERS
 
 
 async def test_an_unknown_aiortc_takes_the_stock_way_and_says_so_once(

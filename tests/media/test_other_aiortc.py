@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TELLING = "hear_each_other and short or statistics_stay_right and short or sent_again or ssrc"
+TELLING = "hear_each_other and short or statistics_stay_right and short or sent_again or ssrc or openssl"
 """The tests that touch aiortc's insides most."""
 
 pytestmark = pytest.mark.real
@@ -61,7 +61,7 @@ def test_the_version_before_is_known_too(over: Over) -> None:
     tests = ["tests/media/test_line.py", "tests/media/test_misbehaving_peers.py"]
     ended = over("1.15.0", "pytest", "-q", "-p", "no:cacheprovider", "-k", TELLING, *tests)
     assert ended.returncode == 0, ended.stdout[-3000:]
-    assert "4 passed" in ended.stdout
+    assert "6 passed" in ended.stdout
 
 
 def test_an_older_version_takes_the_stock_way_and_says_so_once(over: Over) -> None:
