@@ -18,6 +18,7 @@ from media.line import Line
 from media.microphone import Microphone
 from media.pacer import Pacer
 from media.speaker import Speaker
+from tests.census import left_by_each
 from tests.media.peers import Playing, connect
 from tests.media.talking import Path, is_rtp, loud_part, pitch, talk, tone, tone_seconds, until
 
@@ -35,6 +36,16 @@ async def test_both_sides_hear_each_other_and_a_hang_up_ends_the_line(path: Path
     answered = loud_part(call.what_was_answered(), 48_000)
     assert tone_seconds(answered, 48_000) == pytest.approx(1.0, abs=0.05)
     assert pitch(answered[4800:-4800], 48_000) == pytest.approx(660, abs=3)
+
+
+@pytest.mark.parametrize("path", ["short", "stock"])
+async def test_a_line_that_is_over_leaves_nothing_behind(path: Path) -> None:
+    async def hold() -> None:
+        async with talk(path, tone(1.0, 48_000)) as call:
+            await call.speaker.play(AudioChunk(tone(0.1, 22_050), 22_050))
+            await until(lambda: bool(call.heard and call.answered))
+
+    assert await left_by_each(hold) == {}
 
 
 @pytest.mark.parametrize("path", ["short", "stock"])
