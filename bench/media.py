@@ -44,6 +44,7 @@ from bench.media_process import DidNotStart, Options, server, usage
 from bench.media_sound import WAIT, bursts, room, speech
 from bench.media_turns import REPLY, voice_to_voice
 from media.opus import FRAME, Decoder, Encoder
+from server.tuning import MOMENT
 
 T = TypeVar("T")
 RESULT = Path(__file__).parent / "results" / "media.json"
@@ -58,6 +59,8 @@ _STATES = {
 """Whether the caller talks, and the agent."""
 _SETTLE = 1.5
 """Seconds that calls are left alone before they are measured."""
+_AT_ONCE, _READ_EVERY = 10, 20
+"""Calls that come and go together; calls from one reading of the memory to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,21 +160,24 @@ async def _to_detector(url: str, seconds: float, *, loss: float) -> float:
 
 
 async def slope(path: str, cycles: int, options: Options) -> dict[str, float]:
-    """Bytes that the server keeps of each call that came and went, after a warm-up."""
+    """Bytes that the server keeps of each call that came and went, after a warm-up.
+
+    What is kept is read when the server has collected what calls left. The readings build on each
+    other, only their differences are independent: the error is theirs."""
     packets = encoded(speech(48_000)[:48_000])
-    sizes: list[tuple[int, int]] = []
+    sizes: list[int] = []
     async with server(path, options) as url:
-        for cycle in range(0, cycles, 10):
-            async with callers(10, url, packets):
+        for cycle in range(0, cycles, _AT_ONCE):
+            async with callers(_AT_ONCE, url, packets):
                 await asyncio.sleep(0.05)
-            await asyncio.sleep(0.1)
-            sizes.append((cycle + 10, (await usage(url))["rss"]))
+            if (cycle + _AT_ONCE) % _READ_EVERY == 0:
+                await asyncio.sleep(MOMENT + 0.5)
+                sizes.append((await usage(url))["rss"])
         left = await usage(url)
-    warm = np.array(sizes[len(sizes) // 3 :], float)
-    (gradient, _), covariance = np.polyfit(warm[:, 0], warm[:, 1], 1, cov=True)
+    grown = np.diff(sizes[len(sizes) // 3 :]) / _READ_EVERY
     return {
-        "bytes_per_cycle": float(gradient),
-        "give_or_take": 1.96 * float(np.sqrt(covariance[0, 0])),  # 95 % of such fits
+        "bytes_per_cycle": float(grown.mean()),
+        "give_or_take": 2 * float(grown.std(ddof=1) / len(grown) ** 0.5),  # 95 of 100 such runs
         "threads_left": left["threads"],
         "tasks_left": left["tasks"],
     }
