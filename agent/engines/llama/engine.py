@@ -247,8 +247,7 @@ def _scheduler_of(runtime: LlamaCpp, settings: LlamaSettings, path: Path) -> Sch
         speculative=settings.speculative_share,
     )
     prompts = Prompts(template, runtime.tokenize, context=runtime.context)
-    # Buffers are made and weights are mapped now.
-    runtime.decode([Entry(0, 0, 0, True)], NO_ADAPTER)
+    runtime.decode([Entry(0, 0, 0, True)], NO_ADAPTER)  # buffers are made and weights are mapped
     runtime.clear()
     return Scheduler(runtime, prompts, shares=shares, openings=SYSTEM_PROMPTS, stops=template.stops)
 

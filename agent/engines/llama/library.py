@@ -1,5 +1,5 @@
-"""llama.cpp as we use it. The one file that knows its API, with `grammar.py` and `adapters.py`
-beside it.
+"""llama.cpp as we use it. The one file that knows its API, with `batch.py`, `grammar.py` and
+`adapters.py` beside it.
 
 Imported when a model is to be loaded and no sooner: the library takes its time, and on a processor
 that it was not built for it cannot be loaded at all.
@@ -11,19 +11,20 @@ import ctypes
 import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
 from agent.engines.llama.adapters import Adapters
+from agent.engines.llama.batch import Batch, room_of
 from agent.engines.llama.grammar import LlamaGrammar
+from agent.engines.llama.parts import parts
 from agent.engines.llama.prefixes import Prefixes, mark_of
 from agent.engines.llama.runtime import (
     SYSTEM_PROMPTS,
     Bound,
-    DecodeFailed,
     Entry,
 )
 from agent.engines.llama.settings import LlamaSettings, spare_cores
@@ -64,7 +65,7 @@ class LlamaCpp:
         self._split = _is_split(self, self._model, settings)
         self.cells = _cells(self, settings, split=self._split)
         self.batch = max(
-            settings.batch_tokens or (512 if self.layers else 63),
+            settings.batch_tokens or (512 if self.layers else 64 if self._split else 60),
             settings.conversations + settings.prefill_share,
         )
         self.rewinds = not (
@@ -73,16 +74,18 @@ class LlamaCpp:
         )
         self._context = _make_context(self, self._model, settings, split=self._split)
         self._memory = llama_cpp.llama_get_memory(self._context)
-        self._batch = llama_cpp.llama_batch_init(self.batch, 0, 1)
-        for i in range(self.batch):
-            self._batch.n_seq_id[i] = 1
+        self._batch = Batch(
+            self._context, most=self.batch, sequences=self.sequences, split=self._split
+        )
+        if self.rewinds and not self.layers:
+            self._batch.fill_where_it_pays()
         self._vocab_size: int = llama_cpp.llama_vocab_n_tokens(self._vocab)
         self._logits = _Logits(self._vocab_size)
         self._prefixes = _prefixes(path, settings, prefixes)
         self._known: dict[int, tuple[bytes, bool]] = {}
         self._bos = self._special(llama_cpp.llama_vocab_bos(self._vocab))
-        self._rows: npt.NDArray[np.float32] = np.zeros((0, self._vocab_size), np.float32)
-        """How likely each token is after each answer of the last decode; not a copy."""
+        self._rows: list[npt.NDArray[np.float32]] = []
+        """How likely each token is after each answer of the last decode."""
         self._adds_bos: bool = llama_cpp.llama_vocab_get_add_bos(self._vocab)
 
     @property
@@ -130,26 +133,18 @@ class LlamaCpp:
 
     def decode(self, batch: Sequence[Entry], adapter: str) -> list[int]:
         self._adapters.use(self._context, adapter)
-        target, answers = self._batch, list[int]()
-        tokens, positions, sequences, wanted = (
-            target.token,
-            target.pos,
-            target.seq_id,
-            target.logits,
-        )
-        for i, entry in enumerate(batch):
-            tokens[i], positions[i], sequences[i][0] = entry.token, entry.position, entry.sequence
-            wanted[i] = entry.answer
-            if entry.answer:
-                answers.append(i)
-        target.n_tokens = len(batch)
-        result = llama_cpp.llama_decode(self._context, target)
-        if result != 0:
-            raise DecodeFailed(f"llama_decode returned {result} for {len(batch)} tokens")
-        if not answers:
-            return []
-        self._rows = self._logits.of(llama_cpp.llama_get_logits(self._context), len(answers))
-        return cast("list[int]", self._rows.argmax(axis=1).tolist())
+        calls = parts(batch, split=self._split)
+        known: dict[int, npt.NDArray[np.float32]] = {}
+        for part in calls:
+            self._batch.decode(part.entries)
+            if part.answers:
+                logits = llama_cpp.llama_get_logits(self._context)
+                rows = self._logits.of(logits, len(part.answers))
+                if part is not calls[-1]:
+                    rows = rows.copy()  # the next call writes over them
+                known.update(zip(part.answers, rows, strict=True))
+        self._rows = [known[answer] for answer in range(len(known))]
+        return [int(row.argmax()) for row in self._rows]
 
     def likeliest(self, answer: int, refused: Collection[int]) -> int:
         logits = self._rows[answer].copy()
@@ -202,7 +197,7 @@ class LlamaCpp:
 
     def close(self) -> None:
         """Free it all; nothing may be called afterwards."""
-        llama_cpp.llama_batch_free(self._batch)
+        self._batch.close()
         llama_cpp.llama_free(self._context)
         llama_cpp.llama_model_free(self._model)
 
@@ -348,7 +343,7 @@ def _make_context(runtime: LlamaCpp, model: Any, settings: LlamaSettings, *, spl
     params.n_seq_max = runtime.sequences
     params.kv_unified = not split
     params.swa_full = True  # a sliding window could not be rolled back
-    params.n_batch = params.n_ubatch = runtime.batch
+    params.n_batch = params.n_ubatch = room_of(runtime.batch)
     params.n_threads = params.n_threads_batch = settings.threads or spare_cores()
     kind = llama_cpp.GGML_TYPE_Q8_0 if settings.kv_type == "q8_0" else llama_cpp.GGML_TYPE_F16
     params.type_k = params.type_v = kind

@@ -44,9 +44,10 @@ class LlamaSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     kv_type: Literal["f16", "q8_0"] = "f16"
     """Precision of the cache; q8_0 halves its memory."""
     batch_tokens: int = Field(default=0, ge=0, le=8192)
-    """Tokens that are read in one step while no reply is being made; 0: 63 on a CPU, 512 on a GPU.
-    A step cannot be interrupted: fewer is sooner for a call that comes in between. From 64 on a CPU
-    attention is rounded in another way, and a reply may depend on who else is served."""
+    """Tokens that are read in one step while no reply is being made; 0: 64 on a CPU (60 where the
+    cache is shared), 512 on a GPU. A step cannot be interrupted: fewer is sooner for a call that
+    comes in between. In a shared cache on a CPU attention is rounded in another way from 64 on, so
+    that a reply may depend on who else is served."""
     prefill_share: int = Field(default=16, ge=1, le=8192)
     """Tokens that are read in one step beside replies that are being made."""
     speculative_share: int = Field(default=1, ge=0, le=64)
