@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -21,6 +20,7 @@ from signaling.realtime.commands import Fields
 from signaling.realtime.port import Sound
 from signaling.realtime.refusal import Refused
 from signaling.realtime.session import write as write_event
+from signaling.realtime.strict_json import read as read_json
 
 log = logging.getLogger(__name__)
 
@@ -128,9 +128,9 @@ class Mux:
                 number, "too_many_calls", f"a connection holds {CALLS} calls at most"
             )
         try:
-            configuration = json.loads(session) if session else {}
-        except (ValueError, RecursionError) as error:
-            return await self._refuse(number, "invalid_json", f"session is not JSON: {error}")
+            configuration = read_json(session, "session") if session else {}
+        except Refused as refused:
+            return await self._refuse(number, refused.code, str(refused))
         if not isinstance(configuration, dict):
             return await self._refuse(number, "invalid_type", "session is an object")
         port = self._ports[number] = BinaryPort(number, self._send)

@@ -5,12 +5,12 @@ Fields that a newer client may add are ignored; a missing or wrong one is refuse
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from signaling.realtime.refusal import Refused, invalid
+from signaling.realtime.strict_json import read
 
 MAX_MESSAGE = 4 << 20
 """Bytes of an event that are read: a minute of PCM in base64."""
@@ -148,10 +148,7 @@ def parse(message: str | bytes) -> ClientEvent:
     """The client's event. Raises Refused, with the event's id where there is one."""
     if len(message) > MAX_MESSAGE:
         raise Refused("event_too_large", f"an event has {MAX_MESSAGE} bytes at most")
-    try:
-        fields = json.loads(message)
-    except (ValueError, RecursionError) as error:
-        raise Refused("invalid_json", f"the event is not JSON: {error}") from error
+    fields = read(message, "the event")
     if not isinstance(fields, dict):
         raise Refused("invalid_event", "an event is a JSON object")
     try:

@@ -6,7 +6,6 @@ its session begins with.
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from contextlib import AbstractContextManager
@@ -30,6 +29,7 @@ from signaling.realtime.config import SessionConfig
 from signaling.realtime.port import JsonPort, Port
 from signaling.realtime.refusal import Refused, invalid
 from signaling.realtime.session import House, Session, default_config
+from signaling.realtime.strict_json import read
 from signaling.routes import Answer, ice_servers
 from signaling.whip import links
 
@@ -282,7 +282,7 @@ async def _read_offer(request: web.Request) -> tuple[str, dict[str, Any]]:
     sdp, session = _part(form.get("sdp")), _part(form.get("session"))
     if not sdp:
         raise BadOffer("no_sdp", "the form needs a part `sdp`, the offer's text")
-    changes = _json(session) if session else {}
+    changes = read(session) if session else {}
     if not isinstance(changes, dict):
         raise Refused("invalid_type", "session is an object", param="session")
     return sdp, changes
@@ -305,15 +305,8 @@ def _part(part: object) -> str:
 
 
 async def _read(request: web.Request, shape: type[Body]) -> Body:
-    body = _json(await _text(request)) if request.can_read_body else {}
+    body = read(await _text(request)) if request.can_read_body else {}
     try:
         return shape.model_validate(body)
     except ValidationError as error:
         raise invalid(error) from error
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Refused("invalid_json", f"this is not JSON: {error}") from error

@@ -15,7 +15,10 @@ from tests.signaling.realtime.test_websocket import home
     "message",
     ["", "null", "[]", "{", '{"type": 1}', '{"type": "x"}', "[" * 5000, '{"type":"session.update"}',
      '{"type":"input_audio_buffer.append","audio":"\\u0000"}',
-     '{"type":"session.update","session":{"audio":7}}'],
+     '{"type":"session.update","session":{"audio":7}}',
+     r'{"type":"x","event_id":"\ud800"}', '{"type":"session.update","session":{"tracing":{"a":NaN}}}',
+     r'{"type":"session.update","session":{"tracing":{"\udfff":1}}}',
+     '{"type":"session.update","session":{"tools":' + '[{"a":' * 300 + "1" + "}]" * 300 + "}}"],
 )  # fmt: skip
 async def test_nonsense_is_answered_by_an_error_and_the_call_goes_on(message: str) -> None:
     async with home("x") as (url, _), aiohttp.ClientSession() as http:
@@ -55,6 +58,7 @@ async def test_a_message_without_end_closes_the_socket_alone() -> None:
         ("client_secrets", "[1]", 400),
         ("client_secrets", '{"expires_after": {"seconds": 1}}', 400),
         ("client_secrets", '{"session": {"type": "realtime", "nonsense": 1}}', 400),
+        ("client_secrets", r'{"session": {"tracing": {"a": "\ud800"}}}', 400),
         ("client_secrets", "", 200),
         ("sessions", '{"voice": "echo", "temperature": 1}', 200),
         ("calls", "v=0", 415),
