@@ -170,6 +170,8 @@ def check_parameters(schema: Mapping[str, Any]) -> None:
     except jsonschema.SchemaError as error:
         where = ".".join(str(part) for part in error.absolute_path) or "the schema"
         raise ValueError(f"{where} is no JSON schema: {error.message}") from error
+    except RecursionError as error:
+        raise ValueError("the schema is nested too deeply") from error
     if schema.get("type", "object") != "object":
         raise ValueError(f"its type is {schema['type']!r}: a tool's arguments are an object")
 

@@ -77,7 +77,7 @@ class TruncateItem(_ClientEvent, frozen=True):
     type: Literal["conversation.item.truncate"]
     item_id: str
     content_index: int = Field(ge=0)
-    audio_end_ms: int = Field(ge=0)
+    audio_end_ms: int = Field(ge=0, le=86_400_000)
 
 
 class DeleteItem(_ClientEvent, frozen=True):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import ValidationError
 
-from agent.engines.tools import HttpTools, HttpToolSettings
+from agent.engines.tools import HttpTools, HttpToolSettings, check_parameters
 from agent.messages import ToolCall
 
 PARAMETERS = {
@@ -134,3 +135,11 @@ def test_a_bad_block_is_refused_with_what_is_wrong(block: dict[str, object], nam
 
     with pytest.raises(ValidationError, match=names):
         HttpToolSettings.model_validate({**good, **block})
+
+
+def test_a_tool_whose_schema_is_too_deep_to_be_checked_is_refused() -> None:
+    schema: dict[str, Any] = {"type": "object"}
+    for _ in range(300):
+        schema = {"type": "object", "properties": {"more": schema}}
+    with pytest.raises(ValueError, match="too deeply"):
+        check_parameters(schema)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from agent.settings import TurnSettings
-from signaling.realtime.client import ResponseParameters
+from signaling.realtime.client import ResponseParameters, parse
 from signaling.realtime.config import SessionConfig
 from signaling.realtime.refusal import Refused
 
@@ -89,3 +90,16 @@ def test_one_response_is_configured_for_itself() -> None:
         with pytest.raises(Refused) as refused:
             config.of_response(ResponseParameters.model_validate(bad))
         assert str(refused.value.param).startswith("response.")
+
+
+@pytest.mark.parametrize("milliseconds", [-1, 86_400_001, 10**400], ids=["before", "after", "far"])
+def test_nothing_is_cut_outside_of_the_longest_call(milliseconds: int) -> None:
+    event = {
+        "type": "conversation.item.truncate",
+        "item_id": "item_1",
+        "content_index": 0,
+        "audio_end_ms": milliseconds,
+    }
+    with pytest.raises(Refused) as refused:
+        parse(json.dumps(event))
+    assert refused.value.param == "audio_end_ms"
