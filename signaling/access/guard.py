@@ -82,7 +82,9 @@ class Guard:
     @contextmanager
     def starting(self, request: web.Request) -> Iterator[Place]:
         """A place for a call that begins; see `Roster`. Raises Unauthorized, TooManyCalls."""
-        with self.roster.starting(self.grant(request)) as place:
+        grant = self.grant(request)
+        self._holder(credential(request))  # Of several over a connection, a later one.
+        with self.roster.starting(grant) as place:
             yield place
 
     # -- for the application --------------------------------------------------------------------
@@ -194,10 +196,11 @@ class Guard:
 
 
 def credential(request: web.BaseRequest) -> str:
-    """The key that comes with a request; empty when none does."""
+    """The key that comes with a request; empty when none does. Bytes of it that are no text, of
+    which aiohttp makes halves of surrogate pairs, are question marks: no key has any."""
     kind, _, value = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     if kind.lower() == "bearer":
-        return value.strip()
+        return value.strip().encode(errors="replace").decode()
     for name in request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(","):
         if name.strip().startswith(KEY_PROTOCOL):
             return name.strip().removeprefix(KEY_PROTOCOL)

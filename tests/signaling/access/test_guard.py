@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from server.app import GUARD, create_app
 from signaling.access.guard import Guard
 from signaling.access.keys import Keys
 from signaling.access.roster import Grant
+from signaling.binary.frames import Close, Frame, Open, Opened, read, write
+from signaling.binary.mux import PROTOCOL as BINARY
 from signaling.realtime.config import SessionConfig
 from signaling.realtime.secrets import ClientSecrets
 from tests.server.house import settings, stages
@@ -250,3 +253,36 @@ async def test_refusals_at_the_doors_are_counted(tmp_path: Path) -> None:
         headers = {"Authorization": f"Bearer {it.credentials['key']}"}
         async with it.client.get("/metrics", headers=headers) as response:
             assert 'chuimsae_offers_refused_total{code="no_key"} 2.0' in await response.text()
+
+
+async def test_a_connection_that_outlives_its_key_begins_no_more_calls(tmp_path: Path) -> None:
+    async with house(tmp_path) as it:
+        headers = {"Authorization": f"Bearer {it.credentials['its ek_']}"}
+        async with it.client.ws_connect(
+            "/v1/realtime", protocols=(BINARY,), headers=headers
+        ) as socket:
+            await socket.send_bytes(write(Frame(1, Open())))
+            assert isinstance(read(await socket.receive_bytes(timeout=10)).body, Opened)
+            key_file(settings(server={"state": str(tmp_path)})).remove("phone")
+            await socket.send_bytes(write(Frame(2, Open())))
+            while (frame := read(await socket.receive_bytes(timeout=10))).call != 2:
+                pass
+            assert isinstance(frame.body, Close) and frame.body.code == "bad_secret"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("DELETE", ""), ("PATCH", ""), ("POST", "/hangup"), ("POST", "/resume")],
+)
+async def test_a_bearer_that_is_no_text_is_a_bad_key(
+    tmp_path: Path, method: str, path: str
+) -> None:
+    async with house(tmp_path) as it:
+        assert it.client.port is not None
+        reader, writer = await asyncio.open_connection(it.client.host, it.client.port)
+        head = f"{method} /v1/realtime/calls/{CALL}{path} HTTP/1.1\r\nHost: localhost\r\n"
+        writer.write(head.encode() + b"Authorization: Bearer \xff\xfe\r\n\r\n")
+        async with asyncio.timeout(10):
+            assert b" 401 " in await reader.readline()
+        writer.close()
+        await writer.wait_closed()

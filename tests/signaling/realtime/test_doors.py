@@ -16,7 +16,8 @@ from tests.signaling.realtime.test_websocket import home
     ["", "null", "[]", "{", '{"type": 1}', '{"type": "x"}', "[" * 5000, '{"type":"session.update"}',
      '{"type":"input_audio_buffer.append","audio":"\\u0000"}',
      '{"type":"session.update","session":{"audio":7}}',
-     r'{"type":"x","event_id":"\ud800"}', '{"type":"session.update","session":{"tracing":{"a":NaN}}}',
+     r'{"type":"x","event_id":"\ud800"}',
+     '{"type":"session.update","session":{"tracing":{"a":NaN}}}',
      r'{"type":"session.update","session":{"tracing":{"\udfff":1}}}',
      '{"type":"session.update","session":{"tools":' + '[{"a":' * 300 + "1" + "}]" * 300 + "}}"],
 )  # fmt: skip
