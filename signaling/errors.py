@@ -23,6 +23,8 @@ class SignalingError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+        self.param: str | None = None
+        """Path of the field that is wrong, where it is one."""
         self.headers: dict[str, str] = {}
         """Of the answer, beside its body."""
 

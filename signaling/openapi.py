@@ -28,6 +28,7 @@ _REFUSALS = {
     403: "Whoever asks may not have this: another one's call, another site's page.",
     404: "No live call has this id.",
     408: "The body did not come in time.",
+    409: "Nothing that this call can be asked.",
     412: "If-Match names another connection than the call has now.",
     413: "More than is read.",
     415: "Not the content type that is taken here.",
@@ -188,7 +189,7 @@ def _telephony() -> Json:
     return _operation(
         "For calls from a SIP trunk, which are not taken here",
         {},
-        refusals=(400, 401, 403, 404),
+        refusals=(400, 401, 403, 404, 409),
         parameters=[_CALL_ID],
     )
 

@@ -1,6 +1,7 @@
 """The HTTP surface: an offer in, an answer out; a call hung up; what the server is; the page.
 
-Everything that goes wrong is answered as `{"error": {"code", "message"}}` with its status.
+Everything that goes wrong is answered as `{"error": {"code", "message"}}` with its status; `param`
+is there, too, where one field is wrong.
 """
 
 from __future__ import annotations
@@ -206,15 +207,28 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         return await handler(request)
     except SignalingError as error:
-        return _error(error.status, error.code, str(error), error.headers)
+        return _error(error.status, error.code, str(error), error.headers, error.param)
     except web.HTTPError as error:
         code = error.reason.lower().replace(" ", "_")
-        allow = {key: value for key, value in error.headers.items() if key == "Allow"}
-        return _error(error.status, code, error.text or error.reason, allow)
+        told = {key: value for key, value in error.headers.items() if key in _TOLD}
+        return _error(error.status, code, error.text or error.reason, told)
+    except web.RequestPayloadError as error:
+        # Its end never comes, and aiohttp would wait for it.
+        request.content.feed_eof()
+        answer = _error(400, "bad_body", f"the body cannot be read: {error}", {})
+        answer.force_close()
+        return answer
 
 
-def _error(status: int, code: str, message: str, headers: Mapping[str, str]) -> web.Response:
-    body = {"error": {"code": code, "message": message}}
+_TOLD = ("Allow", "Accept-Patch")
+"""Headers of a refusal that say what would be taken."""
+
+
+def _error(
+    status: int, code: str, message: str, headers: Mapping[str, str], param: str | None = None
+) -> web.Response:
+    wrong = {"code": code, "message": message}
+    body = {"error": wrong if param is None else {**wrong, "param": param}}
     return web.json_response(body, status=status, headers=headers)
 
 

@@ -19,6 +19,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from signaling.openapi import document
+from signaling.realtime.routes import SIP, NoTelephone
+from signaling.whip import CALL
 from tests.signaling.realtime.test_websocket import home
 
 CHECKS = [
@@ -83,3 +85,10 @@ async def test_every_door_is_told() -> None:
             if path not in PAGE and route.method != "HEAD":
                 doors.setdefault(path, set()).add(route.method.lower())
         assert paths == doors
+
+
+def test_what_a_telephone_call_is_asked_is_told_to_be_refused() -> None:
+    paths = document("0")["paths"]
+    for verb in SIP:
+        answers = paths[f"{CALL}/{verb}"]["post"]["responses"]
+        assert str(NoTelephone.status) in answers and not [each for each in answers if each < "400"]

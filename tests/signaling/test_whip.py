@@ -142,6 +142,8 @@ async def test_the_doors_say_what_they_take() -> None:
             assert (reply.status, reply.headers["Accept-Post"]) == (204, "application/sdp")
         async with call.http.options(call.url) as reply:
             assert (reply.status, reply.headers["Accept-Patch"]) == (204, MEDIA_TYPE)
+        async with call.http.patch(call.url, data="x") as reply:
+            assert (reply.status, reply.headers["Accept-Patch"]) == (415, MEDIA_TYPE)
         async with call.http.put(call.url) as reply:
             assert reply.status == 405 and "PATCH" in reply.headers["Allow"]
 

@@ -77,6 +77,29 @@ async def test_http_is_answered_in_one_form(path: str, body: str, status: int) -
             assert status == 200 or told["error"]["message"]
 
 
+async def test_http_names_the_field_that_is_wrong() -> None:
+    async with home("x") as (url, _), aiohttp.ClientSession() as http:
+        wanted = {"session": {"type": "realtime", "audio": {"output": {"speed": 2}}}}
+        async with http.post(f"{url}/v1/realtime/client_secrets", json=wanted) as reply:
+            assert (await reply.json())["error"]["param"] == "session.audio.output.speed"
+
+
+async def test_a_body_in_a_coding_that_it_is_not_in_is_refused(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with home("x") as (url, _), aiohttp.ClientSession() as http:
+        headers = {"Content-Type": "application/sdp", "Content-Encoding": "gzip"}
+        for path in ("calls", "client_secrets"):
+            async with http.post(
+                f"{url}/v1/realtime/{path}", data=b"v=0", headers=headers
+            ) as reply:
+                assert reply.status == 400
+                assert (await reply.json())["error"]["code"] == "bad_body"
+        async with http.get(f"{url}/healthz") as reply:
+            assert reply.status == 200
+    assert not [each for each in caplog.records if each.levelname == "ERROR"]
+
+
 async def test_a_page_of_another_site_gets_nothing() -> None:
     async with home("x") as (url, _), aiohttp.ClientSession() as http:
         headers = {"Origin": "https://evil.example"}
