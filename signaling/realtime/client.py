@@ -92,6 +92,8 @@ class ItemReference(BaseModel, frozen=True, extra="ignore"):
     id: str
 
 
+GivenItem = Annotated[NewItem | ItemReference, Field(discriminator="type")]
+
 Metadata = dict[
     Annotated[str, Field(max_length=64)],
     Annotated[str, Field(max_length=512)],
@@ -101,8 +103,8 @@ Metadata = dict[
 class ResponseParameters(BaseModel, frozen=True, extra="ignore"):
     """What one response is to be like."""
 
-    conversation: str | None = None
-    input: list[NewItem | ItemReference] | None = Field(default=None, max_length=256)
+    conversation: Literal["auto", "none"] | None = None
+    input: list[GivenItem] | None = Field(default=None, max_length=256)
     instructions: str | None = Field(default=None, max_length=20_000)
     metadata: Metadata | None = Field(default=None, max_length=16)
     output_modalities: list[Literal["text", "audio"]] | None = None
@@ -110,6 +112,9 @@ class ResponseParameters(BaseModel, frozen=True, extra="ignore"):
     audio: dict[str, Any] | None = None
     tools: list[Any] | None = None
     tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    prompt: Any = None
+    """Refused: see `SessionConfig.prompt`."""
 
 
 class CreateResponse(_ClientEvent, frozen=True):
@@ -158,15 +163,13 @@ def parse(message: str | bytes) -> ClientEvent:
 
 
 def _about(error: ValidationError, fields: dict[str, Any]) -> Refused:
-    kind = fields.get("type")
+    kind, first = fields.get("type"), error.errors()[0]
     if not isinstance(kind, str):
         refused = Refused("missing_required_parameter", "an event needs a type", param="type")
-    elif error.errors()[0]["type"] == "union_tag_invalid":
+    elif first["type"] == "union_tag_invalid" and not first["loc"]:
         refused = Refused("invalid_value", f"there is no event {kind[:64]!r}", param="type")
     else:
-        refused = invalid(error)
-        # The union's tag is the first part of the path, and no part of the event.
-        refused.param = (refused.param or "").removeprefix(f"{kind}.") or None
+        refused = invalid(error, fields)
     if isinstance(given := fields.get("event_id"), str):
         refused.event_id = given[:512]
     return refused

@@ -152,7 +152,7 @@ class SessionConfig(BaseModel, frozen=True, extra="forbid"):
     """A session as its client has configured it."""
 
     type: Literal["realtime"] = "realtime"
-    model: str = ""
+    model: str = Field(default="", max_length=256)
     instructions: str = Field(default="", max_length=20_000)
     output_modalities: list[Literal["text", "audio"]] = ["audio"]
     audio: Audio = Audio()
@@ -169,10 +169,11 @@ class SessionConfig(BaseModel, frozen=True, extra="forbid"):
 
     def updated(self, changes: dict[str, Any]) -> SessionConfig:
         """This configuration with a client's changes. Raises Refused; then nothing changed."""
+        wanted = _merged(self.model_dump(), changes)
         try:
-            config = SessionConfig.model_validate(_merged(self.model_dump(), changes))
+            config = SessionConfig.model_validate(wanted)
         except ValidationError as error:
-            raise invalid(error, "session") from error
+            raise invalid(error, wanted, "session") from error
         config.check()
         return config
 
@@ -292,8 +293,12 @@ class SessionConfig(BaseModel, frozen=True, extra="forbid"):
             changes["tools"] = wanted.tools
         if wanted.tool_choice is not None:
             changes["tool_choice"] = wanted.tool_choice
+        if wanted.parallel_tool_calls is not None:
+            changes["parallel_tool_calls"] = wanted.parallel_tool_calls
         if wanted.audio is not None:
             changes["audio"] = wanted.audio
+        if wanted.prompt is not None:
+            raise unsupported("a stored prompt", "response.prompt")
         try:
             config = self.updated(changes)
         except Refused as refused:
@@ -335,7 +340,8 @@ def _endpoint(
             return base
 
 
-def _merged(old: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def _merged(old: dict[str, Any], changes: dict[str, Any], where: str = "session") -> dict[str, Any]:
+    """`where`: the path of both."""
     merged = dict(old)
     for name, value in changes.items():
         if value is None and name not in NULLABLE:
@@ -343,7 +349,7 @@ def _merged(old: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         before = merged.get(name)
         if name in NESTED and isinstance(before, dict):
             if not isinstance(value, dict):
-                raise Refused("invalid_type", f"{name} is an object", param=f"session.{name}")
-            value = _merged(before, value)
+                raise Refused("invalid_type", f"{name} is an object", param=f"{where}.{name}")
+            value = _merged(before, value, f"{where}.{name}")
         merged[name] = value
     return merged

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import ValidationError
 
 from signaling.errors import SignalingError
@@ -22,10 +24,10 @@ def unsupported(what: str, param: str) -> Refused:
     return Refused("unsupported_value", f"{what} is not supported by this server", param=param)
 
 
-def invalid(error: ValidationError, prefix: str = "") -> Refused:
-    """The first thing that is wrong, in words."""
+def invalid(error: ValidationError, given: Any, prefix: str = "") -> Refused:
+    """The first thing that is wrong with what was `given`, in words."""
     first = error.errors(include_url=False, include_input=False)[0]
-    parts = [str(part) for part in first["loc"]]
+    parts = _path(first["loc"], given, is_missing=first["type"] == "missing")
     path = ".".join([prefix, *parts] if prefix else parts)
     match first["type"]:
         case "missing":
@@ -35,3 +37,16 @@ def invalid(error: ValidationError, prefix: str = "") -> Refused:
         case _:
             code, message = "invalid_value", f"{path or 'the event'}: {first['msg']}"
     return Refused(code, message, param=path or None)
+
+
+def _path(places: tuple[int | str, ...], given: Any, *, is_missing: bool) -> list[str]:
+    """Where in what was given. Pydantic also names the kinds between which it had to choose: those
+    are places in our types, and none in the client's JSON."""
+    path: list[str] = []
+    for place in places:
+        inside = given if isinstance(given, dict | list) else ()
+        is_there = place in inside if isinstance(inside, dict) else isinstance(place, int)
+        if is_there:
+            given = given[place]
+            path.append(str(place))
+    return [*path, str(places[-1])] if is_missing else path

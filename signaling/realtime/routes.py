@@ -309,4 +309,4 @@ async def _read(request: web.Request, shape: type[Body]) -> Body:
     try:
         return shape.model_validate(body)
     except ValidationError as error:
-        raise invalid(error) from error
+        raise invalid(error, body) from error

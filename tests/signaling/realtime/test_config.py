@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent.settings import TurnSettings
-from signaling.realtime.client import ResponseParameters, parse
+from signaling.realtime.client import CreateResponse, ResponseParameters, parse
 from signaling.realtime.config import SessionConfig
 from signaling.realtime.refusal import Refused
 
@@ -103,3 +103,58 @@ def test_nothing_is_cut_outside_of_the_longest_call(milliseconds: int) -> None:
     with pytest.raises(Refused) as refused:
         parse(json.dumps(event))
     assert refused.value.param == "audio_end_ms"
+
+
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [
+        ({"audio": 7}, "session.audio"),
+        ({"audio": {"input": 7}}, "session.audio.input"),
+        ({"audio": {"input": {"nonsense": 1}}}, "session.audio.input.nonsense"),
+        ({"audio": {"input": {"format": {"type": "audio/pcm", "rate": 1}}}},
+         "session.audio.input.format.rate"),
+        ({"audio": {"input": {"turn_detection": {"type": "server_vad", "threshold": 2}}}},
+         "session.audio.input.turn_detection.threshold"),
+        ({"audio": {"output": {"voice": 7}}}, "session.audio.output.voice"),
+        ({"max_output_tokens": 0}, "session.max_output_tokens"),
+        ({"tool_choice": "perhaps"}, "session.tool_choice"),
+        ({"tools": [{"type": "function"}]}, "session.tools.0.name"),
+        ({"tracing": 7}, "session.tracing"),
+        ({"model": "x" * 257}, "session.model"),
+        ({"truncation": ["auto"]}, "session.truncation"),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_the_field_as_the_client_wrote_it(
+    changes: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        SessionConfig().updated(changes)
+    assert refused.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("response", "param"),
+    [
+        ({"conversation": "another"}, "response.conversation"),
+        ({"prompt": {"id": "pmpt_1"}}, "response.prompt"),
+        ({"max_output_tokens": 0}, "response.max_output_tokens"),
+        ({"tool_choice": 7}, "response.tool_choice"),
+        ({"input": [{"type": "message", "id": 7}]}, "response.input.0.id"),
+        ({"input": [{"type": "item_reference"}]}, "response.input.0.id"),
+        ({"input": [{"type": "nonsense"}]}, "response.input.0"),
+    ],
+)
+def test_a_response_that_cannot_be_made_as_asked_is_refused(
+    response: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        event = parse(json.dumps({"type": "response.create", "response": response}))
+        assert isinstance(event, CreateResponse) and event.response is not None
+        SessionConfig().of_response(event.response)
+    assert refused.value.param == param
+
+
+def test_one_response_may_be_without_parallel_calls() -> None:
+    wanted = ResponseParameters(parallel_tool_calls=False)
+    assert SessionConfig().toolbox.parallel
+    assert not SessionConfig().of_response(wanted).toolbox.parallel
