@@ -32,9 +32,7 @@ _PHRASES: dict[str, frozenset[str]] = {
     "en": frozenset(
         """i see|i know|i understand|got it|i got it|of course|all right|that's right|that's true|
         you're right|makes sense|that makes sense|fair enough|sounds good|very good|very nice|
-        is that so|no way|oh i see|oh really|i hear you|go on|ah i see""".replace("\n", "").split(
-            "|"
-        )
+        is that so|oh i see|oh really|i hear you|go on|ah i see""".replace("\n", "").split("|")
     ),
     "ko": frozenset(
         ["그렇구나 네", "아 그렇구나", "아 그래요", "아 네", "그렇군요 네", "네 맞아요"]
@@ -64,6 +62,18 @@ def is_backchannel(text: str, language: str) -> bool:
             return True
         spoken = spoken[1:]
     return " ".join(spoken) in _PHRASES.get(language, frozenset())
+
+
+def may_become_backchannel(text: str, language: str) -> bool:
+    """Whether `text` is how a backchannel of several words begins: "I" of "I see", "that's" of
+    "that's right". Half a word counts, for a partial transcript may end in one."""
+    spoken = [squeezed(word) for word in words(text)]
+    fillers = _FILLERS.get(language, _FILLERS["en"])
+    while len(spoken) > 1 and spoken[0] in fillers:
+        spoken = spoken[1:]
+    begun = " ".join(spoken)
+    known = _PHRASES.get(language, frozenset()) | _WORDS.get(language, _WORDS["en"])
+    return bool(begun) and any(each.startswith(begun) and each != begun for each in known)
 
 
 def _single(word: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.dialogue.backchannel import is_backchannel
+from agent.dialogue.backchannel import is_backchannel, may_become_backchannel
 
 ENGLISH = """uh-huh|Uh huh.|yeah|Yeah.|yeah yeah|okay|Okay, okay.|right|Right.|mm-hmm|Mm-hm|mhm|hmm
 |I see.|oh i see|oh really|really|yes|yep|sure|got it|I got it|that's right|of course|wow|oh wow|ah
@@ -39,3 +39,26 @@ def _phrases(table: str) -> list[str]:
 )
 def test_a_backchannel_is_known_from_a_turn(language: str, text: str, is_one: bool) -> None:
     assert is_backchannel(text, language) is is_one
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "may"),
+    [
+        ("en", "I", True),
+        ("en", "of", True),
+        ("en", "oh that's", True),
+        ("en", "real", True),
+        ("en", "no", False),
+        ("en", "stop", False),
+        ("en", "wait", False),
+        ("en", "I want", False),
+        ("en", "i see", False),
+        ("en", "", False),
+        ("ko", "그렇", True),
+        ("ko", "아 그", True),
+        ("ko", "아니", False),
+        ("ko", "잠깐", False),
+    ],
+)
+def test_a_beginning_is_known_from_a_turn(language: str, text: str, may: bool) -> None:
+    assert may_become_backchannel(text, language) is may
