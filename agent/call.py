@@ -66,7 +66,7 @@ class Call:
         self._answering = Answering(self._context, on_done=self._act_is_over)
         self._dictation = Dictation(self._context, self._answering)
         self.desk = Desk(self._context, self._answering, self._dictation, self._next_turn)
-        self._voice = CallersVoice(detector, speaker, settings.echo)
+        self._voice = CallersVoice(detector, speaker, settings)
         self._microphone = microphone
         self._over = asyncio.Event()
         self._reason = "hangup"
@@ -255,7 +255,7 @@ class Call:
             return
         hearing.voiced = signal.speech
         settings = self._context.settings.hearing
-        if signal.speech < settings.min_voiced:
+        if signal.speech < settings.min_voiced or (self._overlap and not self._voice.is_near):
             await self._drop("noise")
         elif self._overlap and not await self._is_turn(hearing):
             await self._drop("backchannel")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from agent.context import Detector, Mouth
-from agent.dialogue.echo import EchoGate, EchoSettings
+from agent.dialogue.clarity import Clarity
+from agent.dialogue.echo import EchoGate
+from agent.settings import TurnSettings
 from media.audio import AudioChunk, level_db
 
 ECHO_PROBABILITY = 0.1
@@ -15,11 +17,16 @@ TAIL = 0.5
 class CallersVoice:
     """One call's detector behind its echo gate."""
 
-    def __init__(self, detector: Detector, mouth: Mouth, settings: EchoSettings) -> None:
+    def __init__(self, detector: Detector, mouth: Mouth, settings: TurnSettings) -> None:
         self._detector = detector
         self._mouth = mouth
-        self._echo = EchoGate(settings)
+        self._settings = settings.barge_in
+        self._clarity = Clarity(self._settings.clarity)
+        self._echo = EchoGate(settings.echo)
         self._coming_back = 0.0
+        self._silent = 0.0
+        self.is_near = False
+        """Whether the voice that was heard last is somebody's at the microphone."""
         self.level: float | None = None
         """dBFS of the last chunk; None when nobody needed to know."""
 
@@ -27,6 +34,11 @@ class CallersVoice:
         """The probability that the caller speaks in this chunk (16 kHz).
 
         Loudness is measured only while there is a voice, or something to come back."""
+        probability = await self._hear(chunk)
+        self._judge(probability, chunk.seconds)
+        return probability
+
+    async def _hear(self, chunk: AudioChunk) -> float:
         probability = await self._detector.hear(chunk)
         sent = self._mouth.level
         if sent is None and not self._coming_back:
@@ -38,3 +50,15 @@ class CallersVoice:
         if probability > ECHO_PROBABILITY and self._echo.is_echo(level, sent):
             return ECHO_PROBABILITY
         return probability
+
+    def _judge(self, probability: float, seconds: float) -> None:
+        settings = self._settings
+        if probability < settings.silence_below:
+            self._silent += seconds
+            return
+        if self._silent > settings.resume_after:
+            self._clarity.reset()
+            self.is_near = False
+        self._silent = 0.0
+        self._clarity.feed(probability, seconds)
+        self.is_near = self.is_near or self._clarity.is_near

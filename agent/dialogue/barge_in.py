@@ -3,6 +3,9 @@
 Two stages, because a cough, a "uh-huh" and an interruption begin alike: the agent gets quieter
 after a moment of speech, stops when the speech lasts or says something, and is itself again when
 it ceases.
+
+Anything like speech makes it quieter; only clear speech stops it, whatever a recogniser makes of
+the rest: that of the caller, not of the room behind them.
 """
 
 from __future__ import annotations
@@ -11,7 +14,8 @@ from enum import Enum
 
 from pydantic import BaseModel, Field
 
-from agent.dialogue.backchannel import is_backchannel
+from agent.dialogue.backchannel import is_backchannel, may_become_backchannel
+from agent.dialogue.clarity import Clarity, ClaritySettings
 from agent.dialogue.words import words
 
 _SLACK = 1e-6
@@ -36,10 +40,12 @@ class BargeInSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docs
     duck_after: float = Field(default=0.04, gt=0, le=1)
     """Seconds of speech after which the agent is quieter. The detector needs 30 to 60 ms before,
     the way to the caller's ear as much after."""
+    clarity: ClaritySettings = ClaritySettings()
+    """Whose speech interrupts."""
     confirm_after: float = Field(default=0.5, gt=0, le=3)
-    """Seconds of speech that interrupt, whatever is said."""
+    """Seconds of clear speech that interrupt, whatever is said."""
     backchannel_confirm_after: float = Field(default=1.0, gt=0, le=5)
-    """Seconds of speech that interrupt while only backchannels ("uh-huh") were understood."""
+    """Seconds of clear speech that interrupt while only backchannels ("uh-huh") were understood."""
     gap: float = Field(default=0.2, ge=0, le=1)
     """Seconds of silence that may lie inside the speech."""
     hold: bool = False
@@ -58,6 +64,7 @@ class BargeIn:
     def __init__(self, settings: BargeInSettings, language: str) -> None:
         self._settings = settings
         self._language = language
+        self._clarity = Clarity(settings.clarity)
         self._speech = self._silence = 0.0
         self._said = ""
         self.reset()
@@ -80,7 +87,9 @@ class BargeIn:
         if self._hears(probability, echo):
             if self._silence > self._settings.gap + _SLACK:
                 self._speech = 0.0
+                self._clarity.reset()
             self._speech += seconds
+            self._clarity.feed(probability, seconds)
             self._silence = 0.0
             return self._verdict()
         self._silence += seconds
@@ -107,12 +116,18 @@ class BargeIn:
                 return None
             self.ducked = True
             return Verdict.DUCK
-        needed = settings.confirm_after
-        if self._said:
-            if not is_backchannel(self._said, self._language):
-                return self._interrupt()
-            needed = settings.backchannel_confirm_after
-        return self._interrupt() if self._speech >= needed - _SLACK else None
+        clarity = self._clarity
+        is_enough = clarity.is_near and clarity.seconds >= self._needed() - _SLACK
+        return self._interrupt() if is_enough else None
+
+    def _needed(self) -> float:
+        """Seconds of clear speech that interrupt, by what was understood of it."""
+        settings, said, language = self._settings, self._said, self._language
+        if is_backchannel(said, language):
+            return settings.backchannel_confirm_after
+        if not said or may_become_backchannel(said, language):
+            return settings.confirm_after
+        return 0.0
 
     def _ceased(self) -> Verdict | None:
         if self._silence > self._settings.gap + _SLACK and not self.ducked:
@@ -129,4 +144,5 @@ class BargeIn:
 
     def _forget(self) -> None:
         self._speech = self._silence = 0.0
+        self._clarity.reset()
         self._said = ""

@@ -86,12 +86,54 @@ def test_a_word_interrupts_at_once_when_ducked(language: str, text: str) -> None
     assert barge_in.read(text) is Verdict.INTERRUPT
 
 
-def test_a_word_before_the_duck_interrupts_right_after_it() -> None:
+def test_a_word_before_the_duck_interrupts_once_it_can_have_been_said() -> None:
     barge_in = BargeIn(BargeInSettings(), "en")
     play(barge_in, 0.9, 0.02)
 
     assert barge_in.read("stop") is None
-    assert play(barge_in, 0.9, 0.1) == [(0.02, Verdict.DUCK), (0.04, Verdict.INTERRUPT)]
+    assert play(barge_in, 0.9, 0.1) == [(0.02, Verdict.DUCK), (0.1, Verdict.INTERRUPT)]
+
+
+def test_the_voices_of_a_room_duck_and_never_interrupt() -> None:
+    barge_in = BargeIn(BargeInSettings(), "en")
+
+    assert play(barge_in, 0.65, 10.0) == [(0.04, Verdict.DUCK)]
+    assert barge_in.read("five") is None
+    assert play(barge_in, 0.65, 1.0) == []
+
+
+def test_a_caller_is_heard_out_of_the_voices_of_a_room() -> None:
+    barge_in = BargeIn(BargeInSettings(), "en")
+    play(barge_in, 0.58, 10.0)
+
+    assert play(barge_in, 0.95, 2.0) == [(pytest.approx(0.7), Verdict.INTERRUPT)]
+
+
+def test_doubtful_speech_is_believed_later_than_clear_speech() -> None:
+    barge_in = BargeIn(BargeInSettings(), "en")
+
+    verdicts = play(barge_in, 0.75, 2.0)
+
+    assert verdicts == [(0.04, Verdict.DUCK), (pytest.approx(0.84), Verdict.INTERRUPT)]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [("en", "I"), ("en", "oh that's"), ("en", "ye"), ("ko", "그")]
+)
+def test_what_may_become_a_backchannel_waits_for_the_rest(language: str, text: str) -> None:
+    barge_in = BargeIn(BargeInSettings(), language)
+    play(barge_in, 0.9, 0.2)
+
+    assert barge_in.read(text) is None
+    assert play(barge_in, 0.9, 0.3) == [(0.3, Verdict.INTERRUPT)]
+
+
+def test_what_did_not_become_a_backchannel_interrupts() -> None:
+    barge_in = BargeIn(BargeInSettings(), "en")
+    play(barge_in, 0.9, 0.2)
+
+    assert barge_in.read("I") is None
+    assert barge_in.read("I want") is Verdict.INTERRUPT
 
 
 @pytest.mark.parametrize(("language", "text"), [("en", "uh-huh"), ("ko", "네네"), ("ko", "음")])
