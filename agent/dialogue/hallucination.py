@@ -19,7 +19,7 @@ _KNOWN: dict[str, tuple[str, ...]] = {
         r"(?:please )?(?:don't forget to )?(?:like and )?subscribe(?: to .*)?",
         r"(?:i'll )?see you (?:in the )?next (?:time|video)|(?:good)?bye(?: (?:good)?bye)*|bye bye",
         r"(?:subtitles|transcription|captions|translated) by .*|you|the end|amara org|music|silence"
-        r"|applause|laughter|i'm sorry|so|oh|hmm",
+        r"|applause|laughter|i'm sorry|so|oh|hmm|(?:the|a|an|and|of|in)(?: (?:the|a))*",
     ),
     "ko": (
         r"시청해 ?주셔서 감사합니다|시청 ?해 ?주셔서 고맙습니다|감사합니다|고맙습니다",
