@@ -10,7 +10,7 @@ from media.audio import AudioChunk, level_db
 
 ECHO_PROBABILITY = 0.1
 """What is left of the probability of speech when the sound is the agent's own."""
-TAIL = 0.5
+TAIL = 0.8
 """Seconds for which the agent's last sound may still come back."""
 
 

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from agent.dialogue.echo import EchoGate, EchoSettings, repeats
+from tests.agent.dialogue.test_envelopes import late, speech
 
 PIECE = 0.02
 
@@ -105,6 +106,65 @@ def test_a_gate_that_is_switched_off_lets_everything_through() -> None:
     gate = listened(EchoGate(EchoSettings(enabled=False)), -10.0)
 
     assert not gate.is_echo(-40.0, -15.0)
+
+
+def played(gate: EchoGate, sent: list[float], came: list[float]) -> list[bool]:
+    """Whether each sound that came in is an echo, while the agent says what was sent."""
+    told = []
+    for one, other in zip(sent, came, strict=True):
+        gate.feed(other, one, PIECE)
+        if other > -55:
+            told.append(gate.is_echo(other, one))
+    return told
+
+
+@pytest.mark.parametrize("delay", [3, 10, 25])
+@pytest.mark.parametrize("gain", [-6.0, -15.0, -30.0])
+def test_the_echo_of_real_speech_is_recognised_throughout(delay: int, gain: float) -> None:
+    sent = speech(3, 1500)
+
+    told = played(EchoGate(), sent, late(sent, delay, gain))
+
+    assert sum(told) / len(told) > 0.995
+
+
+def test_a_caller_quieter_than_the_echo_is_heard_between_the_agents_words() -> None:
+    gate, sent = EchoGate(), speech(4, 800)
+    echo = late(sent, 8, -6.0)
+    played(gate, sent[:600], echo[:600])
+
+    mixed = [max(level, -32.0) for level in echo[600:]]
+    told = played(gate, sent[600:], mixed)
+
+    assert any(told)
+    assert sum(not is_echo for is_echo in told) > 10
+
+
+def test_a_loudspeaker_that_is_switched_on_is_known_within_two_seconds() -> None:
+    gate, sent = EchoGate(), speech(5, 800)
+    played(gate, sent[:300], [-75.0] * 300)
+
+    told = played(gate, sent[300:], late(sent, 8, -10.0)[300:])
+
+    assert not all(told[:40])
+    assert all(told[100:])
+
+
+def test_what_is_louder_than_an_echo_can_be_is_not_learned_however_alike() -> None:
+    gate, sent = EchoGate(), speech(6, 400)
+
+    played(gate, sent, late(sent, 8, 8.0))
+
+    assert gate.gain_db is not None
+    assert gate.gain_db <= EchoSettings().loudest_db
+
+
+def test_an_echo_that_has_gone_is_forgotten() -> None:
+    gate, sent = EchoGate(), speech(7, 1200)
+    played(gate, sent[:500], late(sent, 8, -8.0)[:500])
+    played(gate, sent[500:900], [-75.0] * 400)
+
+    assert not any(played(gate, sent[900:], speech(8, 300, loudest=-25.0)))
 
 
 @pytest.mark.parametrize(
