@@ -2,7 +2,7 @@
 
     python -m bench.media [--calls 1,10,40] [--seconds 10] [--rounds 2] [--paths short,stock,aiortc]
                           [--states listening,caller,agent,both] [--cycles 200] [--peers]
-                          [--turns 8] [--disturb] [--json FILE]
+                          [--turns 8] [--disturb [process]] [--json FILE]
     python -m bench.media --quality
 
 The server and the callers are processes of their own, each on its own core; CPU is the server's
@@ -11,7 +11,10 @@ them. With `--peers` other voice agent servers take theirs too (bench/media_peer
 
 Both sides talk without end; the short path is also measured with only the caller or the agent
 talking, and with neither (*listening*: the detector's gate is closed). With `--disturb` a CPU-heavy
-thread of an engine runs beside the loop: its CPU is in the figures, the lateness is what to read.
+thread runs beside the loop, on the same core and as nice as the engines' threads: its CPU is in the
+figures, the lateness is what to read. `--disturb process` tells what a process of its own would
+change. Our server always runs as an ordinary user's process, also when the bench was given
+real-time priority (`chrt`): that steadies the callers alone.
 
 *Late* is how much later a packet came than the earliest of its stream would have it; *to detector*
 is from a burst's packet leaving the caller to its chunk at the speech detector; *voice to voice*
@@ -359,7 +362,10 @@ def main() -> None:
     parser.add_argument("--cycles", type=int, default=0, help="connect and disconnect so often")
     parser.add_argument("--peers", action="store_true", help="Pipecat and FastRTC too")
     parser.add_argument("--turns", type=int, default=8, help="turns to measure voice to voice")
-    parser.add_argument("--disturb", action="store_true", help="a CPU-heavy thread in the server")
+    parser.add_argument(
+        "--disturb", choices=("thread", "process"), nargs="?", const="thread",
+        help="a CPU-heavy engine in the server (process: in one of its own)",
+    )  # fmt: skip
     parser.add_argument("--no-detector", action="store_true", help="media alone, no Silero")
     parser.add_argument("--json", type=Path, default=RESULT)
     parser.add_argument("--quality", action="store_true", help="only PESQ on a bad network")

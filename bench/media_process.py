@@ -19,7 +19,8 @@ from bench.media_peers.environment import PEERS, NoPeers, python
 @dataclass(frozen=True, slots=True)
 class Options:
     seconds: float
-    disturb: bool
+    disturb: str | None
+    """Where an engine computes beside the loop: in a `thread` or a `process`; None: none does."""
     detector: bool
     core: int
     mute: bool = False
@@ -40,7 +41,8 @@ def _command(path: str, options: Options, reply: float) -> list[str]:
             return [str(python()), "-W", "ignore", "-m", *PEERS[path], *replying]
         except NoPeers as error:
             raise DidNotStart(str(error)) from error
-    flags = ["--disturb"] * options.disturb + ["--no-detector"] * (not options.detector)
+    flags = ["--disturb", options.disturb] if options.disturb else []
+    flags += ["--no-detector"] * (not options.detector)
     flags += ["--mute"] * options.mute
     module = [sys.executable, "-W", "ignore", "-m", "bench.media_server", "--path", path]
     return [*module, *flags, *replying]

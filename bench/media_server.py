@@ -1,6 +1,7 @@
 """The server side of `bench.media`: calls that listen and talk, and what they cost.
 
-    python -m bench.media_server --path short|stock|aiortc --port 8099 [--core 0] [--disturb]
+    python -m bench.media_server --path short|stock|aiortc --port 8099 [--core 0]
+                                 [--disturb thread|process]
 
 `short` and `stock` are this project's line on its two ways; `aiortc` is what a program does that
 only uses aiortc: frames of 48 kHz stereo out, frames in, a resampler. Each call's chunks go through
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import multiprocessing
 import os
 import resource
 import sys
@@ -244,14 +246,32 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _disturb() -> None:
-    """An engine: native work that leaves the GIL free, and a little Python between. Like the
-    engines' threads it stands behind the loop's, real-time priority of the bench (chrt) or not."""
+def _be_ordinary() -> None:
+    """Run as a user's process does, without root's real-time priority or negative niceness,
+    whatever the bench itself was given (chrt, nice): all that such a process can do is lower the
+    priority of its own threads."""
     if sys.platform == "linux":
-        os.sched_setscheduler(threading.get_native_id(), os.SCHED_OTHER, os.sched_param(0))
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
+
+
+def _disturb(where: str) -> Callable[[], None]:
+    """Have an engine compute beside the loop, on its core; what is returned ends it if need be."""
+    if where == "thread":
+        threading.Thread(target=_compute, daemon=True).start()
+        return lambda: None
+    process = multiprocessing.get_context("fork").Process(target=_compute, args=(os.getpid(),))
+    process.start()
+    return process.kill
+
+
+def _compute(parent: int | None = None) -> None:
+    """An engine's work: native, which leaves the GIL free, and a little Python between. Like the
+    engines' threads it is nicer than the loop's. A process of its own ends with its `parent`."""
+    if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
     matrix = np.random.default_rng(1).standard_normal((400, 400))
-    while True:
+    while parent is None or os.getppid() == parent:
         matrix = matrix @ matrix
         matrix /= np.abs(matrix).max()
         sum(range(20_000))
@@ -263,14 +283,14 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--core", type=int)
     parser.add_argument("--no-detector", action="store_true")
-    parser.add_argument("--disturb", action="store_true")
+    parser.add_argument("--disturb", choices=("thread", "process"))
     parser.add_argument("--mute", action="store_true", help="the agent says nothing")
     parser.add_argument("--reply", type=float, default=0.0, help="answer, in so many seconds")
     arguments = parser.parse_args()
     if arguments.core is not None:
         os.sched_setaffinity(0, {arguments.core})
-    if arguments.disturb:
-        threading.Thread(target=_disturb, daemon=True).start()
+    _be_ordinary()
+    end_disturbance = _disturb(arguments.disturb) if arguments.disturb else lambda: None
     loop = uvloop.new_event_loop()
     server = Server(
         arguments.path,
@@ -286,6 +306,7 @@ def main() -> None:
     web.run_app(
         app, host="127.0.0.1", port=arguments.port, loop=loop, print=None, handle_signals=True
     )
+    end_disturbance()
     # All is told. What daemon threads still hold, soxr's binding would report as leaks on stderr.
     os._exit(0)
 
