@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TELLING = "hear_each_other and short or statistics_stay_right and short or sent_again or ssrc or openssl"
+TELLING = (
+    "hear_each_other and short or statistics_stay_right and short or sent_again or ssrc or openssl"
+)
 """The tests that touch aiortc's insides most."""
 
 pytestmark = pytest.mark.real
