@@ -30,7 +30,7 @@ T = TypeVar("T")
 _CLONE_NEWNET = 0x40000000
 _TUNSETIFF, _IFF_TUN_NO_PI = 0x400454CA, 0x1001
 _SIOCSIFADDR, _SIOCSIFNETMASK, _SIOCSIFFLAGS, _IFF_UP = 0x8916, 0x891C, 0x8914, 0x41
-_HELD = 0.05
+HELD = 0.05
 """Seconds by which a packet that is overtaken is held."""
 
 
@@ -44,6 +44,25 @@ class Weather:
     """How much longer than `delay` a packet takes at most; their order stays."""
     reordered: float = 0.0
     repeated: float = 0.0
+
+
+class Way:
+    """One direction of a network: what comes through, and when. Pure: told the time."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance.random
+        self._latest = 0.0
+
+    def carry(self, now: float, weather: Weather) -> list[float]:
+        """When a packet that leaves now arrives: twice if it is repeated, never if it is lost."""
+        if self._chance() < weather.loss:
+            return []
+        arrives = now + weather.delay + self._chance() * weather.jitter
+        if self._chance() < weather.reordered:
+            arrives += HELD
+        else:
+            arrives = self._latest = max(arrives, self._latest)
+        return [arrives] * (2 if self._chance() < weather.repeated else 1)
 
 
 class Side:
@@ -82,10 +101,10 @@ class Network:
     def __init__(self) -> None:
         self.weather = Weather()
         self.near, self.far = Side("10.66.0.1"), Side("10.66.0.2")
-        self._random = random.Random(7)
+        chance = random.Random(7)
+        self._ways = {self.near.tun: Way(chance), self.far.tun: Way(chance)}
         self._under_way: list[tuple[float, int, int, bytes]] = []
         self._number = itertools.count()
-        self._latest: dict[int, float] = {}
         self._is_open = True
         self._thread = threading.Thread(target=self._carry, daemon=True)
         self._thread.start()
@@ -107,16 +126,8 @@ class Network:
                 os.write(tun, packet)
 
     def _take(self, packet: bytes, tun: int) -> None:
-        weather, chance = self.weather, self._random.random
-        if chance() < weather.loss:
-            return
-        leaves = time.monotonic() + weather.delay + chance() * weather.jitter
-        if chance() < weather.reordered:
-            leaves += _HELD
-        else:
-            leaves = self._latest[tun] = max(leaves, self._latest.get(tun, 0.0))
-        for _ in range(2 if chance() < weather.repeated else 1):
-            heapq.heappush(self._under_way, (leaves, next(self._number), tun, packet))
+        for arrives in self._ways[tun].carry(time.monotonic(), self.weather):
+            heapq.heappush(self._under_way, (arrives, next(self._number), tun, packet))
 
 
 @contextmanager

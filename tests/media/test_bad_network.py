@@ -1,6 +1,7 @@
 """A real call on the short path over a network that loses, delays, reorders and repeats.
 
-What is held against each other is one call before, in and after the trouble, never a wall time.
+Real peers, sockets and threads: that the call lives, and who is heard. How late the words are is
+held to the packet in `test_weather.py`, where no machine stalls.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
 
 import av
@@ -60,12 +60,9 @@ class Call:
     path: str = ""
     has_ended: bool = False
 
-    def sound(self) -> Samples:
-        return np.concatenate([samples for _, samples in self.heard])
-
-    def bursts(self) -> dict[int, float]:
-        """The delay, in seconds, of each burst that was heard, by its number."""
-        return {int(at - self.says.begun): (at - self.says.begun) % 1.0 for at in self._onsets()}
+    def bursts(self) -> set[int]:
+        """Which bursts were heard, by their seconds."""
+        return {int(at - self.says.begun) for at in self._onsets()}
 
     def _onsets(self) -> Iterator[float]:
         quiet = 0.0
@@ -188,7 +185,7 @@ async def until_said(call: Call, seconds: float) -> None:
         pytest.param(_OUTAGE, id="an outage of three seconds"),
     ],
 )
-async def test_a_call_is_in_time_again_after_trouble(way: Network, weather: Weather) -> None:
+async def test_a_call_goes_on_through_trouble_and_after_it(way: Network, weather: Weather) -> None:
     async with calling(way, bursts(13)) as call:
         assert call.path == "short"
         await until_said(call, 3.5)
@@ -200,16 +197,10 @@ async def test_a_call_is_in_time_again_after_trouble(way: Network, weather: Weat
         assert not call.has_ended
         assert call.answers > answered + 100, "the agent is not heard any more"
     heard = call.bursts()
-    print({number: round(delay * 1000) for number, delay in heard.items()})
-    before = median(delay for number, delay in heard.items() if number < 4)
-    after = median(delay for number, delay in heard.items() if number >= 9)
-    assert after - before < 0.06, "what the trouble held up is still waited for"
     # A machine that stalls swallows a burst by itself now and then, so not each is asked for.
-    assert len(heard.keys() & {8, 9, 10, 11, 12}) >= 3, "the call did not go on"
+    assert len(heard & {8, 9, 10, 11, 12}) >= 3, "the call did not go on"
     if weather is not _OUTAGE:
-        assert len(heard.keys() & {4, 5, 6}) >= 2, "the trouble swallowed the caller's words"
-    seconds = len(call.sound()) / 16_000
-    assert seconds == pytest.approx(call.heard[-1][0] - call.heard[0][0], rel=0.1)
+        assert len(heard & {4, 5, 6}) >= 2, "the trouble swallowed the caller's words"
 
 
 async def test_the_encoding_prepares_for_loss_that_the_caller_reports(way: Network) -> None:
