@@ -128,6 +128,9 @@ def accept_keys(transceiver: RTCRtpTransceiver, offer: str) -> bool:
     return False
 
 
+Work = Callable[[], None]
+
+
 class ShortPath:
     """One call's way. Made before the connection starts to send and receive."""
 
@@ -137,12 +140,15 @@ class ShortPath:
         speaker: Speaker,
         deliver: Callable[[Samples], None],
         on_key: Callable[[Key], None] | None = None,
+        together: Callable[[Work], None] = lambda work: work(),
     ) -> None:
+        """`together` does the work that packets make, at once or soon."""
         self.ended = asyncio.Event()
         """Set when the caller's audio has ended: hung up, said goodbye or lost."""
         self._speaker = speaker
         self._deliver = deliver
         self._on_key = on_key
+        self._together = together
         self._receiver: Any = transceiver.receiver
         self._sender: Any = transceiver.sender
         self._inward: _Inward | None = None
@@ -186,7 +192,9 @@ class ShortPath:
         await stock(parameters)
         if self._inward is None and not self.ended.is_set():
             self._end_decoder_thread()
-            self._inward = _Inward(self._receiver, parameters, self._deliver, self._on_key)
+            self._inward = _Inward(
+                self._receiver, parameters, self._deliver, self._on_key, self._together
+            )
 
     def _end_decoder_thread(self) -> None:
         """aiortc has just started a thread that will get nothing to decode."""
@@ -224,7 +232,11 @@ class _Inward:
         parameters: Any,
         deliver: Callable[[Samples], None],
         on_key: Callable[[Key], None] | None,
+        together: Callable[[Work], None],
     ) -> None:
+        self._together = together
+        self._waiting: list[tuple[bytes, float]] = []
+        """Datagrams that came and when, to be heard."""
         self._receiver = receiver
         self._dtls: Any = receiver.transport
         self._clock = asyncio.get_running_loop().time
@@ -266,17 +278,27 @@ class _Inward:
         if not self._is_open or self._dtls._rx_srtp is None:
             return False
         now = self._clock()
-        if not self._is_affordable(now):
-            return True
+        if self._is_affordable(now):
+            self._waiting.append((data, now))
+            if len(self._waiting) == 1:
+                self._together(self._hear)
+        return True
+
+    def _hear(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for data, arrival in waiting:
+            if self._is_open:
+                self._open(data, arrival)
+
+    def _open(self, data: bytes, arrival: float) -> None:
         try:
             packet = parse(self._dtls._rx_srtp.unprotect(data))
         except (pylibsrtp.Error, BadRtp):
-            return True
+            return
         self._dtls._RTCDtlsTransport__rx_bytes += len(data)
         self._dtls._RTCDtlsTransport__rx_packets += 1
         if self._receiver._enabled and self._is_ours(packet):
-            self.reception.arrive(packet, now)
-        return True
+            self.reception.arrive(packet, arrival)
 
     def _is_affordable(self, now: float) -> bool:
         """A peer that floods pays itself: what is too much is dropped before it costs anything."""
