@@ -1,13 +1,15 @@
 """Many replies at a time: our scheduler, `Llama()` under a lock, and llama.cpp's own server.
 
-    python -m bench.llm [MODEL.gguf] [--calls 1 2 4 8 16] [--threads 2] [--server PYTHON]
+    python -m bench.llm [MODEL.gguf] [--calls 1 2 4 8 16] [--threads 2] [--server PYTHON] [--quick]
 
 Each of N calls has had a turn and takes its next one at the same moment, on the same file with the
 same threads: when does its first token come, and how many tokens a second do all get together?
-Then: what does it cost to continue a history of 400 tokens, beside an empty one? Without a file the
-model is one of random weights in the shape of a 0.5 B one. The server is measured with --server
-PYTHON, an interpreter that has its wheel (xllamacpp). Contestants take turns within each round, and
-below each row of ours stand the ratios: more than 1.00 is better than that rival.
+Then: how much of their prompts do whole calls read twice, and what does it cost to continue a
+history of 400 tokens, beside an empty one? Without a file the model is one of random weights in the
+shape of a 0.5 B one (`--quick`: half of its layers, fewer calls, one round). The server is measured
+with --server PYTHON, an interpreter that has its wheel (xllamacpp). Contestants take turns within
+each round; below each row of ours stand the ratios, more than 1.00 being better than that rival,
+and at the end the verdicts. Five minutes on two cores, `--quick` one.
 """
 
 from __future__ import annotations
@@ -17,31 +19,33 @@ import asyncio
 import json
 import statistics
 import tempfile
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from agent.engines.llama import Llama, LlamaSettings
-from agent.engines.protocols import LanguageModel, ReplyRequest
+from agent.engines.protocols import LanguageModel
 from agent.errors import EngineError
-from agent.messages import Message
 from bench.llm_rivals import LlamaServer, Locked, trained_context
+from bench.llm_talk import SYSTEM, Turn, continued, conversations, request, together, turn
 from bench.random_llama import HALF_BILLION, write_llama
 
-SYSTEM = "be the voice of a small shop on the corner, kind and brief and never wrong. " * 3
 HISTORY = 400
+CONTINUED = 4
+"""Continuations of one history."""
+TALKING, TURNS = 4, 10
+"""Whole calls at once, and the turns of each."""
+REUSED = 0.9
+"""Share of prompt tokens that are to be found in the cache."""
+NOISE = 0.03
+"""Differences up to this share are none."""
+TEMPLATE = (
+    "{% for m in messages %}<{{ m['role'][0] }}>{{ m['content'] }}|\n{% endfor %}"
+    "{% if add_generation_prompt %}<a>{% endif %}"
+)
+"""Five tokens around a message, as ChatML has: the random model's tokens are single characters."""
 OURS = "scheduler"
 RESULTS = Path(__file__).parent / "results" / "llm.json"
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One reply: seconds to its first token, and what came when."""
-
-    first: float
-    tokens: int
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -56,76 +60,23 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Continuing:
+    """Seconds to the first token after no history, and after one of HISTORY tokens."""
+
+    none: float
+    long: float
+
+
+@dataclass(frozen=True)
 class Result:
     model: str
     device: str
     threads: int
     rows: list[Row]
-    prompt_reused: float
-    """Share of the scheduler's prompt tokens that it found in its cache, in calls of 8 turns."""
-    continued: dict[str, tuple[float, float]] | None
-    """Seconds to the first token after no history, and after one of 400 tokens; None: the model's
-    context is too short for one."""
-
-
-async def turn(model: LanguageModel, request: ReplyRequest) -> tuple[str, Turn]:
-    began = time.perf_counter()
-    pieces, first = [], 0.0
-    async for piece in model.reply(request):
-        first = first or time.perf_counter() - began
-        pieces.append(piece)
-    text = "".join(pieces)
-    # The random model's tokens are letters; a real one's pieces are about its tokens.
-    return text, Turn(first, len(pieces), time.perf_counter() - began)
-
-
-def request(name: str, texts: Sequence[str], tokens: int) -> ReplyRequest:
-    turns = [Message("assistant" if i % 2 else "user", text) for i, text in enumerate(texts)]
-    return ReplyRequest(
-        conversation=name, messages=(Message("system", SYSTEM), *turns), max_tokens=tokens
-    )
-
-
-async def together(model: LanguageModel, calls: int, tokens: int, label: str) -> list[Turn]:
-    """The second turn of `calls` calls, all at the same moment."""
-    names = [f"{label} {number}" for number in range(calls)]
-    histories = {name: [f"hello, this is {name}"] for name in names}
-    for name in names:
-        text, _ = await turn(model, request(name, histories[name], tokens))
-        histories[name] += [text, "and what does that cost?"]
-    async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(turn(model, request(name, histories[name], tokens))) for name in names
-        ]
-    for name in names:
-        model.forget(name)
-    return [task.result()[1] for task in tasks]
-
-
-async def conversations(model: LanguageModel, calls: int, turns: int, tokens: int) -> None:
-    """Whole calls, all at once: every turn asks with all that was said before."""
-
-    async def call(name: str) -> None:
-        history: list[str] = []
-        for number in range(turns):
-            history.append(f"and number {number}, what about that?")
-            text, _ = await turn(model, request(name, history, tokens))
-            history.append(text)
-        model.forget(name)
-
-    async with asyncio.TaskGroup() as group:
-        for number in range(calls):
-            group.create_task(call(f"whole {number}"))
-
-
-async def continued(model: LanguageModel, history: int, label: str) -> float:
-    """Seconds to the first token of a call's next turn, after `history` tokens of its past."""
-    past = ["tell me a story", "x" * history] if history else []
-    if past:
-        await turn(model, request(label, [*past, "ok"], 1))
-    _, measured = await turn(model, request(label, [*past, "what is it?"], 1))
-    model.forget(label)
-    return measured.first
+    reused: dict[str, float]
+    """Share of the prompts' tokens in whole calls that were not read, of engines that tell."""
+    continuing: dict[str, Continuing]
+    """Empty where the model's context is too short for one."""
 
 
 def row(engine: str, calls: int, rounds: list[list[Turn]]) -> Row:
@@ -167,43 +118,56 @@ async def run(path: Path, options: argparse.Namespace) -> Result:
         threads=options.threads,
         context=2048,
         device=options.device,
-        conversations=max(options.calls),
+        conversations=max(*options.calls, TALKING),
         niceness=0,
     )
     ours = Llama(settings, path)
     models: dict[str, LanguageModel] = {OURS: ours, "Llama() + lock": Locked(path, options)}
     if options.server:
         models["llama.cpp server"] = LlamaServer(path, options)
-    for model in models.values():
-        await model.start()
-        await turn(model, request("warm", ["hello"], 4))
-        model.forget("warm")
     try:
+        for model in models.values():
+            await model.start()
+            await turn(model, request("warm", ["hello"], 4))
+            model.forget("warm")
         rows = await measure(models, options)
-        before = ours.counts
-        await conversations(ours, 4, 8, options.tokens)
-        after = ours.counts
-        continued = None
+        reused = await reuse(models, ours, options.tokens)
+        continuing = {}
         if trained_context(path) >= len(SYSTEM) + 2 * HISTORY:
-            continued = await histories(models, options.rounds)
+            continuing = await histories(models, options.rounds)
     finally:
         for model in models.values():
             await model.aclose()
-    reused = (after.reused - before.reused) / (after.prompt - before.prompt)
-    return Result(path.name, options.device, options.threads, rows, reused, continued)
+    return Result(path.name, options.device, options.threads, rows, reused, continuing)
 
 
-async def histories(
-    models: dict[str, LanguageModel], rounds: int
-) -> dict[str, tuple[float, float]]:
-    """Seconds to the first token after no history, and after a long one."""
+async def reuse(models: dict[str, LanguageModel], ours: Llama, tokens: int) -> dict[str, float]:
+    """Share of the prompts' tokens in whole calls that each engine did not read."""
+    shares = {}
+    for name, model in models.items():
+        before = ours.counts
+        costs = await conversations(model, TALKING, TURNS, tokens)
+        told = [usage for usage in costs if usage is not None]
+        if model is ours:  # what it read for all calls together counts too
+            read = ours.counts.read - before.read
+            shares[name] = 1 - read / (ours.counts.prompt - before.prompt)
+        elif told:
+            shares[name] = sum(u.cached for u in told) / sum(u.prompt for u in told)
+    return shares
+
+
+async def histories(models: dict[str, LanguageModel], rounds: int) -> dict[str, Continuing]:
+    """First tokens after no history, and after a long one."""
     none: dict[str, list[float]] = {name: [] for name in models}
     long: dict[str, list[float]] = {name: [] for name in models}
-    for number in range(2 * rounds):
+    for number in range(rounds):
         for name, model in in_turn(models, number):
-            none[name].append(await continued(model, 0, f"none {number}"))
-            long[name].append(await continued(model, HISTORY, f"long {number}"))
-    return {name: (statistics.median(none[name]), statistics.median(long[name])) for name in models}
+            none[name] += await continued(model, 0, f"none {number}", CONTINUED)
+            long[name] += await continued(model, HISTORY, f"long {number}", CONTINUED)
+    return {
+        name: Continuing(statistics.median(none[name]), statistics.median(long[name]))
+        for name in models
+    }
 
 
 def print_row(r: Row) -> None:
@@ -217,34 +181,70 @@ def print_row(r: Row) -> None:
 def print_ratios(rows: Sequence[Row]) -> None:
     ours = rows[0]
     for rival in rows[1:]:
-        first = rival.first_p50 / ours.first_p50
-        tail = rival.first_p95 / ours.first_p95
-        rate = ours.tokens_per_second / rival.tokens_per_second
         beside = f"  beside {rival.engine}:"
+        tail = rival.first_p95 / ours.first_p95
+        first, rate = ratios(ours, rival)
         print(f"{beside:29}first token p50 {first:5.2f}  p95 {tail:5.2f}  tokens/s {rate:5.2f}")
 
 
+def ratios(ours: Row, rival: Row) -> tuple[float, float]:
+    """How much sooner our first token comes, and how many more tokens a second; 1: as the
+    rival's."""
+    return rival.first_p50 / ours.first_p50, ours.tokens_per_second / rival.tokens_per_second
+
+
 def show(result: Result) -> None:
-    print(f"scheduler: {result.prompt_reused:.1%} of prompt tokens found in the cache")
-    for name, (none, long) in (result.continued or {}).items():
+    for name, share in result.reused.items():
         print(
-            f"{name}: first token after a history of {HISTORY} tokens {long * 1000:.1f} ms, "
-            f"after none {none * 1000:.1f} ms: {long / none:.2f}"
+            f"{name:18}{TALKING:3} calls of {TURNS} turns   {share:.1%} of prompts not read again"
         )
+    for name, it in result.continuing.items():
+        print(
+            f"{name:18}first token after {HISTORY} tokens {it.long * 1000:6.1f} ms   "
+            f"after none {it.none * 1000:6.1f} ms   ratio {it.long / it.none:.2f}"
+        )
+    for verdict in verdicts(result):
+        print(verdict)
+
+
+def verdicts(result: Result) -> Iterator[str]:
+    """What was to be reached, and whether it was."""
+    by_calls = {r.calls: r for r in result.rows if r.engine == OURS}
+    for rival in dict.fromkeys(r.engine for r in result.rows if r.engine != OURS):
+        slower = []
+        for r in result.rows:
+            if r.engine == rival and min(worst := ratios(by_calls[r.calls], r)) < 1 - NOISE:
+                slower.append(f"{r.calls} calls ({min(worst):.2f})")
+        reached = f"missed at {', '.join(slower)}" if slower else "met"
+        yield f"never slower than {rival}: {reached}"
+    share = result.reused[OURS]
+    yield f"at least {REUSED:.0%} of prompt tokens reused: {_reached(share >= REUSED)}"
+    if it := result.continuing.get(OURS):
+        is_met = it.long / it.none <= 1 + NOISE
+        yield f"a history of {HISTORY} tokens costs no more than none: {_reached(is_met)}"
+
+
+def _reached(is_met: bool) -> str:
+    return "met" if is_met else "missed"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("model", nargs="?", type=Path)
-    parser.add_argument("--calls", nargs="+", type=int, default=[1, 2, 4, 8, 16])
+    parser.add_argument("--calls", nargs="+", type=int)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--tokens", type=int, default=32, help="of each reply")
+    parser.add_argument("--tokens", type=int, default=24, help="of each reply")
     parser.add_argument("--server", type=Path, help="a Python that has the xllamacpp wheel")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
+    options.calls = options.calls or ([1, 4] if options.quick else [1, 2, 4, 8, 16])
+    options.rounds = options.rounds or (1 if options.quick else 3)
+    shape = replace(HALF_BILLION, layers=12) if options.quick else HALF_BILLION
     with tempfile.TemporaryDirectory() as folder:
-        path = options.model or write_llama(Path(folder) / "random-0.5B.gguf", HALF_BILLION)
+        name = "random-quick.gguf" if options.quick else "random-0.5B.gguf"
+        path = options.model or write_llama(Path(folder) / name, shape, template=TEMPLATE)
         result = asyncio.run(run(path, options))
     show(result)
     RESULTS.parent.mkdir(exist_ok=True)

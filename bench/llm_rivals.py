@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import gguf
 import llama_cpp
 
@@ -132,6 +133,14 @@ class LlamaServer(OpenAI):
         async with asyncio.timeout(60):
             while not await self._answers():  # noqa: ASYNC110  # another process has no Event
                 await asyncio.sleep(0.5)
+
+    def _connected(self) -> aiohttp.ClientSession:
+        """Connections that are used once: it hangs up on idle ones while the others have their
+        turn. (Over loopback a new one costs well under a millisecond.)"""
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, force_close=True)
+            self._session = aiohttp.ClientSession(connector=connector)
+        return self._session
 
     async def _answers(self) -> bool:
         try:
