@@ -30,11 +30,14 @@ def parts(batch: Sequence[Entry], *, split: bool) -> list[Part]:
     """The calls of a step. `split`: each sequence has memory of its own.
 
     Single tokens, replies above all, come together and last."""
+    if not split or len(batch) == 1:
+        entries = list(batch)
+        return [Part(entries, list(range(sum(entry.answer for entry in entries))))]
     read, single, answers = list[Part](), Part(), 0
     for _, run in groupby(batch, key=lambda entry: entry.sequence):
         entries = list(run)
         part = single
-        if split and len(entries) > 1:
+        if len(entries) > 1:
             part = Part()
             read.append(part)
         part.entries += entries

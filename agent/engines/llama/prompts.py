@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from jinja2 import TemplateError
 
@@ -65,18 +66,20 @@ class Prompts:
             return Prompt(opening, opening, 0)
         most = request.max_tokens + (request.tools.max_tokens if tools else 0)
         max_tokens = max(1, min(most, self._context // 2))
+        room = self._context - max_tokens
         window = self._windows.get(request.conversation, Window())
+        # The prompt that was counted last mostly is the one that is made.
+        tokens_of = lru_cache(maxsize=1)(self._tokenize)
         messages, window = fit(
             request.messages,
-            count=lambda messages: len(self._tokenize(self._template.prompt(messages, tools))),
-            room=self._context - max_tokens,
+            count=lambda messages: len(tokens_of(self._template.prompt(messages, tools))),
+            room=room,
             window=window,
         )
         self._windows[request.conversation] = window
         made = self._template.prompt if finished else self._template.unfinished
-        room = self._context - max_tokens
         # A template's own text may be longer than the context; then its end must do.
-        tokens = self._tokenize(made(messages, tools))[-room:]
+        tokens = tokens_of(made(messages, tools))[-room:]
         opening = self._opening(messages, tools)
         # One that is longer than the context is no beginning of what is left.
         shared = opening if tokens[: len(opening)] == opening else []

@@ -16,6 +16,7 @@ class ReplyText:
 
     def __init__(self, stops: Sequence[str] = ()) -> None:
         self._stops = tuple(stop for stop in stops if stop)
+        self._begins = frozenset(stop[0] for stop in self._stops)
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._held = ""
         self._began = False
@@ -27,6 +28,9 @@ class ReplyText:
         if self.stopped:
             return ""
         self._held += self._decoder.decode(piece)
+        if self._began and self._begins.isdisjoint(self._held):  # most tokens: as cheap as can be
+            out, self._held = self._held, ""
+            return out
         return self._release(self._unsure())
 
     def finish(self) -> str:

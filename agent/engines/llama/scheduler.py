@@ -20,7 +20,7 @@ from agent.engines.llama.job import Job, Opening, Sink
 from agent.engines.llama.places import Places
 from agent.engines.llama.prompts import Prompts
 from agent.engines.llama.reply import ReplyText
-from agent.engines.llama.runtime import DecodeFailed, Entry, Runtime
+from agent.engines.llama.runtime import NO_ADAPTER, DecodeFailed, Entry, Runtime
 from agent.engines.llama.shares import Demand, Shares, divide
 from agent.engines.protocols import Priority, ReplyRequest
 from agent.errors import EngineError, EngineFailed
@@ -152,6 +152,8 @@ class Scheduler:
 
     def _divide(self, demands: list[Demand]) -> tuple[str, dict[int, int]]:
         """The next step's adapter, and the tokens of each job and opening in it."""
+        if not self._runtime.adapters:
+            return NO_ADAPTER, divide(demands, self._shares)
         adapter = self._alternation.choose(demands)
         own = [demand for demand in demands if demand.adapter == adapter]
         others = [demand for demand in demands if demand.adapter != adapter]
