@@ -32,6 +32,8 @@ class Engines:
     synthesizer: Synthesizer
     judge: TurnJudge | None = None
     tools: Tools | None = None
+    forecast: Forecast = field(default_factory=Forecast)
+    """How long they take: no matter of one call, so that its first turn knows it, too."""
 
 
 class Detector(Protocol):
@@ -79,7 +81,6 @@ class Context:
     emit: Observer
     history: History = field(init=False)
     fillers: Fillers = field(init=False)
-    forecast: Forecast = field(default_factory=Forecast)
     load: Load = field(default_factory=Load)
     """The server's; every call reads the same one."""
     ready: ReadyReplies = field(default_factory=Canned)
@@ -93,6 +94,11 @@ class Context:
     def now(self) -> float:
         """Seconds of the one clock, `loop.time()`."""
         return asyncio.get_running_loop().time()
+
+    @property
+    def forecast(self) -> Forecast:
+        """When what is asked of the engines may be expected."""
+        return self.engines.forecast
 
     @asynccontextmanager
     async def told_of_load(self) -> AsyncIterator[None]:

@@ -49,7 +49,7 @@ class _Estimate:
 
 
 class Forecast:
-    """The live estimates of one call (or of one server: nothing here belongs to a caller)."""
+    """The live estimates of a server's engines, which all of its calls make together."""
 
     def __init__(self, settings: ForecastSettings | None = None) -> None:
         self._settings = settings or ForecastSettings()

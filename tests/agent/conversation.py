@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from agent.call import Call
-from agent.context import Engines
+from agent.context import Detector, Engines
+from agent.dialogue.forecast import Forecast
 from agent.engines.protocols import TurnJudge
 from agent.engines.tools import Tools
 from agent.events import Event, HistoryChanged, PhaseChanged, ReplySpoken, TurnFinished
@@ -95,8 +96,9 @@ async def line(
     transcriber: FakeTranscriber | None = None,
     judge: TurnJudge | None = None,
     tools: Tools | None = None,
-    detector: FakeDetector | None = None,
+    detector: Detector | None = None,
     load: Load | None = None,
+    forecast: Forecast | None = None,
 ) -> AsyncGenerator[Line, None]:
     """A call that is going on; hung up at the end, and then nothing may be left of it."""
     vocabulary = transcriber.vocabulary if transcriber else Vocabulary()
@@ -107,7 +109,7 @@ async def line(
     call = Call(
         call_id="c1",
         persona=persona,
-        engines=Engines(transcriber, model, voice, judge, tools),
+        engines=Engines(transcriber, model, voice, judge, tools, forecast or Forecast()),
         detector=detector or FakeDetector(),
         microphone=ear,
         speaker=speaker,

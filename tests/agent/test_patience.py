@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from agent.dialogue.forecast import Forecast
 from agent.engines.protocols import Priority, Recognition, ReplyRequest, Speech, Transcript
 from agent.events import FillerSpoken, StageFailed, TurnFinished
 from agent.settings import TurnSettings
@@ -48,6 +49,21 @@ def test_a_filler_makes_way_for_the_reply(thinks: float) -> None:
     assert none == 0
     assert said >= (thinks > 1.9)
     assert with_fillers - without <= 0.3 + 0.1 + 0.04
+
+
+@virtual
+async def test_a_call_knows_how_fast_the_engines_were_in_the_one_before() -> None:
+    """A model of a second: too quick for a filler, which only the first call does not know."""
+    forecast = Forecast()
+    said = []
+    for _ in range(2):
+        model = FakeModel("It is noon.", first_token=1.0)
+        async with line(model=model, forecast=forecast) as it:
+            await it.say(QUESTION)
+            await it.wait_for(TurnFinished)
+        said.append(len(it.of(FillerSpoken)))
+
+    assert said == [1, 0]
 
 
 class HangingTranscriber(FakeTranscriber):
