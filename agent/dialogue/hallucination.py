@@ -38,8 +38,11 @@ KNOWN_SYLLABLES_PER_SECOND = 9.0
 SPARSE_SYLLABLES_PER_SECOND = 1.3
 """Slower than this nobody speaks while there is voice: murmurs of a room, of which a word or two
 were made. Counts from two seconds of voice, when the recogniser doubts what it understood."""
+KNOWN_SLOWEST = 2.0
+"""Syllables per second under which nobody says such a phrase: a word or two made of a babble."""
 UNSURE_CONFIDENCE = 0.4
-"""Under this confidence a known phrase needs 2.5 times the voice, and a lone letter is rubbish."""
+"""Under this confidence a known phrase needs 2.5 times the voice, though no more than a slow
+speaker's, and a lone letter is rubbish."""
 MAX_REPEATS = 4
 """As many times the same words in a row are a decoder in a loop."""
 
@@ -67,7 +70,8 @@ def is_hallucination(
         return speech_seconds < (0.3 if unsure else 0.12)
     if _known(" ".join(said), language):
         needed = syllables / KNOWN_SYLLABLES_PER_SECOND * (2.5 if unsure else 1)
-        return speech_seconds < needed
+        is_slow = unsure and speech_seconds > syllables / KNOWN_SLOWEST
+        return speech_seconds < needed or is_slow
     return speech_seconds < 0.06
 
 

@@ -1,4 +1,8 @@
-"""Ten minutes of what nobody says: noise, breath, music, a siren, silence. None of it is a turn."""
+"""Ten minutes of what nobody says: noise, breath, music, a door, a siren, silence. None is a turn.
+
+Babble, a horn, a dog, a telephone and rooms are recordings; breath, music, door, siren and hum are
+made with NumPy (`sounds.py`), because no recording of them is at hand.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-import numpy as np
-
 from bench.conversation.part import Part, Target
-from bench.conversation.sounds import breath, music, siren, steady
+from bench.conversation.sounds import at_level, made
 from bench.conversation.stand import call, counted, of_kind, quiet_server, speculations
 from bench.recordings import noises
 from bench.server_process import ServerProcess
-from media.audio import CALLER_RATE, AudioChunk, level_db, silence
+from media.audio import AudioChunk, silence
 
 SECONDS = 10.0
 LEVELS = (-20.0, -30.0, -42.0)
@@ -47,23 +49,12 @@ async def measure(quick: bool) -> Part:
 
 
 def _script() -> Iterator[tuple[str, float | None, AudioChunk]]:
-    made = {"breath": breath(SECONDS), "music": music(SECONDS), "siren": siren(SECONDS)}
-    made["hum"] = steady(SECONDS)
-    for name, audio in {**noises(), **made}.items():
+    sounds = {**noises(), **made(SECONDS)}
+    for name, audio in sounds.items():
         for level in LEVELS:
-            yield name, level, _at_level(audio, level)
-    for _ in range(round(600 / SECONDS) - len(LEVELS) * (len(made) + len(noises()))):
+            yield name, level, at_level(audio, level, seconds=SECONDS)
+    for _ in range(round(600 / SECONDS) - len(LEVELS) * len(sounds)):
         yield "silence", None, silence(SECONDS)
-
-
-def _at_level(audio: AudioChunk, level: float) -> AudioChunk:
-    samples = np.resize(audio.samples, round(SECONDS * CALLER_RATE))
-    loudest = max(
-        level_db(samples[start : start + CALLER_RATE])
-        for start in range(0, len(samples), CALLER_RATE)
-    )
-    scaled = samples.astype(np.float32) * 10 ** ((level - loudest) / 20)
-    return AudioChunk(np.clip(scaled, -32768, 32767).astype(np.int16))
 
 
 async def _listen_to(
@@ -109,8 +100,8 @@ def _part(found: list[Sound], tries: dict[str, int]) -> Part:
         name="noise",
         title="Noise and silence: turns that nobody took",
         note=f"{SECONDS * len(found) / 60:.1f} minutes; recorded noise, and made-up breath, music, "
-        f"siren and hum, each at {', '.join(f'{each:.0f}' for each in LEVELS)} dBFS. Speculations "
-        f"for it, all thrown away: {tries['discarded']}.",
+        f"door, siren and hum, each at {', '.join(f'{each:.0f}' for each in LEVELS)} dBFS. "
+        f"Speculations for it, all thrown away: {tries['discarded']}.",
         columns=("sound", "length", "turns", "taken for noise", "understood as"),
         rows=rows,
         targets=(Target("turns from noise and silence", turns, 0, must=True),),

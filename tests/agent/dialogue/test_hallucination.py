@@ -28,6 +28,12 @@ from agent.dialogue.hallucination import is_hallucination
         ("ko", "MBC 뉴스 이덕영입니다.", 0.8, 0.6, True),
         ("ko", "다음 영상에서 만나요", 0.7, 0.4, True),
         ("ko", "네", 0.6, 0.05, True),
+        # In a babble of voices
+        ("en", "Thank you.", 0.3, 1.44, True),
+        ("en", "Thank you.", 0.3, 1.98, True),
+        ("en", "Thank you.", 0.3, 0.7, False),
+        ("en", "Thank you.", 0.8, 1.44, False),
+        ("ko", "감사합니다.", 0.3, 2.6, True),
         # Rubbish
         ("en", "", 1.0, 2.0, True),
         ("en", "...", 1.0, 2.0, True),
