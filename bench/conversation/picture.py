@@ -1,12 +1,16 @@
-"""A turn as a picture: lanes over one axis of seconds, as SVG that needs nothing else."""
+"""A turn as a picture: lanes over one axis of seconds, as SVG; the page has the colours."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
+from math import ceil
+from math import floor as floor_of
 
-WIDTH, LEFT, LANE = 900, 90, 22
+WIDTH, LEFT, RIGHT, TOP, LANE = 900, 90, 24, 24, 22
+LETTER = 5.9
+"""How wide a letter is taken to be."""
 
 Scale = Callable[[float], float]
 """Seconds to where they are drawn."""
@@ -40,20 +44,27 @@ class Picture:
 
     def svg(self) -> str:
         begin, end = self._bounds()
-        scale = (WIDTH - LEFT - 20) / (end - begin)
-        height = 24 + LANE * len(self.lanes) + 26 + 12 * len(self.marks)
-        floor = 24 + LANE * len(self.lanes)
+        floor = TOP + LANE * len(self.lanes)
 
         def x(at: float) -> float:
-            return LEFT + (at - begin) * scale
+            return LEFT + (at - begin) * (WIDTH - LEFT - RIGHT) / (end - begin)
 
-        parts = [f'<text x="4" y="14" class="title">{escape(self.title)}</text>']
+        parts = [f'<text x="4" y="14" class="title">{escape(_cut(self.title, WIDTH - 8))}</text>']
         for row, (name, spans) in enumerate(self.lanes.items()):
-            parts += _lane(name, spans, 24 + row * LANE, x)
-        for number, mark in enumerate(sorted(self.marks, key=lambda each: each.at)):
-            parts += _mark(mark, x(mark.at), floor, floor + 24 + 12 * number)
+            parts += _lane(name, spans, TOP + row * LANE, x)
         parts += _axis(begin, end, floor, x)
-        return f'<svg viewBox="0 0 {WIDTH} {height}" role="img">{"".join(parts)}</svg>'
+        for number, mark in enumerate(sorted(self.marks, key=lambda each: each.at)):
+            parts += _mark(mark, x(mark.at), floor + 28 + 14 * number)
+        height = floor + 22 + 14 * len(self.marks)
+        return (
+            f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(self.title)}">'
+            f"{''.join(parts)}</svg>"
+        )
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of its spans: what a legend has to name."""
+        return {span.kind for lane in self.lanes.values() for span in lane}
 
     def _bounds(self) -> tuple[float, float]:
         spans = [span for lane in self.lanes.values() for span in lane]
@@ -72,15 +83,23 @@ def _lane(name: str, spans: list[Span], top: float, x: Scale) -> list[str]:
             f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="{LANE - 5}" '
             f'class="{span.kind}"><title>{escape(tip)}</title></rect>'
         )
-        letters = int(width / 6)
-        if span.label and letters > 3:
+        if label := _cut(span.label, width - 6):
             parts.append(
-                f'<text x="{left + 3:.1f}" y="{top + 13}">{escape(span.label[:letters])}</text>'
+                f'<text x="{left + 3:.1f}" y="{top + 13}" class="inside">{escape(label)}</text>'
             )
     return parts
 
 
-def _mark(mark: Mark, at: float, floor: float, row: float) -> list[str]:
+def _cut(text: str, width: float) -> str:
+    """`text` as far as it fits into `width`; empty where hardly a word of it does."""
+    letters = int(width / LETTER)
+    if len(text) <= letters:
+        return text
+    return f"{text[: letters - 1].rstrip()}…" if letters > 4 else ""
+
+
+def _mark(mark: Mark, at: float, row: float) -> list[str]:
+    """A line through the lanes, and its label below the axis, on the side that has room."""
     anchor = "end" if at > WIDTH * 0.7 else "start"
     shift = -4 if anchor == "end" else 4
     return [
@@ -90,12 +109,15 @@ def _mark(mark: Mark, at: float, floor: float, row: float) -> list[str]:
 
 
 def _axis(begin: float, end: float, floor: float, x: Scale) -> list[str]:
-    step = next(each for each in (0.1, 0.2, 0.5, 1, 2, 5, 10, 60) if (end - begin) / each <= 12)
+    """Seconds of the picture's own time, in which its moment 0 is what the others are held to."""
+    steps = (0.1, 0.2, 0.5, 1, 2, 5, 10, 60)
+    step = next((each for each in steps if (end - begin) / each <= 12), steps[-1])
     parts = []
-    number = 0
-    while (at := begin + number * step) <= end:
+    for number in range(ceil(begin / step - 1e-9), floor_of(end / step + 1e-9) + 1):
+        at = x(number * step)
+        parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{floor}" class="grid"/>')
         parts.append(
-            f'<text x="{x(at):.1f}" y="{floor + 11}" class="tick">{number * step:.1f} s</text>'
+            f'<text x="{at:.1f}" y="{floor + 10}" class="tick" text-anchor="middle">'
+            f"{number * step:.1f} s</text>"
         )
-        number += 1
     return parts

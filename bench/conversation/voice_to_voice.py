@@ -155,7 +155,7 @@ def _picture(name: str, turn: Answered) -> Picture:
     return Picture(
         f"speculation {name}: “{turn.text}” → “{turn.reply}”",
         lanes={
-            "caller": [Span(-min(turn.seconds, 1.0), 0.0, "caller", turn.text[-24:])],
+            "caller": [Span(-min(turn.seconds, 1.0), 0.0, "caller", _end_of(turn.text))],
             "endpoint": [
                 Span(0.0, turn.ear, "ear", "ear"),
                 Span(turn.ear, turn.ear + turn.waited, "wait", "wait"),
@@ -165,3 +165,8 @@ def _picture(name: str, turn: Answered) -> Picture:
         },
         marks=[Mark(0.0, "last voice"), Mark(turn.heard, f"heard after {ms(turn.heard)} ms")],
     )
+
+
+def _end_of(text: str) -> str:
+    """The last words, as many as are said in a second."""
+    return text if len(text) <= 24 else f"… {text[-22:].split(' ', 1)[-1]}"
