@@ -51,7 +51,8 @@ LEAD, TAIL = 0.5, 3.0
 PIECE = CALLER_RATE // 50
 PARTIAL_EVERY, PARTIAL_LAG, FINAL_LAG = 0.3, 0.15, 0.1
 TIMEOUTS = (0.3, 0.5, 0.7, 1.0)
-SWEEP = tuple(round(0.2 + 0.1 * step, 1) for step in range(15))
+SWEEP = tuple(round(0.2 + 0.05 * step, 2) for step in range(29))
+"""Seconds; so fine that each wait of a preset without text is one of them: the shares are steps."""
 
 BEGINNINGS = frozenset(
     """if-this-is-correct current-time-is current_account_balance dir-multi2 call-requres
@@ -143,7 +144,7 @@ def calls(pauses: Sequence[float], cuts: int, snr: float | None) -> dict[str, li
         for kind, audio, said in _versions(each, ws, follow, pauses, cuts):
             if noise is not None and snr is not None:
                 audio = mixed(audio, noise, snr_db=snr)
-            scenes[_speaker(each)].append(_scene(kind, audio, said, model))
+            scenes[_speaker(each)].append(scene(kind, audio, said, model))
     for each_call in scenes.values():
         random.Random(7).shuffle(each_call)
     return scenes
@@ -199,7 +200,7 @@ def _continued(
     return "sentence, paused", audio, ws + moved
 
 
-def _scene(kind: str, audio: AudioChunk, said: tuple[Aligned, ...], model: VoiceModel) -> Scene:
+def scene(kind: str, audio: AudioChunk, said: tuple[Aligned, ...], model: VoiceModel) -> Scene:
     voice_end = max(np.flatnonzero(frame_levels(audio) > frame_levels(audio).max() - 30)) / 100
     whole = AudioChunk(
         np.concatenate([room_tone(audio, LEAD), audio.samples, room_tone(audio, TAIL)])
