@@ -22,7 +22,7 @@ QUESTIONS = (
     "whatstheweatherlike", "what-time-it-is.flac", "who-would-you-like-to-call",
     "please-hang-up-and-try-again",
 )  # fmt: skip
-WORD = 0.5
+WORD = 0.6
 """Seconds of a filler's longest word and the breath behind it: the most that it may cost."""
 GAP = 0.25
 """Seconds of silence that may lie between two words of one stretch."""
@@ -63,7 +63,7 @@ class Pair:
 async def measure(quick: bool) -> Part:
     """Every question at every delay, with fillers and without, by turns."""
     found: list[Pair] = []
-    questions = QUESTIONS[:1] if quick else QUESTIONS
+    questions = QUESTIONS[:2] if quick else QUESTIONS
     async with chat_endpoint(lambda _: REPLY) as endpoint:
         without = (*endpoint.settings, "turn.fillers.enabled=false")
         for delay in DELAYS:

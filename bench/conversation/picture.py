@@ -50,11 +50,16 @@ class Picture:
             return LEFT + (at - begin) * (WIDTH - LEFT - RIGHT) / (end - begin)
 
         parts = [f'<text x="4" y="14" class="title">{escape(_cut(self.title, WIDTH - 8))}</text>']
+        ticks = [(x(at), f"{at:.1f} s") for at in _ticks(begin, end)]
+        parts += [_line(at, TOP, floor, "grid") for at, _ in ticks]
         for row, (name, spans) in enumerate(self.lanes.items()):
             parts += _lane(name, spans, TOP + row * LANE, x)
-        parts += _axis(begin, end, floor, x)
-        for number, mark in enumerate(sorted(self.marks, key=lambda each: each.at)):
-            parts += _mark(mark, x(mark.at), floor + 28 + 14 * number)
+        marks = sorted(self.marks, key=lambda each: each.at)
+        rows = [floor + 28 + 14 * number for number in range(len(marks))]
+        # Lines first: what is to be read stands over all of them.
+        parts += [_line(x(each.at), 20, row, "mark") for each, row in zip(marks, rows, strict=True)]
+        parts += [_word(at, floor + 10, label, "tick", "middle") for at, label in ticks]
+        parts += [_mark(each, x(each.at), row) for each, row in zip(marks, rows, strict=True)]
         height = floor + 22 + 14 * len(self.marks)
         return (
             f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(self.title)}">'
@@ -98,26 +103,26 @@ def _cut(text: str, width: float) -> str:
     return f"{text[: letters - 1].rstrip()}…" if letters > 4 else ""
 
 
-def _mark(mark: Mark, at: float, row: float) -> list[str]:
-    """A line through the lanes, and its label below the axis, on the side that has room."""
-    anchor = "end" if at > WIDTH * 0.7 else "start"
-    shift = -4 if anchor == "end" else 4
-    return [
-        f'<line x1="{at:.1f}" x2="{at:.1f}" y1="20" y2="{row}" class="mark"/>',
-        f'<text x="{at + shift:.1f}" y="{row}" text-anchor="{anchor}">{escape(mark.label)}</text>',
-    ]
+def _mark(mark: Mark, at: float, row: float) -> str:
+    """The label below the axis, on the side of its line that has room."""
+    if at > WIDTH * 0.7:
+        return _word(at - 4, row, mark.label, "label", "end")
+    return _word(at + 4, row, mark.label, "label", "start")
 
 
-def _axis(begin: float, end: float, floor: float, x: Scale) -> list[str]:
-    """Seconds of the picture's own time, in which its moment 0 is what the others are held to."""
+def _ticks(begin: float, end: float) -> list[float]:
+    """Round seconds of the picture's own time, whose 0 is what the rest is held to."""
     steps = (0.1, 0.2, 0.5, 1, 2, 5, 10, 60)
     step = next((each for each in steps if (end - begin) / each <= 12), steps[-1])
-    parts = []
-    for number in range(ceil(begin / step - 1e-9), floor_of(end / step + 1e-9) + 1):
-        at = x(number * step)
-        parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{floor}" class="grid"/>')
-        parts.append(
-            f'<text x="{at:.1f}" y="{floor + 10}" class="tick" text-anchor="middle">'
-            f"{number * step:.1f} s</text>"
-        )
-    return parts
+    numbers = range(ceil(begin / step - 1e-9), floor_of(end / step + 1e-9) + 1)
+    return [number * step for number in numbers]
+
+
+def _line(at: float, top: float, bottom: float, kind: str) -> str:
+    return f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{bottom}" class="{kind}"/>'
+
+
+def _word(at: float, row: float, text: str, kind: str, anchor: str) -> str:
+    return (
+        f'<text x="{at:.1f}" y="{row}" class="{kind}" text-anchor="{anchor}">{escape(text)}</text>'
+    )

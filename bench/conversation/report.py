@@ -30,6 +30,7 @@ svg { display: block; width: 100%; min-width: 760px; margin: .4rem 0 1rem;
   border: 1px solid var(--rule); box-sizing: border-box; }
 svg text { font: 11px system-ui, sans-serif; fill: var(--ink); } svg .title { font-weight: 600; }
 svg .inside { fill: #1c2430; } svg .tick { fill: var(--dim); font-size: 9px; }
+svg .tick, svg .label { paint-order: stroke; stroke: var(--paper); stroke-width: 3px; }
 svg .mark { stroke: var(--missed); stroke-dasharray: 3 2; } svg .grid { stroke: var(--grid); }
 .caller { fill: #9fc5e8; } .ear { fill: #ffd28a; } .wait { fill: #f6e3b4; }
 .agent { fill: #a8d8b0; }
