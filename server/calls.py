@@ -315,7 +315,7 @@ class Calls:
 
     def _say(self, live: Live, said: Said) -> None:
         for message in said.messages:
-            live.attendance.send(message)
+            live.attendance.send(self._fitting(live, message))
         for command in said.commands:
             if isinstance(command, Point):
                 command = Mark(command.kind)
@@ -324,6 +324,14 @@ class Calls:
                 live.commands.put_nowait(command)
             else:
                 self._say(live, live.tongue.refuse("too_many_messages", "messages come too fast"))
+
+    def _fitting(self, live: Live, message: str) -> str:
+        """What the caller's channel takes: of a message that is too long for it, word of that."""
+        size, longest = len(message.encode()), live.attendance.peer.longest_message
+        if not 0 < longest < size:
+            return message
+        why = f"an event of {size} bytes is not sent: the connection takes {longest}"
+        return live.tongue.refuse("event_too_large", why).messages[0]
 
     # -- away and back --------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ neither be used nor closed, and one with hundreds of media opens hundreds of soc
 
 from __future__ import annotations
 
+import sys
+
 from aiortc.exceptions import (
     InternalError,
     InvalidAccessError,
@@ -72,6 +74,14 @@ def _is_secured(media: MediaDescription) -> bool:
         return False
     ice = media.ice
     return ice is not None and bool(ice.usernameFragment and ice.password)
+
+
+def longest_message(sdp: str) -> int:
+    """Bytes of the longest data channel message that the side of this description takes (RFC 8841,
+    6.1: none said are 64 KiB, none at all is no limit)."""
+    found = (line.strip().partition("a=max-message-size:")[2] for line in sdp.splitlines())
+    size = next((int(told) for told in found if told.isdecimal()), 65_536)
+    return size or sys.maxsize
 
 
 def ice_users(sdp: str) -> frozenset[str]:

@@ -36,7 +36,7 @@ from signaling.errors import BadOffer
 from signaling.gathering import Gatherer
 from signaling.ice import IceSettings, is_candidate_allowed, screen
 from signaling.nomination import follow_nominations
-from signaling.offer import MALFORMED, check_offer, ice_users
+from signaling.offer import MALFORMED, check_offer, ice_users, longest_message
 from signaling.trickle import Fragment, RestartRefused, StaleConnection
 
 log = logging.getLogger(__name__)
@@ -98,6 +98,8 @@ class Peer:
         self._named = 0
         self._has_candidates = False
         self._etag = ""
+        self.longest_message = 0
+        """Bytes of a message that the peer takes: a longer one would stop its channel for good."""
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=settings.rtc_servers()))
         self._pc.on("connectionstatechange", self._changed.set)
         self._pc.on("datachannel", self._take_channel)
@@ -115,6 +117,7 @@ class Peer:
         except MALFORMED as error:
             raise BadOffer("bad_sdp", f"the SDP cannot be used: {error}") from error
         self._callers = ice_users(offer)
+        self.longest_message = longest_message(offer)
         self._named = offer.count("a=candidate:")
         self._has_candidates = self._named > 0
         local = str(self._pc.localDescription.sdp)

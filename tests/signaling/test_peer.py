@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -15,7 +16,7 @@ from media.speaker import Speaker
 from signaling.errors import BadOffer
 from signaling.gathering import Gatherer
 from signaling.ice import IceSettings
-from signaling.offer import check_offer
+from signaling.offer import check_offer, longest_message
 from signaling.peer import WAITING_MESSAGES, Peer
 from signaling.voice_track import VoiceTrack
 from tests.signaling.phone import tone
@@ -192,3 +193,16 @@ async def test_a_browser_that_hides_its_address_is_found_by_its_own_checks() -> 
         await caller.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         async with asyncio.timeout(5):
             assert await peer.connected() is None
+
+
+@pytest.mark.parametrize(
+    ("line", "longest"),
+    [
+        ("", 65_536),
+        ("a=max-message-size:262144\r\n", 262_144),
+        ("a=max-message-size:0\r\n", sys.maxsize),
+        ("a=max-message-size:many\r\n", 65_536),
+    ],
+)
+def test_a_peer_says_how_long_its_messages_may_be(line: str, longest: int) -> None:
+    assert longest_message(f"v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc\r\n{line}") == longest

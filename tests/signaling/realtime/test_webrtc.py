@@ -181,3 +181,18 @@ async def test_the_label_of_the_channel_says_what_an_offer_of_ours_speaks() -> N
     assert done["output"][0]["content"][0]["transcript"]
     kinds = {event["type"] for event in it.referee.events}
     assert "call.started" not in kinds
+
+
+async def test_an_event_that_is_too_long_for_the_client_is_told_of_and_the_channel_lives() -> None:
+    async with home("x") as (url, _), phone() as it, aiohttp.ClientSession() as http:
+        lines = (await it.offer()).splitlines()
+        body = "\r\n".join(line for line in lines if "max-message-size" not in line) + "\r\n"
+        headers = {"Content-Type": "application/sdp"}
+        async with http.post(f"{url}/v1/realtime/calls", data=body, headers=headers) as reply:
+            await connect(it, await reply.text())
+        await it.wait_for("session.created")
+        it.send({"type": "session.update", "session": {"tracing": {"note": "x" * 65_536}}})
+        error = (await it.wait_for("error"))["error"]
+        assert error["code"] == "event_too_large" and "65536" in error["message"]
+        it.send({"type": "session.update", "session": {"tracing": None}})
+        assert (await it.wait_for("session.updated"))["session"]["tracing"] is None
