@@ -13,12 +13,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agent.events import CallStarted, Event
+from agent.events import CallStarted, EncodingChanged, Event, LoadChanged
 from signaling import control
 from signaling.control import About
 from signaling.realtime.commands import Fields
 
 PREFIX = "chuimsae."
+LASTING = (CallStarted, EncodingChanged, LoadChanged)
+"""Facts that hold until there is another of the kind."""
 
 
 class Wishes(BaseModel, frozen=True, extra="forbid"):
@@ -37,9 +39,23 @@ class Extension:
     def __init__(self, stages: Sequence[Mapping[str, Any]]) -> None:
         self._stages = tuple(stages)
         self._began: float | None = None
+        self._lasting: dict[type[Event], Fields] = {}
+
+    @property
+    def so_far(self) -> list[Fields]:
+        """What was told that still holds, for a client that asks when the call has begun."""
+        return list(self._lasting.values())
 
     def tell(self, event: Event, persona: str) -> list[Fields]:
         """The event that tells of a fact; `persona`: the name of who answers."""
+        told = self._told(event, persona)
+        if isinstance(event, LASTING):
+            self._lasting.update((type(event), each) for each in told)
+        if isinstance(event, LoadChanged) and not event.rung:
+            del self._lasting[LoadChanged]
+        return told
+
+    def _told(self, event: Event, persona: str) -> list[Fields]:
         if isinstance(event, CallStarted):
             self._began = event.at
         began = event.at if self._began is None else self._began

@@ -190,9 +190,10 @@ class Session:
                 param="session.audio.output.format",
             )
         self._persona = self._adopted(config)
+        asks = config.chuimsae.events and not self.config.chuimsae.events
         self.config = config
         updated = {"type": "session.updated", "session": self.render()}
-        return Step([updated], [self._configure])
+        return Step([updated, *(self._extension.so_far if asks else ())], [self._configure])
 
     @_obey.register
     def _(self, event: client.Append) -> Step:

@@ -74,6 +74,37 @@ def test_it_can_be_asked_for_later_and_no_longer() -> None:
         assert bool(told(it)) is wish
 
 
+def test_who_asks_later_is_told_what_serves_and_what_the_server_goes_without() -> None:
+    it = session()
+    encodings = [
+        events.EncodingChanged(at=12.0, bitrate=rate, fec=False, loss=0.0)
+        for rate in (32_000, 24_000)
+    ]
+    load = events.LoadChanged(at=13.0, rung=2, name="brief", cause="loop")
+    for fact in (*FACTS, *encodings, load):
+        it.tell(fact)
+    update = {"type": "session.update", "session": {"chuimsae": {"events": True}}}
+    told = it.take(json.dumps(update)).events
+    assert [event["type"] for event in told] == [
+        "session.updated",
+        "chuimsae.call.started",
+        "chuimsae.encoding",
+        "chuimsae.load",
+    ]
+    assert told[1]["stages"] == [STAGE]
+    assert told[2]["bitrate"] == 24_000
+    assert (told[3]["name"], told[3]["at"]) == ("brief", 3.0)
+    assert len(it.take(json.dumps(update)).events) == 1, "it has been told"
+
+
+def test_a_load_that_is_over_is_not_told_later() -> None:
+    it = session()
+    it.tell(events.LoadChanged(at=13.0, rung=2, name="brief", cause="loop"))
+    it.tell(events.LoadChanged(at=14.0, rung=0, name="easy", cause=""))
+    update = {"type": "session.update", "session": {"chuimsae": {"events": True}}}
+    assert len(it.take(json.dumps(update)).events) == 1
+
+
 def test_what_is_not_there_cannot_be_asked_for() -> None:
     update = {"type": "session.update", "event_id": "x", "session": {"chuimsae": {"song": True}}}
     (refused,) = session().take(json.dumps(update)).events
