@@ -11,30 +11,59 @@ export type Item = {
   name?: string;
   call_id?: string;
   arguments?: string;
+  /** Of a function_call_output. */
+  output?: string;
   content?: { type: string; text?: string | null; transcript?: string | null }[];
 };
 
 export type Response = {
   id: string;
   status: "in_progress" | "completed" | "incomplete" | "failed" | "cancelled";
-  status_details: { type?: string; reason?: string } | null;
+  status_details: { type?: string; reason?: string; error?: { message?: string } } | null;
   output: Item[];
+  metadata?: Record<string, string> | null;
+  /** In the language model's tokens; null where nobody counts them, and until the end. */
+  usage?: { total_tokens: number; input_tokens: number; output_tokens: number } | null;
 };
 
 /** The server's events that come over WebRTC, with the fields that clients mostly need. */
 export type ServerEvent = Id &
   (
     | { type: "session.created" | "session.updated"; session: Record<string, any> }
-    | { type: "conversation.item.added" | "conversation.item.done"; item: Item }
+    | {
+        type: "conversation.item.added" | "conversation.item.done";
+        item: Item;
+        previous_item_id?: string | null;
+      }
+    | { type: "conversation.item.retrieved"; item: Item }
     | { type: "conversation.item.deleted"; item_id: string }
+    | {
+        type: "conversation.item.truncated";
+        item_id: string;
+        content_index: number;
+        audio_end_ms: number;
+      }
     | { type: "conversation.item.input_audio_transcription.delta"; item_id: string; delta?: string }
     | {
         type: "conversation.item.input_audio_transcription.completed";
         item_id: string;
         transcript: string;
       }
+    | {
+        type: "conversation.item.input_audio_transcription.failed";
+        item_id: string;
+        error: { code?: string; message?: string };
+      }
     | { type: "input_audio_buffer.speech_started"; item_id: string; audio_start_ms: number }
     | { type: "input_audio_buffer.speech_stopped"; item_id: string; audio_end_ms: number }
+    | {
+        type: "input_audio_buffer.timeout_triggered";
+        item_id: string;
+        audio_start_ms: number;
+        audio_end_ms: number;
+      }
+    | { type: "input_audio_buffer.committed"; item_id: string; previous_item_id?: string | null }
+    | { type: "input_audio_buffer.cleared" }
     | {
         type:
           | "output_audio_buffer.started"
@@ -46,13 +75,56 @@ export type ServerEvent = Id &
     | {
         type: "response.output_item.added" | "response.output_item.done";
         response_id: string;
+        output_index: number;
         item: Item;
       }
+    | (Part & {
+        type: "response.content_part.added" | "response.content_part.done";
+        part: { type: "text" | "audio"; text?: string; transcript?: string };
+      })
+    | (Part & { type: "response.output_audio.done" })
     | (Part & { type: "response.output_audio_transcript.delta"; delta: string })
     | (Part & { type: "response.output_audio_transcript.done"; transcript: string })
-    | { type: "error"; error: { type: string; code?: string; message: string; event_id?: string } }
+    | (Part & { type: "response.output_text.delta"; delta: string })
+    | (Part & { type: "response.output_text.done"; text: string })
+    | {
+        type: "response.function_call_arguments.delta";
+        response_id: string;
+        item_id: string;
+        call_id: string;
+        delta: string;
+      }
+    | {
+        type: "response.function_call_arguments.done";
+        response_id: string;
+        item_id: string;
+        call_id: string;
+        name: string;
+        arguments: string;
+      }
+    | {
+        type: "rate_limits.updated";
+        rate_limits: { name: string; limit: number; remaining: number; reset_seconds: number }[];
+      }
+    | {
+        type: "error";
+        error: {
+          type: string;
+          code?: string | null;
+          message: string;
+          param?: string | null;
+          event_id?: string | null;
+        };
+      }
     | { type: `chuimsae.${string}`; at: number; [field: string]: any }
   );
+
+/** The event of this type. */
+export type EventOf<T, E = ServerEvent> = E extends { type: infer K }
+  ? T extends K
+    ? E & { type: T }
+    : never
+  : never;
 
 export type Options = {
   microphone: MediaStream;
@@ -73,7 +145,7 @@ export class RealtimeCall extends EventTarget {
   /** Gives what stops the listening. */
   on<T extends ServerEvent["type"]>(
     type: T,
-    listener: (event: Extract<ServerEvent, { type: T }>) => void,
+    listener: (event: EventOf<T>) => void,
   ): () => void;
   /** One of the protocol's client events. */
   send(event: { type: string } & Record<string, any>): void;

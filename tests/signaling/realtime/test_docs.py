@@ -103,3 +103,10 @@ def test_every_field_of_a_session_is_listed() -> None:
     text = PAGE.split("## The session")[1].split("## What you can send")[0]
     missing = {name for name in fields if f"`{name}`" not in text}
     assert missing <= {"reasoning"}
+
+
+def test_the_module_to_copy_has_a_type_for_every_event_over_webrtc() -> None:
+    types = (Path(__file__).parents[3] / "static" / "realtime.d.ts").read_text("utf-8")
+    typed = set(re.findall(r'"([a-z_]+(?:\.[a-z_]+)+)"', types))
+    expected = told() | SELDOM | {"input_audio_buffer.timeout_triggered"}
+    assert expected - {"error", "response.output_audio.delta"} == typed
