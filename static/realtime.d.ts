@@ -140,7 +140,7 @@ export type Options = {
 
 export class RealtimeCall extends EventTarget {
   constructor(options: Options);
-  /** Raises RealtimeError when the server says no. */
+  /** Raises RealtimeError when the server says no; `hangUp` then frees what was opened. */
   dial(): Promise<void>;
   /** Gives what stops the listening. */
   on<T extends ServerEvent["type"]>(

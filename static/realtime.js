@@ -100,7 +100,8 @@ export class RealtimeCall extends EventTarget {
     this.#ignoreNetwork = watchNetwork(() => void this.#resume());
   }
 
-  /** Offers the call and takes the server's answer. Raises RealtimeError when it says no. */
+  /** Offers the call and takes the server's answer. Raises RealtimeError when it says no: `hangUp`
+   * then frees what was opened. */
   async dial() {
     const sdp = await this.#link.offer(await this.#iceServers());
     if (this.#isOver) return;

@@ -54,6 +54,7 @@ socket.on("message", async (data) => {
     socket.close();
   }
 });
+socket.on("close", () => clearInterval(speaking));
 socket.on("error", (error) => {
   console.error(`The server cannot be reached: ${error.message}`);
   process.exitCode = 1;
