@@ -85,14 +85,13 @@ async def conversations(
     return [usage for task in tasks for usage in task.result()]
 
 
-async def continued(model: LanguageModel, history: int, label: str, times: int) -> list[float]:
-    """Seconds to the first token of a call's next turn, after `history` tokens of its past: each
-    time with another question."""
+async def continued(model: LanguageModel, history: int, label: str, times: int) -> list[Turn]:
+    """A call's next turn, after `history` tokens of its past: each time with another question."""
     past = ["tell me a story", "x" * history] if history else []
     await turn(model, request(label, [*past, "ok"], 1))
     found = []
     for number in range(times):
-        _, measured = await turn(model, request(label, [*past, f"{number}, what is it?"], 1))
-        found.append(measured.first)
+        _, made = await turn(model, request(label, [*past, f"{number}, what is it?"], 1))
+        found.append(made)
     model.forget(label)
     return found
