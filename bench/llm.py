@@ -6,10 +6,10 @@ Each of N calls has had a turn and takes its next one at the same moment, on the
 same threads: when does its first token come, and how many tokens a second do all get together?
 Then: how much of their prompts do whole calls read twice, and what does it cost to continue a
 history of 400 tokens, beside an empty one? Without a file the model is one of random weights in the
-shape of a 0.5 B one (`--quick`: half of its layers, fewer calls, two rounds). The server is measured
-with --server PYTHON, an interpreter that has its wheel (xllamacpp). Contestants take turns within
-each round; below each row of ours stand the ratios, more than 1.00 being better than that rival,
-and at the end the verdicts. Five minutes on two cores, `--quick` one.
+shape of a 0.5 B one (`--quick`: half of its layers, fewer calls, two rounds). The server is
+measured with --server PYTHON, an interpreter that has its wheel (xllamacpp). Contestants take turns
+within each round; below each row of ours stand the ratios, more than 1.00 being better than that
+rival, and at the end the verdicts. Five minutes on two cores, `--quick` one.
 """
 
 from __future__ import annotations
