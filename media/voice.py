@@ -74,7 +74,7 @@ class VoiceModelMissing(Exception):
 class _Waiting:
     """A call's window that is judged in the next common run."""
 
-    window: Floats
+    window: Samples
     state: State
     judgement: asyncio.Future[Judgement]
 
@@ -111,14 +111,14 @@ class VoiceModel:
         """A detector for one call."""
         return Detector(self, self._settings)
 
-    def judge(self, windows: Floats, state: State) -> Judgement:
+    def judge(self, windows: Samples, state: State) -> Judgement:
         """Consecutive windows of one call, shape (n, 576), and what it remembers."""
         probability = 0.0
         for index in range(len(windows)):
             (probability,), state = self._run(windows[index : index + 1], state)
         return float(probability), state
 
-    async def judge_together(self, window: Floats, state: State) -> Judgement:
+    async def judge_together(self, window: Samples, state: State) -> Judgement:
         """One window, shape (1, 576), in one run with those of other calls that are ready too."""
         if not self._can_share or len(self.listening) < _SEVERAL:
             return self.judge(window, state)
@@ -147,8 +147,8 @@ class VoiceModel:
                 state = h[:, row : row + 1], c[:, row : row + 1]
                 each.judgement.set_result((float(probabilities[row]), state))
 
-    def _run(self, windows: Floats, state: State) -> tuple[Floats, State]:
-        feed = {"input": windows, "h": state[0], "c": state[1]}
+    def _run(self, windows: Samples, state: State) -> tuple[Floats, State]:
+        feed = {"input": windows * _SCALE, "h": state[0], "c": state[1]}
         probabilities, h, c = self._session.run(_OUTPUTS, feed)
         return probabilities, (h, c)
 
@@ -166,7 +166,7 @@ class Detector:
         self._past_length = 0
         # The window that is being filled, in place: NumPy's joining and cutting costs as much as
         # the network does.
-        self._window = np.zeros((1, _SPAN), np.float32)
+        self._window = np.zeros((1, _SPAN), np.int16)
         self._filled = CONTEXT
         self._is_warm = False
         self._state = _new_state()
@@ -193,7 +193,7 @@ class Detector:
             self._latest, self._state = self._model.judge(windows, self._state)
         return self._latest
 
-    def _windows(self, chunk: AudioChunk) -> Iterator[Floats]:
+    def _windows(self, chunk: AudioChunk) -> Iterator[Samples]:
         """What Silero is to judge now that this chunk came: arrays of shape (n, 576), each to be
         judged before the next is asked for."""
         if chunk.rate != CALLER_RATE:
@@ -223,10 +223,10 @@ class Detector:
         while self._past_length - len(self._past[0]) >= _PAST:
             self._past_length -= len(self._past.popleft())
 
-    def _warm_up(self) -> Floats:
+    def _warm_up(self) -> Samples:
         """Hear the last windows again, up to now: a judgement at once, whatever the chunk's
         length."""
-        past = np.concatenate([np.zeros(_PAST, np.int16), *self._past])[-_PAST:] * _SCALE
+        past = np.concatenate([np.zeros(_PAST, np.int16), *self._past])[-_PAST:]
         windows = np.lib.stride_tricks.sliding_window_view(past, _SPAN)[::WINDOW]
         self._window[0, :CONTEXT] = past[-CONTEXT:]
         self._filled = CONTEXT
@@ -234,12 +234,12 @@ class Detector:
         self._model.listening.add(self)
         return np.ascontiguousarray(windows)
 
-    def _listen(self, samples: Samples) -> Iterator[Floats]:
+    def _listen(self, samples: Samples) -> Iterator[Samples]:
         row = self._window[0]
         while len(samples):
             taken = samples[: _SPAN - self._filled]
             end = self._filled + len(taken)
-            np.multiply(taken, _SCALE, out=row[self._filled : end])
+            row[self._filled : end] = taken
             samples = samples[len(taken) :]
             self._filled = end
             if end == _SPAN:

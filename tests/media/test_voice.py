@@ -71,7 +71,7 @@ async def test_callers_who_speak_at_once_are_judged_as_if_alone(model: VoiceMode
     runs = 0
     stock = model._run
 
-    def counted(windows: Floats, state: State) -> tuple[Floats, State]:
+    def counted(windows: Samples, state: State) -> tuple[Floats, State]:
         nonlocal runs
         runs += 1
         return stock(windows, state)
@@ -145,7 +145,7 @@ def test_the_judgement_is_that_of_silero_without_a_gate(
 ) -> None:
     speech = recorded(testdata.recording("whatstheweatherlike").path)
     speech = speech[: len(speech) // 512 * 512]
-    padded = np.concatenate([np.zeros(64, np.int16), speech]).astype(np.float32) / 32768
+    padded = np.concatenate([np.zeros(64, np.int16), speech])
     windows = np.lib.stride_tricks.sliding_window_view(padded, 576)[::512]
     zeros = np.zeros((1, 1, 128), np.float32)
     state, reference = (zeros, zeros), []
