@@ -80,8 +80,11 @@ class Reception:
         """A packet of this call's audio arrived."""
         if packet.ssrc != self._ssrc:
             self._begin(packet.ssrc)
-        self._reorder.put(packet, now)
-        self._pass(now)
+        if self._reorder.passes(packet):
+            self._hear(Arrived(packet, 0), now)
+        else:
+            self._reorder.put(packet, now)
+            self._pass(now)
         self._measure_jitter(packet, now)
 
     def tick(self, now: float) -> None:
@@ -146,7 +149,7 @@ class Reception:
 
     def _bridge(self, arrived: Arrived[RtpPacket], decoder: Inbound, seconds: float) -> None:
         """Fill the time between the last sound and this packet, less what silence filled."""
-        if self._expected is None:
+        if self._expected is None or arrived.packet.timestamp == self._expected:
             return
         lost = arrived.lost + self._broken
         gap = ahead(arrived.packet.timestamp, self._expected, 32) / decoder.clock_rate

@@ -67,14 +67,19 @@ class Reorder(Generic[PacketT]):
         """Seconds that a gap is waited for at present."""
         return min(self._wait * _MARGIN, MOST_WAIT)
 
+    def passes(self, packet: PacketT) -> bool:
+        """Whether the packet that arrived is the next, as nearly all are, and has passed; False:
+        it is to be put in and waited for."""
+        if packet.sequence_number != self._expected or self._waiting:
+            return False
+        self._stray = None
+        self._wait *= _FORGET
+        self._expected = (self._expected + 1) & 0xFFFF
+        return True
+
     def put(self, packet: PacketT, now: float) -> None:
-        """A packet arrived."""
+        """A packet arrived that does not just pass."""
         number = packet.sequence_number
-        if number == self._expected and not self._waiting:
-            self._stray = None  # in order, as nearly all are
-            self._wait *= _FORGET
-            self._waiting[number] = (packet, now)
-            return
         if self._expected is None:
             self._expected = number
         distance = ahead(number, self._expected, 16)

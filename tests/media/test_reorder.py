@@ -139,3 +139,30 @@ def test_whatever_comes_each_number_passes_once_and_in_order(
         assert len(reorder._waiting) <= 50
     distances = [(b - a) & 0xFFFF for a, b in zip(passed, passed[1:], strict=False)]
     assert all(0 < distance < 0x8000 for distance in distances)
+
+
+def test_the_next_packet_passes_and_one_behind_a_gap_does_not() -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    assert not reorder.passes(Numbered(0xFFFE))
+    put(reorder, 0xFFFE, 0.0)
+    assert [reorder.passes(Numbered(number)) for number in (0xFFFF, 0, 2)] == [True, True, False]
+    assert put(reorder, 2, 0.01) == []
+    assert not reorder.passes(Numbered(1))
+    assert put(reorder, 1, 0.02) == [(1, 0), (2, 0)]
+
+
+@given(st.lists(st.tuples(st.integers(-3, 60), st.floats(0.0, 0.1)), max_size=200))
+def test_who_may_just_pass_changes_nothing_for_the_others(moves: list[tuple[int, float]]) -> None:
+    short, whole = Reorder[Numbered](), Reorder[Numbered]()
+    now = 0.0
+    for offset, (jitter, pause) in enumerate(moves):
+        now += pause
+        packet = Numbered(offset + (jitter if jitter > 40 or jitter < 0 else 0) & 0xFFFF)
+        whole.put(packet, now)
+        arrived = list(whole.take(now))
+        if short.passes(packet):
+            assert [(each.packet, each.lost) for each in arrived] == [(packet, 0)]
+            continue
+        short.put(packet, now)
+        assert list(short.take(now)) == arrived
+    assert (short.wait, short.lost, short.late) == (whole.wait, whole.lost, whole.late)
