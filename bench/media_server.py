@@ -50,6 +50,9 @@ from media.voice import VoiceModel, VoiceSettings, load_voice_model
 from server.tuning import Tidying, tune
 
 _LOUD = 4_000
+_LAST = slice(-32, None)
+"""Samples of a chunk in which a burst's tone is looked for: one of its waves. A maximum by NumPy
+over all of them would cost as much as the path that is measured."""
 _REMEMBERED = 2_048
 _NICENESS = 5
 """As the engines' threads have by default."""
@@ -195,7 +198,7 @@ class Server:
                 probability = await detector.hear(chunk)
                 if answering is not None:
                     await answering.feed(probability, chunk.seconds)
-            if chunk.samples.max(initial=0) > _LOUD:
+            if max(chunk.samples[_LAST].tolist()) > _LOUD:
                 if quiet > 10:
                     self._onsets.append(time.monotonic())
                 quiet = 0
