@@ -49,6 +49,7 @@ class Pacer:
         self._on_lateness = on_lateness
         self._slots: list[_Slot] = []
         self._waiting: list[Callable[[], None]] = []
+        self._members = 0
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -83,7 +84,7 @@ class Pacer:
     def together(self, work: Callable[[], None]) -> None:
         """Have the loop call `work` at the next beat, 10 ms from now at most, with all else that
         waits for it; at once while there are few members."""
-        if sum(len(slot.members) for slot in self._slots) < _SEVERAL:
+        if self._members < _SEVERAL:
             work()
             return
         self._waiting.append(work)
@@ -94,6 +95,7 @@ class Pacer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._members = sum(len(slot.members) for slot in self._slots)
         for slot in self._slots:
             if not slot.members:
                 slot.ticks.skip(loop.time())
