@@ -21,6 +21,7 @@ from media.adaptation import AdaptationSettings, Choice
 from media.audio import Samples
 from media.dtmf import Key
 from media.feedback import follow_reports
+from media.insides import misfit
 from media.listening import listen
 from media.microphone import Chunker, Intake
 from media.pacer import Pacer
@@ -121,7 +122,7 @@ class Line:
 
 
 def _fits(transceiver: RTCRtpTransceiver) -> bool:
-    why = rtp.misfit(transceiver)
+    why = misfit(transceiver)
     if why is not None:
         _warn_once(why)
     return why is None

@@ -1,6 +1,6 @@
 """The short way through aiortc: from the datagram to the decoder, from the encoder to the datagram.
 
-The one file that knows the insides of aiortc and aioice. On the stock way each datagram is tried as
+The one file that uses the insides of aiortc and aioice. On the stock way each datagram is tried as
 STUN, queued, parsed into objects, held back by a fixed buffer and decoded in a thread to 48 kHz
 stereo; each packet sent wakes a task per call. Here a datagram that carries media goes from the
 socket's callback through SRTP and our reorder buffer to 16 kHz sound in one step, and the common
@@ -8,7 +8,8 @@ pacer sends what the speaker says. Everything else stays aiortc's: ICE, DTLS, RT
 (whose counters are kept fed), NACKs, statistics and the shutdown.
 
 It hooks single objects, never classes: other connections of the process are not touched.
-`misfit()` says why the insides are not those known here; the caller then takes the stock way.
+`media/insides.py` says whether the insides are those known here; if not, the call takes the stock
+way.
 """
 
 from __future__ import annotations
@@ -19,12 +20,10 @@ import random
 import struct
 import time
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import aioice.ice
 import pylibsrtp
-from aiortc import RTCRtpTransceiver, clock, rtcdtlstransport, rtcrtpreceiver, rtcrtpsender
+from aiortc import RTCRtpTransceiver, clock, rtcdtlstransport, rtcrtpreceiver
 from aiortc.rtp import RTP_HISTORY_SIZE, HeaderExtensions
 from aiortc.sdp import SessionDescription
 from OpenSSL import SSL
@@ -35,39 +34,6 @@ from media.packets import BadRtp, RtpPacket, header, parse
 from media.reception import Reception
 from media.speaker import Speaker
 
-KNOWN = {"aiortc": ("1.15.", "1.16."), "aioice": ("0.13.",)}
-"""The versions whose insides this file knows."""
-
-_CLASSES: tuple[tuple[type, tuple[str, ...]], ...] = (
-    (rtcrtpreceiver.RTCRtpReceiver, ("receive", "_RTCRtpReceiver__stop_decoder")),
-    (rtcrtpreceiver.StreamStatistics, ("add",)),
-    (rtcrtpsender.RTCRtpSender, ("send", "stop")),
-    (rtcdtlstransport.RTCDtlsTransport, ("_recv_next", "_handle_rtcp_data")),
-    (rtcdtlstransport.RtpRouter, ("route_rtp",)),
-    (rtcdtlstransport.RTCCertificate, ("_create_ssl_context",)),
-    (aioice.ice.Connection, ("data_received",)),
-    (aioice.ice.StunProtocol, ("datagram_received",)),
-)
-_OBJECTS: dict[str, tuple[str, ...]] = {
-    "receiver": ("_enabled", "_track", "_RTCRtpReceiver__remote_streams"),
-    "sender": (
-        "_enabled",
-        "_ssrc",
-        "_RTCRtpSender__rtp_history",
-        "_RTCRtpSender__packet_count",
-        "_RTCRtpSender__octet_count",
-        "_RTCRtpSender__ntp_timestamp",
-        "_RTCRtpSender__rtp_timestamp",
-    ),
-    "dtls": (
-        "_rx_srtp",
-        "_tx_srtp",
-        "_rtp_router",
-        "_RTCDtlsTransport__rx_bytes",
-        "_RTCDtlsTransport__local_certificate",
-    ),
-    "ice": ("_nominated", "_protocols", "data_received"),
-}
 _EVENT_RATE = 8_000
 _NTP_EPOCH = 2_208_988_800
 """Seconds from NTP's epoch (1900) to that of `time.time()`."""
@@ -78,33 +44,6 @@ _REPEATABLE = 32
 late. aiortc keeps 128, a tenth of a call's memory."""
 _RATE, _BURST = 600.0, 600.0
 """Packets a second that one peer may send, and at once; Opus at 2.5 ms needs 400."""
-
-
-def misfit(transceiver: RTCRtpTransceiver) -> str | None:
-    """Why the short way cannot be taken; None when it can."""
-    for package, known in KNOWN.items():
-        try:
-            found = version(package)
-        except PackageNotFoundError:
-            return f"{package} is not installed"
-        if not f"{found}.".startswith(known):
-            return f"{package} is {found}, known are {', '.join(f'{each}x' for each in known)}"
-    for kind, names in _CLASSES:
-        for name in names:
-            if not hasattr(kind, name):
-                return f"{kind.__name__} has no {name}"
-    receiver, dtls = transceiver.receiver, transceiver.receiver.transport
-    objects = {
-        "receiver": receiver,
-        "sender": transceiver.sender,
-        "dtls": dtls,
-        "ice": getattr(dtls.transport, "_connection", None),
-    }
-    for name, inside in objects.items():
-        for attribute in _OBJECTS[name]:
-            if not hasattr(inside, attribute):
-                return f"the {name} has no {attribute}"
-    return None
 
 
 def codec_spoken(transceiver: RTCRtpTransceiver) -> str | None:

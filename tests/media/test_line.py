@@ -11,7 +11,7 @@ from aiortc import AudioStreamTrack
 from aiortc.rtp import RtpPacket as Packet
 from OpenSSL import SSL
 
-from media import rtp
+from media import insides, rtp
 from media.audio import AudioChunk
 from media.dtmf import Key
 from media.line import Line
@@ -198,7 +198,7 @@ async def test_a_call_holds_no_record_buffers_of_openssl_while_no_data_passes() 
 async def test_an_unknown_aiortc_takes_the_stock_way_and_says_so_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(rtp.KNOWN, "aiortc", ("0.9.",))
+    monkeypatch.setitem(insides.KNOWN, "aiortc", ("0.9.",))
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             async with talk("short", tone(0.1, 48_000)) as call:
@@ -210,12 +210,12 @@ async def test_an_unknown_aiortc_takes_the_stock_way_and_says_so_once(
 
 
 async def test_a_missing_inside_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(rtp._OBJECTS, "dtls", ("_no_such_thing",))
+    monkeypatch.setitem(insides._OBJECTS, "dtls", ("_no_such_thing",))
     async with connect(AudioStreamTrack(), lambda callee: callee.addTrack(AudioStreamTrack())) as (
         _,
         callee,
     ):
-        assert rtp.misfit(callee.getTransceivers()[0]) == "the dtls has no _no_such_thing"
+        assert insides.misfit(callee.getTransceivers()[0]) == "the dtls has no _no_such_thing"
 
 
 async def test_a_closed_line_leaves_nothing_behind() -> None:
