@@ -109,7 +109,7 @@ class ShortPath:
     def step(self, tick: int, now: float) -> None:
         """20 ms pass."""
         if self._inward is not None:
-            self._inward.reception.tick(now)
+            self._inward.tick(now)
         if self._outward is None:
             return
         if self._speaker.is_closed or not self._outward.is_open:
@@ -188,6 +188,11 @@ class _Inward:
         self._is_open = True
         self._hook_socket(self._dtls.transport._connection)
 
+    def tick(self, now: float) -> None:
+        """20 ms pass: what came is heard before silence is put in its place."""
+        self._hear()
+        self.reception.tick(now)
+
     def close(self) -> None:
         """What still arrives goes aiortc's way."""
         self._is_open = False
@@ -216,17 +221,15 @@ class _Inward:
             return False
         if not self._is_open or self._dtls._rx_srtp is None:
             return False
-        now = self._clock()
-        if self._is_affordable(now):
-            self._waiting.append((data, now))
-            if len(self._waiting) == 1:
-                self._together(self._hear)
+        self._waiting.append((data, self._clock()))
+        if len(self._waiting) == 1:
+            self._together(self._hear)
         return True
 
     def _hear(self) -> None:
         waiting, self._waiting = self._waiting, []
         for data, arrival in waiting:
-            if self._is_open:
+            if self._is_open and self._is_affordable(arrival):
                 self._open(data, arrival)
 
     def _open(self, data: bytes, arrival: float) -> None:

@@ -74,6 +74,17 @@ async def test_a_line_that_is_over_leaves_nothing_behind(path: Path) -> None:
     assert await left_by_each(hold) == {}
 
 
+async def test_packets_that_wait_are_heard_before_silence_takes_their_place() -> None:
+    async with talk("short", tone(1.0, 48_000)) as call:
+        short: Any = call.line._short
+        await until(lambda: short.reception is not None)
+        short._inward._together = lambda work: None  # a beat that is long in coming
+        await until(lambda: len(call.what_was_heard()) > 16_000 * 1.4)
+        assert short.reception.concealed == 0.0
+    heard = loud_part(call.what_was_heard(), 16_000)
+    assert tone_seconds(heard, 16_000) == pytest.approx(1.0, abs=0.05)
+
+
 @pytest.mark.parametrize("path", ["short", "stock"])
 @pytest.mark.parametrize("codec", ["PCMU", "PCMA", "G722"])
 async def test_telephone_codecs_are_heard_and_spoken(path: Path, codec: str) -> None:
