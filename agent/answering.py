@@ -13,7 +13,6 @@ from collections.abc import Callable
 from agent.context import Context
 from agent.dialogue.backchannel import is_backchannel
 from agent.dialogue.echo import repeats
-from agent.dialogue.hallucination import is_hallucination
 from agent.dialogue.history import heard_key, said_key
 from agent.dialogue.phase import Phase, move
 from agent.dialogue.speculation import Outcome, Speculation
@@ -29,7 +28,7 @@ from agent.events import (
     TurnDropped,
     TurnFinished,
 )
-from agent.hearing import Hearing, Utterance
+from agent.hearing import Hearing, Utterance, is_imagined
 from agent.manner import AS_SET, Manner
 from agent.remark import Remark
 from agent.turn import Answer, OnTranscript
@@ -103,7 +102,7 @@ class Answering:
         text, language = transcript.text, self._context.persona.language
         if not text or is_backchannel(text, language) or self.echoes(text):
             return False
-        return not is_hallucination(text, language, transcript.confidence, hearing.voiced)
+        return not is_imagined(transcript, hearing)
 
     def after(self, change: Callable[[], None]) -> None:
         """Change the history now or, while something is said that does not know of it, when that

@@ -217,7 +217,7 @@ class Call:
             self._listener.rest()
             return
         self._listener.pause()
-        self._hearing.voiced = self._endpointer.speech
+        self._hearing.weigh(self._endpointer)
         if self._context.engines.judge is not None:
             self._judging = self._tasks.create_task(
                 self._judge(self._context.engines.judge, self._hearing)
@@ -253,7 +253,7 @@ class Call:
         if hearing is None:
             self._say_what_is_missing()
             return
-        hearing.voiced = signal.speech
+        hearing.weigh(self._endpointer)
         settings = self._context.settings.hearing
         if signal.speech < settings.min_voiced or (self._overlap and not self._voice.is_near):
             await self._drop("noise")
@@ -287,7 +287,7 @@ class Call:
         ended, hearing = self._endpointer.end(), self._hearing
         if ended is not None and hearing is not None:
             self._listener.pause()
-            hearing.voiced = ended.speech
+            hearing.weigh(self._endpointer)
             if mark.kind == "commit":
                 await self._turn_over(hearing, self._loop_time(ended.speech_end), by_hand=True)
             else:

@@ -24,6 +24,7 @@ class Asked:
     """An utterance whose words are in the history: stands where a `Hearing` does."""
 
     voiced = float("inf")
+    certainty = 1.0
     text = ""
     revision = 0
     fed_until = 0.0

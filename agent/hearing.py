@@ -14,6 +14,8 @@ from os.path import commonprefix
 from typing import Protocol
 
 from agent.context import Context
+from agent.dialogue.endpointer import Endpointer
+from agent.dialogue.hallucination import is_hallucination
 from agent.engines.protocols import Priority, Recognition, ReplyRequest, Transcript
 from agent.errors import EngineError
 from agent.settings import HearingSettings
@@ -32,6 +34,7 @@ class Utterance(Protocol):
     turn: int
     text: str
     voiced: float
+    certainty: float
 
     @property
     def revision(self) -> int: ...
@@ -58,6 +61,8 @@ class Hearing:
         """The position up to which that transcript was made."""
         self.voiced = 0.0
         """Seconds of it that were speech, as the endpointer counted them at the last pause."""
+        self.certainty = 1.0
+        """How sure the detector was of a voice, at its surest."""
         self._recognition = recognition
         self._recent: deque[AudioChunk] = deque()
         self._recent_seconds = 0.0
@@ -93,6 +98,10 @@ class Hearing:
     def in_history(self) -> bool:
         """Its words are written down when they are answered."""
         return False
+
+    def weigh(self, endpointer: Endpointer) -> None:
+        """Note how much voice the endpointer has found in it, at a pause or at its end."""
+        self.voiced, self.certainty = endpointer.speech, endpointer.certainty
 
     @property
     def recent(self) -> AudioChunk:
@@ -143,6 +152,17 @@ class Hearing:
     def close(self) -> None:
         """Nothing more will be asked of it."""
         self._recognition.close()
+
+
+def is_imagined(transcript: Transcript, utterance: Utterance) -> bool:
+    """Whether what was understood was most likely never said, by the voice that there was."""
+    return is_hallucination(
+        transcript.text,
+        transcript.language,
+        transcript.confidence,
+        utterance.voiced,
+        utterance.certainty,
+    )
 
 
 async def read_along(context: Context, words: str) -> None:

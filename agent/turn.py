@@ -14,7 +14,6 @@ from typing import Literal
 
 from agent.context import Context
 from agent.covering import Cover
-from agent.dialogue.hallucination import is_hallucination
 from agent.engines.protocols import Priority, ReplyRequest, Transcript
 from agent.errors import EngineError, EngineFailed, Stage
 from agent.events import (
@@ -23,7 +22,7 @@ from agent.events import (
     ReplySpoken,
     ReplyWritten,
 )
-from agent.hearing import Utterance
+from agent.hearing import Utterance, is_imagined
 from agent.manner import AS_SET, Manner
 from agent.marks import Marks
 from agent.messages import Message, Toolbox, ToolCall, Usage
@@ -181,9 +180,7 @@ class Answer:
             return transcript
         if not transcript.text.strip():
             self.dropped = "empty"
-        elif is_hallucination(
-            transcript.text, transcript.language, transcript.confidence, self.hearing.voiced
-        ):
+        elif is_imagined(transcript, self.hearing):
             self.dropped = "noise"
         else:
             self._on_transcript(transcript.text, covers)

@@ -147,6 +147,8 @@ class _Voice:
     """dBFS of the loudest in it."""
     sounded: float = 0.0
     """Where its last sound was that is no mere tail."""
+    surest: float = 0.0
+    """The highest probability of a voice in it."""
 
 
 class Endpointer:
@@ -170,10 +172,10 @@ class Endpointer:
         self._speech_end = 0.0
         self._quiet_from = 0.0
         """Where the caller's last sound ended, a little before the detector says so."""
-        self._speech = 0.0
+        self._speech = self._certainty = 0.0
         self._last_end: float | None = None
         """Where the speech of the utterance before ended; None when it cannot be reopened."""
-        self._last_speech = 0.0
+        self._last_speech = self._last_certainty = 0.0
         self._reading: Reading | None = None
         self._read_at = 0.0
         """How much speech of the utterance the reading covers, in seconds of speech."""
@@ -235,6 +237,11 @@ class Endpointer:
         return self._speech
 
     @property
+    def certainty(self) -> float:
+        """The highest probability of a voice in the current utterance, or in the last one."""
+        return self._certainty
+
+    @property
     def silence(self) -> float:
         """Seconds since the caller's last speech in the current utterance; 0 outside of one."""
         return max(0.0, self.position - self._quiet_from) if self.speaking else 0.0
@@ -281,9 +288,10 @@ class Endpointer:
         if not voice.on:
             return False
         if begin - voice.end > settings.onset_gap + _SLACK:
-            voice.begin, voice.seconds, voice.loudest = begin, 0.0, -200.0
+            voice.begin, voice.seconds, voice.loudest, voice.surest = begin, 0.0, -200.0, 0.0
         voice.end = self.position
         voice.seconds += seconds
+        voice.surest = max(voice.surest, probability)
         if level is not None:
             voice.loudest = max(voice.loudest, level)
         if level is None or level > voice.loudest - settings.tail_db:
@@ -295,7 +303,7 @@ class Endpointer:
         self._paused = False
         self._onset = self._voice.begin
         self._speech_end, self._quiet_from = self._voice.end, self._last_sound()
-        self._speech = self._voice.seconds
+        self._speech, self._certainty = self._voice.seconds, self._voice.surest
         self._reading, self._judged = None, None
         if self._reopened:
             self._join()
@@ -306,9 +314,11 @@ class Endpointer:
         assert self._last_end is not None, "reopen() checks it"
         self._rhythm.cut_off(self._onset - self._last_end)
         self._speech += self._last_speech
+        self._certainty = max(self._certainty, self._last_certainty)
         self._last_end, self._reopened = None, False
 
     def _continue(self) -> None:
+        self._certainty = max(self._certainty, self._voice.surest)
         gap = self._voice.begin - self._speech_end
         if gap > _SLACK:
             self._rhythm.paused(self._voice.begin - self._quiet_from)
@@ -335,7 +345,8 @@ class Endpointer:
         # Speech that was cut at its longest goes on from here; otherwise the next begins anew.
         end = self.position if self._voice.on else -self._settings.onset_gap - 1
         self._voice = _Voice(on=self._voice.on, begin=self.position, end=end)
-        self._last_end, self._last_speech = self._quiet_from, self._speech
+        self._last_end = self._quiet_from
+        self._last_speech, self._last_certainty = self._speech, self._certainty
         self._rhythm.ended()
         return Ended(self._quiet_from, waited, self._speech)
 

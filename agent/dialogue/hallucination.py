@@ -43,16 +43,28 @@ KNOWN_SLOWEST = 2.0
 UNSURE_CONFIDENCE = 0.4
 """Under this confidence a known phrase needs 2.5 times the voice, though no more than a slow
 speaker's, and a lone letter is rubbish."""
+FAINT_CERTAINTY = 0.75
+"""A caller's voice is surer than this at some moment, in noise as loud as itself too; a babble's
+seldom is. A doubtful transcript of a voice that never was is nobody's."""
+FAINT_SECONDS = 0.4
+"""Seconds of voice from which that holds: a digit said alone may stay under it, and is dropped only
+when the recogniser believes nothing of it."""
+SHORT_CONFIDENCE = 0.15
 MAX_REPEATS = 4
 """As many times the same words in a row are a decoder in a loop."""
 
 
 def is_hallucination(
-    text: str, language: str, confidence: float = 1.0, speech_seconds: float = 0.0
+    text: str,
+    language: str,
+    confidence: float = 1.0,
+    speech_seconds: float = 0.0,
+    certainty: float = 1.0,
 ) -> bool:
     """Whether `text` was most likely never said.
 
-    `confidence`: the recogniser's, 0..1; `speech_seconds`: voiced audio in the utterance.
+    `confidence`: the recogniser's, 0..1; `speech_seconds`: voiced audio in the utterance;
+    `certainty`: the highest probability of a voice in it.
     Text without a word is one.
     """
     said = words(text)
@@ -64,6 +76,9 @@ def is_hallucination(
     if _repeats(said, speech_seconds):
         return True
     unsure = confidence < UNSURE_CONFIDENCE
+    doubt = UNSURE_CONFIDENCE if speech_seconds >= FAINT_SECONDS else SHORT_CONFIDENCE
+    if certainty < FAINT_CERTAINTY and confidence < doubt:
+        return True
     if unsure and speech_seconds >= 2 and syllables < SPARSE_SYLLABLES_PER_SECOND * speech_seconds:
         return True
     if len(said) == 1 and len(said[0]) == 1 and said[0].isascii() and said[0].isalpha():

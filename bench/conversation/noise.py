@@ -11,12 +11,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+import numpy as np
+
 from bench.conversation.part import Part, Target
 from bench.conversation.sounds import at_level, made
 from bench.conversation.stand import call, counted, of_kind, quiet_server, speculations
 from bench.recordings import noises
 from bench.server_process import ServerProcess
-from media.audio import AudioChunk, silence
+from media.audio import CALLER_RATE, AudioChunk, silence
 
 SECONDS = 10.0
 LEVELS = (-20.0, -30.0, -42.0)
@@ -51,8 +53,10 @@ async def measure(quick: bool) -> Part:
 def _script() -> Iterator[tuple[str, float | None, AudioChunk]]:
     sounds = {**noises(), **made(SECONDS)}
     for name, audio in sounds.items():
-        for level in LEVELS:
-            yield name, level, at_level(audio, level, seconds=SECONDS)
+        for number, level in enumerate(LEVELS):
+            # Another part of a long recording at each level.
+            part = np.roll(audio.samples, -round(number * SECONDS * CALLER_RATE))
+            yield name, level, at_level(AudioChunk(part), level, seconds=SECONDS)
     for _ in range(round(600 / SECONDS) - len(LEVELS) * len(sounds)):
         yield "silence", None, silence(SECONDS)
 

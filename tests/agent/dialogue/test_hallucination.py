@@ -79,6 +79,22 @@ def test_a_few_doubtful_words_of_a_long_murmur_were_not_said() -> None:
     assert is_hallucination("to i've had what", "en", confidence=0.3, speech_seconds=3.6)
 
 
+@pytest.mark.parametrize(
+    ("confidence", "voiced", "certainty", "is_one"),
+    [
+        (0.09, 1.44, 0.68, True),  # a babble
+        (0.09, 1.44, 0.92, False),  # a caller whom the recogniser does not follow
+        (0.6, 1.44, 0.68, False),  # a faint caller who is understood
+        (0.2, 0.28, 0.71, False),  # too short to be sure of
+        (0.09, 0.28, 0.71, True),
+    ],
+)
+def test_doubtful_words_of_a_voice_that_never_was_certain_were_not_said(
+    confidence: float, voiced: float, certainty: float, is_one: bool
+) -> None:
+    assert is_hallucination("i hope", "en", confidence, voiced, certainty) is is_one
+
+
 def test_slow_words_that_are_understood_well_or_fill_their_voice_were_said() -> None:
     assert not is_hallucination("what what", "en", confidence=0.9, speech_seconds=3.9)
     assert not is_hallucination("stop", "en", confidence=0.2, speech_seconds=0.32)

@@ -49,6 +49,24 @@ def test_the_tail_does_not_count_twice_as_speech() -> None:
     assert endpointer.speech == pytest.approx(44 * 0.02)
 
 
+def test_an_utterance_is_as_certain_as_its_surest_moment() -> None:
+    endpointer = Endpointer(EndpointSettings(), "en")
+
+    def play(probability: float, seconds: float) -> None:
+        for _ in range(round(seconds / 0.02)):
+            endpointer.feed(probability, 0.02)
+
+    play(0.65, 1.0)
+    assert endpointer.certainty == 0.65
+    play(0.9, 0.1)
+    play(0.02, 2.0)
+    assert endpointer.certainty == 0.9  # of the last one, while there is none
+    play(0.7, 1.0)
+    assert endpointer.certainty == 0.7
+    endpointer.reopen()
+    assert endpointer.certainty == 0.9
+
+
 def test_what_was_not_understood_is_waited_for_as_long_by_everyone() -> None:
     """Cut off again and again, an unread caller is not given more time: only a read one is."""
     endpointer = Endpointer(EndpointSettings(), "en")
