@@ -47,9 +47,9 @@ FAINT_CERTAINTY = 0.75
 """A caller's voice is surer than this at some moment, in noise as loud as itself too; a babble's
 seldom is. A doubtful transcript of a voice that never was is nobody's."""
 FAINT_SECONDS = 0.4
-"""Seconds of voice from which that holds: a digit said alone may stay under it, and is dropped only
-when the recogniser believes nothing of it."""
+"""Seconds of voice from which that holds: a digit said alone may stay under it."""
 SHORT_CONFIDENCE = 0.15
+"""Under this, a short one counts as well: the recogniser believes nothing of it."""
 MAX_REPEATS = 4
 """As many times the same words in a row are a decoder in a loop."""
 
