@@ -1,4 +1,5 @@
-"""Questions to the model beside the conversation: their answers are text, and nothing is kept.
+"""Questions to the model beside the conversation: their answers are text, or calls of the client's
+tools, and nothing is kept.
 
 Several may be asked at once; none of them touches the floor, the history or the caller's ear.
 """
@@ -7,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 
 from agent.context import Context
 from agent.engines.protocols import Priority, ReplyRequest
 from agent.errors import EngineError
-from agent.events import AsideEnded, AsideWritten
-from agent.messages import Message, Usage
+from agent.events import AsideCalled, AsideEnded, AsideWritten
+from agent.messages import NO_TOOLS, Message, Toolbox, ToolCall, Usage
 
 
 class Asides:
@@ -28,8 +30,16 @@ class Asides:
         """The call has begun; answers are made in its task group."""
         self._tasks = tasks
 
-    def ask(self, aside: str, messages: tuple[Message, ...], max_tokens: int | None) -> None:
-        """Have the model answer these messages. `AsideEnded` follows once, whatever happens."""
+    def ask(
+        self,
+        aside: str,
+        messages: tuple[Message, ...],
+        max_tokens: int | None,
+        tools: Toolbox = NO_TOOLS,
+    ) -> None:
+        """Have the model answer these messages. `AsideEnded` follows once, whatever happens.
+
+        `tools`: what it may ask of the caller's client, by `AsideCalled`."""
         request = ReplyRequest(
             conversation=f"{self._context.call_id}/{aside}",
             messages=messages,
@@ -38,6 +48,8 @@ class Asides:
             priority=Priority.SPECULATIVE,
             count=lambda usage: self._counted.update({aside: usage}),
             adapter=self._context.persona.adapter,
+            tools=replace(tools, max_tokens=self._context.settings.tools.max_tokens),
+            call=lambda call: self._called(aside, call),
         )
         task = self._tasks.create_task(self._answer(aside, request))
         self._asked[aside] = task
@@ -63,6 +75,10 @@ class Asides:
         except EngineError as failure:
             return str(failure)
         return ""
+
+    def _called(self, aside: str, call: ToolCall) -> None:
+        context = self._context
+        context.emit(AsideCalled(at=context.now(), aside=aside, call=call))
 
     def _ended(self, aside: str, request: ReplyRequest, done: asyncio.Task[str]) -> None:
         del self._asked[aside]

@@ -16,6 +16,7 @@ from agent.events import AnswerBegun
 from agent.manner import AS_SET, Manner
 from agent.messages import Role, Toolbox, ToolCall
 from agent.settings import TurnSettings
+from media.audio import AudioChunk
 
 
 class Desk:
@@ -74,6 +75,11 @@ class Desk:
             self._answering.after(lambda: history.hear(text, key))
         else:
             self._answering.after(lambda: history.say(text, key))
+
+    def read(self, audio: AudioChunk, key: str, *, after: Sequence[str] | None = None) -> None:
+        """The caller said this (16 kHz) where the call did not hear it: `RecordingRead` follows
+        once, and answers that are asked for wait for it. `key`, `after`: see `remember`."""
+        self._dictation.read(audio, key, after)
 
     def offer(self, tools: Toolbox) -> None:
         """From the next answer on the caller's client offers these tools: see `resolve`."""

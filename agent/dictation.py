@@ -1,23 +1,26 @@
 """Turns of the caller that are written down without being answered by themselves.
 
 A client that pushes to talk, or that asks for answers itself, gets the transcript of each turn;
-what it asks for later is answered from the history, which then has all of them.
+what it asks for later is answered from the history, which then has all of them. It may also bring
+what the caller said as a recording, which is written down where it belongs.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Coroutine, Sequence
+from contextlib import closing, suppress
 
 from agent.answering import Answering
 from agent.context import Context
 from agent.dialogue.history import heard_key
 from agent.engines.protocols import Priority, Transcript
 from agent.errors import EngineError
-from agent.events import FinalTranscript, SpeechStarted, SpeechStopped
+from agent.events import FinalTranscript, RecordingRead, SpeechStarted, SpeechStopped
 from agent.hearing import Hearing
 from agent.remark import report
 from agent.turn import OnTranscript
+from media.audio import AudioChunk
 
 
 class Asked:
@@ -70,10 +73,14 @@ class Dictation:
     def take(self, hearing: Hearing) -> None:
         """A turn is over: write it down. It is closed here."""
         self._preparing = None
-        task = self._tasks.create_task(self._write(hearing))
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
-        task.add_done_callback(lambda _: hearing.close())
+        self._start(self._write(hearing)).add_done_callback(lambda _: hearing.close())
+
+    def read(self, audio: AudioChunk, key: str, after: Sequence[str] | None) -> None:
+        """A recording of the caller: write it down after the first of these keys that is known,
+        unset: as the last that was said."""
+        history = self._context.history
+        self._answering.after(lambda: history.expect(key, after=after))
+        self._start(self._read(audio, key))
 
     def nothing(self, turn: int, position: float) -> None:
         """A turn is over in which nobody spoke: it is one if the caller's client says so."""
@@ -87,7 +94,7 @@ class Dictation:
         self._tell(turn, Transcript("", self._context.persona.language))
 
     async def settled(self) -> None:
-        """Wait until every turn that is over is written down."""
+        """Wait until every turn that is over, and every recording, is written down."""
         if self._writing:
             await asyncio.wait(set(self._writing))
 
@@ -96,6 +103,30 @@ class Dictation:
         self.discard()
         for task in self._writing:
             task.cancel()
+
+    def _start(self, writing: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = self._tasks.create_task(writing)
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        return task
+
+    async def _read(self, audio: AudioChunk, key: str) -> None:
+        context, text, why = self._context, "", ""
+        try:
+            text = await self._understood(audio)
+        except EngineError as error:
+            report(context, 0, error, recovered=False)
+            why = str(error)
+        history = context.history
+        self._answering.after(lambda: history.amend(key, text))
+        context.emit(RecordingRead(at=context.now(), key=key, text=text, error=why))
+
+    async def _understood(self, audio: AudioChunk) -> str:
+        """Raises EngineError."""
+        language = self._context.persona.language
+        with closing(self._context.engines.transcriber.open(language=language)) as recognition:
+            recognition.feed(audio)
+            return (await recognition.final()).text.strip()
 
     async def _prepare(self, hearing: Hearing, read: OnTranscript) -> None:
         covers = hearing.fed_until

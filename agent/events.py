@@ -116,6 +116,16 @@ class FinalTranscript(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingRead(Event):
+    """A recording that the caller's client brought under `key` was understood as `text`, empty:
+    nobody speaks in it; or it was not, and `error` says why, fit for a person."""
+
+    key: str
+    text: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnDropped(Event):
     """What was heard is no turn; `reason`: `noise`, `backchannel`, `echo`, `empty`, or
     `cleared` by the caller's client."""
@@ -177,6 +187,14 @@ class AsideWritten(Event):
 
     aside: str
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsideCalled(Event):
+    """An answer beside the conversation asks the caller's client for something."""
+
+    aside: str
+    call: ToolCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from server.config import Settings
 from signaling.access.addresses import is_loopback
 from signaling.access.guard import Guard
 from signaling.access.keys import KeyFile, KeyFileError, Keys
+from signaling.realtime.config import default_config
 from signaling.realtime.secrets import ClientSecrets
-from signaling.realtime.session import default_config
 
 FILE = "keys.json"
 FIRST = "first"

@@ -30,6 +30,7 @@ export type Response = {
 export type ServerEvent = Id &
   (
     | { type: "session.created" | "session.updated"; session: Record<string, any> }
+    | { type: "conversation.created"; conversation: { id: string; object: string } }
     | {
         type: "conversation.item.added" | "conversation.item.done";
         item: Item;

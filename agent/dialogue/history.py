@@ -77,7 +77,8 @@ class History:
     @property
     def last_heard(self) -> str:
         """The caller's last words; empty before the first."""
-        return next((entry.text for entry in reversed(self._entries) if entry.role == "user"), "")
+        said = (entry.text for entry in reversed(self._entries) if entry.role == "user")
+        return next((text for text in said if text), "")
 
     def hear(self, text: str, key: str = "") -> None:
         """The caller said `text`: a turn of theirs begins. Raises ValueError when blank."""
@@ -147,10 +148,18 @@ class History:
         self._entries.insert(self._place(after), _Entry(role, _words(text), key))
         self._changed()
 
+    def expect(self, key: str, *, after: Sequence[str] | None = None) -> None:
+        """The caller said something here whose words come by `amend`; until then nothing is read
+        of it. `after`: as of `insert`, unset: at the end."""
+        place = len(self._entries) if after is None else self._place(after)
+        self._entries.insert(place, _Entry("user", "", key))
+        self._changed()
+
     def amend(self, key: str, text: str) -> None:
         """What has this key was really `text`; blank: it was never said. Unknown: nothing."""
         before = [entry for entry in self._entries if key and entry.key == key]
-        if not before or " ".join(entry.text for entry in before) == text.strip():
+        is_so = " ".join(entry.text for entry in before) == text.strip() != ""
+        if not before or is_so:
             return
         before[0].text = text.strip()
         gone = before[1:] if text.strip() else before

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.events import AsideEnded, AsideWritten
+from agent.events import AsideCalled, AsideEnded, AsideWritten
 from signaling.access.roster import RateLimits
 from signaling.realtime.commands import Fields
 from signaling.realtime.config import SessionConfig
+from signaling.realtime.items import Item
 from signaling.realtime.limits import updated
 from signaling.realtime.refusal import Refused
 from signaling.realtime.response import COMPLETED, Ending, Response
@@ -44,6 +45,14 @@ class AsideResponses:
             return []
         told = [] if response.has_content else response.begin(None)
         return told + response.write(event.text)
+
+    def called(self, event: AsideCalled) -> list[Fields]:
+        """One asks the client for something."""
+        response = self._going_on.get(event.aside)
+        if response is None:
+            return []
+        item_id = self._new_id("item")
+        return response.call(Item(item_id, "assistant", "function_call", call=event.call))
 
     def ended(self, event: AsideEnded) -> list[Fields]:
         """One is over."""

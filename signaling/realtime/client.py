@@ -47,6 +47,8 @@ class Part(BaseModel, frozen=True, extra="ignore"):
 
     type: Literal["input_text", "output_text", "input_audio", "output_audio", "input_image", "text"]
     text: str | None = Field(default=None, max_length=20_000)
+    audio: str | None = None
+    """In base64."""
 
 
 class NewItem(BaseModel, frozen=True, extra="ignore"):

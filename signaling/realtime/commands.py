@@ -9,6 +9,7 @@ from agent.manner import Manner
 from agent.messages import NO_TOOLS, Message, Toolbox, ToolCall
 from agent.persona import Persona
 from agent.settings import TurnSettings
+from media.audio import AudioChunk
 from media.microphone import Mark
 
 Fields = dict[str, Any]
@@ -48,6 +49,15 @@ class Remember:
 
     role: Literal["user", "assistant"]
     text: str
+    key: str
+    after: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """This recording says what was said, though not in this call. `after`: see `Desk.remember`."""
+
+    audio: AudioChunk
     key: str
     after: tuple[str, ...] | None = None
 
@@ -93,11 +103,12 @@ class Truncate:
 
 @dataclass(frozen=True, slots=True)
 class AskAside:
-    """Answer these messages in text, beside the conversation."""
+    """Answer these messages in text, beside the conversation; `tools`: those of the client's."""
 
     aside: str
     messages: tuple[Message, ...]
     max_tokens: int | None
+    tools: Toolbox = NO_TOOLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +138,7 @@ Command = (
     | Answer
     | Say
     | Remember
+    | Read
     | RememberCall
     | Resolve
     | ForgetCall

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from agent.dialogue.endpointer import EndpointSettings, Preset
 from agent.engines.tools import check_parameters
 from agent.messages import Tool, Toolbox
+from agent.persona import Persona
 from agent.settings import TurnSettings
 from signaling.realtime.client import NAME, ResponseParameters
 from signaling.realtime.extension import Wishes
@@ -313,6 +314,11 @@ class SessionConfig(BaseModel, frozen=True, extra="forbid"):
     @property
     def _detection(self) -> ServerVad | SemanticVad | None:
         return self.audio.input.turn_detection
+
+
+def default_config(persona: Persona) -> SessionConfig:
+    """The session of a client that configures nothing."""
+    return SessionConfig(model=persona.name)
 
 
 _PRESETS: dict[str, Preset] = {"low": "patient", "medium": "balanced", "high": "eager"}

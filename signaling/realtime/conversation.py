@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from agent.messages import NO_RESULT, Message, ToolCall
+from media.audio import AudioChunk
 from signaling.realtime import client
 from signaling.realtime.commands import (
     Amend,
     Command,
     Fields,
     ForgetCall,
+    Read,
     Remember,
     RememberCall,
     Resolve,
@@ -42,28 +44,34 @@ class Conversation:
         """A message of the client's, a call from before, or what a call of its tools brought."""
         item = self._new(event.item)
         self._items.add(item, event.previous_item_id)
-        told, place = item.render(), {"previous_item_id": item.previous}
-        commands = self._remembering(item)
-        return Step(
-            [
-                {"type": "conversation.item.added", "item": told, **place},
-                {"type": "conversation.item.done", "item": told, **place},
-            ],
-            commands,
-        )
+        return Step(_told(item), self._remembering(item))
+
+    def record(self, event: client.CreateItem, audio: AudioChunk) -> tuple[Item, Step]:
+        """A message of the client's that is a recording: its words come later."""
+        item_id = event.item.id or self._new_id("item")
+        item = Item(item_id, "user", "input_audio", is_awaited=True)
+        self._check_id(item)
+        self._items.add(item, event.previous_item_id)
+        item.key = self._new_id("recording")
+        return item, Step(_told(item), [Read(audio, item.key, self._after(item))])
 
     def _remembering(self, item: Item) -> list[Command]:
         if item.role == "system":
             return []
         if item.part == "function_call_output":
             return [Resolve(item.call_id, item.text)]
-        keys = tuple(each.key for each in self._items.before(item.id) if each.key)
-        after = None if self._items.last == item.id else keys
+        after = self._after(item)
         if item.call is not None:
             return [RememberCall(item.call, after)]
         assert item.role != "tool"
         item.key = item.id
         return [Remember(item.role, item.text, item.key, after)]
+
+    def _after(self, item: Item) -> tuple[str, ...] | None:
+        """The keys of what it follows; None: it is the last."""
+        if self._items.last == item.id:
+            return None
+        return tuple(each.key for each in self._items.before(item.id) if each.key)
 
     def retrieve(self, event: client.RetrieveItem) -> Step:
         item = self._items.get(event.item_id)
@@ -114,6 +122,9 @@ class Conversation:
         results = {item.call_id: item.text for item in listed if item.call_id}
         messages: list[Message] = []
         for item in listed:
+            if item.is_awaited:
+                told = f"the words of {item.id!r} are not known yet: wait for its transcript"
+                raise Refused("item_not_transcribed", told, param="response.input")
             if item.call is not None:
                 messages.append(Message("assistant", "", calls=(item.call,)))
                 result = results.get(item.call.id, NO_RESULT)
@@ -124,8 +135,7 @@ class Conversation:
 
     def _new(self, new: client.NewItem) -> Item:
         item = self._read(new)
-        if item.id in self._items:
-            raise Refused("duplicate_item_id", f"there is an item {item.id!r}", param="item.id")
+        self._check_id(item)
         if item.call is not None and self._items.call(item.call.id) is not None:
             told = f"there is a call {item.call.id!r}"
             raise Refused("duplicate_call_id", told, param="item.call_id")
@@ -138,6 +148,10 @@ class Conversation:
                 told = f"the call {call_id!r} has its output: delete that first"
                 raise Refused("duplicate_call_output", told, param="item.call_id")
         return item
+
+    def _check_id(self, item: Item) -> None:
+        if item.id in self._items:
+            raise Refused("duplicate_item_id", f"there is an item {item.id!r}", param="item.id")
 
     def _read(self, new: client.NewItem) -> Item:
         """An item as the client gives it."""
@@ -172,6 +186,14 @@ class Conversation:
         if not text:
             raise Refused("invalid_value", "the item's text is empty", param="item.content")
         return Item(item_id, new.role, part, text)
+
+
+def _told(item: Item) -> list[Fields]:
+    told, place = item.render(), {"previous_item_id": item.previous}
+    return [
+        {"type": "conversation.item.added", "item": told, **place},
+        {"type": "conversation.item.done", "item": told, **place},
+    ]
 
 
 def _given(value: str | None, name: str) -> str:

@@ -25,6 +25,7 @@ T = TypeVar("T")
 CODECS = {"audio/pcm": "pcm24", "audio/pcmu": "pcmu", "audio/pcma": "pcma", "audio/opus": "opus"}
 """The codec of a format, by its name in media/codecs.py."""
 BYTES_PER_SECOND = {"audio/pcm": 48_000, "audio/pcmu": 8_000, "audio/pcma": 8_000}
+BYTES_PER_SAMPLE = {"audio/pcm": 2, "audio/pcmu": 1, "audio/pcma": 1}
 SILENCES = 64
 """Silences of our own whose places are remembered."""
 CAPACITY = 120.0
@@ -50,6 +51,13 @@ def seconds_of(spoken: Format, payload: bytes) -> float:
     return len(payload) / BYTES_PER_SECOND[spoken.type]
 
 
+def decoder(spoken: Format) -> Inbound:
+    """What makes 16 kHz samples of a format's payloads, one after the other."""
+    codec = inbound(CODECS[spoken.type])
+    assert codec is not None, "every format has its codec"
+    return codec
+
+
 class Incoming:
     """One caller's audio."""
 
@@ -67,13 +75,13 @@ class Incoming:
         self._chunker = Chunker()
         self._missing = 0
         self.format = spoken
-        self._codec = _decoder(spoken)
+        self._codec = decoder(spoken)
 
     def speak(self, spoken: Format) -> None:
         """What comes from now on is in this format."""
         if spoken != self.format:
             self.format = spoken
-            self._codec = _decoder(spoken)
+            self._codec = decoder(spoken)
 
     def take(self, payload: bytes) -> None:
         """Audio has come. Raises Refused when more waits than is kept."""
@@ -136,9 +144,3 @@ def _understood(read: Callable[[bytes], T], payload: bytes) -> T:
         return read(payload)
     except BadPacket as error:
         raise Refused("invalid_value", f"this is no audio: {error}", param="audio") from error
-
-
-def _decoder(spoken: Format) -> Inbound:
-    codec = inbound(CODECS[spoken.type])
-    assert codec is not None, "every format has its codec"
-    return codec

@@ -13,6 +13,7 @@ from agent.dialogue.history import heard_key
 from signaling.realtime.commands import Fields
 from signaling.realtime.config import SessionConfig
 from signaling.realtime.items import Item, Items
+from signaling.realtime.transcripts import completed, delta, failed
 
 KEPT = 32
 """Utterances that may wait for their transcripts."""
@@ -161,9 +162,9 @@ class InputBuffer:
             return []
         if not stable.startswith(utterance.transcript) or not self._transcribes:
             return []
-        delta = stable[len(utterance.transcript) :]
+        more = stable[len(utterance.transcript) :]
         utterance.transcript = stable
-        return [self._delta(utterance.item_id, delta)] if delta else []
+        return [delta(utterance.item_id, more)] if more else []
 
     def transcribed(self, turn: int, text: str) -> list[Fields]:
         """The whole transcript; nothing for a turn that was typed."""
@@ -173,7 +174,7 @@ class InputBuffer:
         told: list[Fields] = []
         rest = text.removeprefix(utterance.transcript)
         if rest != text or not utterance.transcript:
-            told = [self._delta(utterance.item_id, rest)] if rest and self._transcribes else []
+            told = [delta(utterance.item_id, rest)] if rest and self._transcribes else []
         utterance.transcript = text
         return told + self._transcript_of(utterance, utterance.committed, text)
 
@@ -182,38 +183,14 @@ class InputBuffer:
         utterance = self.of(turn)
         if utterance is None or utterance.committed is None or not self._transcribes:
             return []
-        error = {"type": "server_error", "code": "stage_failed", "message": why}
-        return [
-            {
-                "type": "conversation.item.input_audio_transcription.failed",
-                "item_id": utterance.item_id,
-                "content_index": 0,
-                "error": error,
-            }
-        ]
-
-    def _delta(self, item_id: str, delta: str) -> Fields:
-        return {
-            "type": "conversation.item.input_audio_transcription.delta",
-            "item_id": item_id,
-            "content_index": 0,
-            "delta": delta,
-        }
+        return [failed(utterance.item_id, why)]
 
     def _transcript_of(self, utterance: Utterance, item: Item, text: str) -> list[Fields]:
         item.text = text
         if not self._transcribes:
             return []
         seconds = max(0.0, self.written(utterance.end) - self.written(utterance.begin))
-        return [
-            {
-                "type": "conversation.item.input_audio_transcription.completed",
-                "item_id": item.id,
-                "content_index": 0,
-                "transcript": text,
-                "usage": {"type": "duration", "seconds": round(seconds, 3)},
-            }
-        ]
+        return [completed(item.id, text, seconds)]
 
     # -- small change ---------------------------------------------------------------------------
 

@@ -37,6 +37,8 @@ class Item:
     """Its name in the conversation's history; empty: it is not there, or not yet."""
     turn: int | None = None
     """The call's number of it, where the agent said it."""
+    is_awaited: bool = False
+    """Its words are not known yet."""
     call: ToolCall | None = None
     """What was asked for."""
     call_id: str = ""
@@ -77,6 +79,10 @@ class Items:
 
     def __contains__(self, item_id: str) -> bool:
         return item_id in self._items
+
+    def holds(self, item: Item) -> bool:
+        """This very one is there, and none that came after it under its id."""
+        return self._items.get(item.id) is item
 
     @property
     def last(self) -> str | None:

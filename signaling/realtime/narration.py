@@ -26,6 +26,8 @@ from signaling.realtime.config import SessionConfig
 from signaling.realtime.input_buffer import InputBuffer, Utterance
 from signaling.realtime.items import Item, Items
 from signaling.realtime.limits import updated
+from signaling.realtime.recordings import Recordings
+from signaling.realtime.refusal import Refused
 from signaling.realtime.response import COMPLETED, Ending, Response
 
 
@@ -48,6 +50,7 @@ class Narration:
         """The id of the default conversation."""
         self.input = InputBuffer(items, config=config, new_id=new_id)
         self.asides = AsideResponses(new_id, limits)
+        self.recordings = Recordings(items, config)
         self._items = items
         self._config = config
         self._new_id = new_id
@@ -175,6 +178,10 @@ class Narration:
         is_cleared = event.reason == "cleared"
         return told + self.input.drop(utterance, event.position, is_cleared=is_cleared)
 
+    @_tell.register
+    def _(self, event: events.RecordingRead) -> list[Fields]:
+        return self.recordings.read(event)
+
     # -- the agent ------------------------------------------------------------------------------
 
     @_tell.register
@@ -265,6 +272,10 @@ class Narration:
     @_tell.register
     def _(self, event: events.AsideWritten) -> list[Fields]:
         return self.asides.written(event)
+
+    @_tell.register
+    def _(self, event: events.AsideCalled) -> list[Fields]:
+        return self.asides.called(event)
 
     @_tell.register
     def _(self, event: events.AsideEnded) -> list[Fields]:
@@ -364,3 +375,14 @@ def failure(
         "event_id": event_id,
     }
     return {"type": "error", "error": error}
+
+
+def refusal(refused: Refused, event_id: str | None) -> Fields:
+    """The `error` that says why the client's event is not obeyed."""
+    return failure(
+        refused.code,
+        str(refused),
+        kind="invalid_request_error",
+        param=refused.param,
+        event_id=event_id,
+    )

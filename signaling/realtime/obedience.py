@@ -18,6 +18,7 @@ from signaling.realtime.commands import (
     Hear,
     Interrupt,
     Point,
+    Read,
     Remember,
     RememberCall,
     Resolve,
@@ -50,6 +51,8 @@ async def obey(command: Command, call: Obedient) -> None:
             await call.desk.say(text)
         case Remember(role, text, key, after):
             call.desk.remember(role, text, key, after=after)
+        case Read(audio, key, after):
+            call.desk.read(audio, key, after=after)
         case RememberCall(asked, after):
             call.desk.called(asked, after=after)
         case Resolve(call_id, result):
@@ -60,8 +63,8 @@ async def obey(command: Command, call: Obedient) -> None:
             call.desk.amend(key, text)
         case Truncate(turn, seconds):
             await call.desk.truncate(turn, seconds)
-        case AskAside(aside, messages, max_tokens):
-            call.desk.asides.ask(aside, messages, max_tokens)
+        case AskAside(aside, messages, max_tokens, tools):
+            call.desk.asides.ask(aside, messages, max_tokens, tools)
         case CancelAside(aside):
             call.desk.asides.cancel(aside)
         case Mark():

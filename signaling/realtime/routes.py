@@ -25,10 +25,10 @@ from signaling.errors import BadOffer, CallUnknown, SignalingError
 from signaling.headers import RESUME_TOKEN, RESUME_WITHIN
 from signaling.ice import IceSettings
 from signaling.realtime.client import MAX_MESSAGE
-from signaling.realtime.config import SessionConfig
+from signaling.realtime.config import SessionConfig, default_config
 from signaling.realtime.port import JsonPort, Port
 from signaling.realtime.refusal import Refused, invalid
-from signaling.realtime.session import House, Session, default_config
+from signaling.realtime.session import House, Session
 from signaling.realtime.strict_json import read
 from signaling.routes import Answer, ice_servers
 from signaling.whip import links

@@ -35,13 +35,14 @@ from signaling.realtime.commands import (
     Say,
     Step,
 )
-from signaling.realtime.config import SessionConfig
+from signaling.realtime.config import SessionConfig, default_config
 from signaling.realtime.conversation import Conversation
 from signaling.realtime.extension import Extension, Wishes
 from signaling.realtime.incoming import seconds_of
 from signaling.realtime.items import Items
 from signaling.realtime.limits import unlimited
-from signaling.realtime.narration import Narration, failure
+from signaling.realtime.narration import Narration, refusal
+from signaling.realtime.recordings import is_recording, sound_of
 from signaling.realtime.refusal import Refused, unsupported
 
 Transport = Literal["websocket", "webrtc"]
@@ -114,8 +115,12 @@ class Session:
 
     def hello(self) -> Step:
         """The first words, and how the conversation is to be held."""
-        created = {"type": "session.created", "session": self.render()}
-        return self._step([created], [self._configure])
+        conversation = {"id": self._narration.conversation, "object": "realtime.conversation"}
+        told: list[Fields] = [
+            {"type": "session.created", "session": self.render()},
+            {"type": "conversation.created", "conversation": conversation},
+        ]
+        return self._step(told, [self._configure])
 
     def tell(self, event: Event) -> Step:
         """A fact of the call's."""
@@ -158,17 +163,7 @@ class Session:
 
     def refuse(self, refused: Refused, event_id: str | None = None) -> Step:
         """The `error` that says why not."""
-        return self._step([self._refusal(refused, event_id)])
-
-    @staticmethod
-    def _refusal(refused: Refused, event_id: str | None) -> Fields:
-        return failure(
-            refused.code,
-            str(refused),
-            kind="invalid_request_error",
-            param=refused.param,
-            event_id=event_id,
-        )
+        return self._step([refusal(refused, event_id)])
 
     def _step(self, told: list[Fields], commands: list[Command] | None = None) -> Step:
         new_id = self._house.new_id
@@ -229,11 +224,9 @@ class Session:
 
     @_obey.register
     def _(self, event: client.CreateItem) -> Step:
-        before = self.persona
-        step = self._conversation.create(event)
-        if self.persona != before:
-            step.commands.append(self._configure)
-        return step
+        if is_recording(event.item):
+            return self._record(event)
+        return self._edited(lambda: self._conversation.create(event))
 
     @_obey.register
     def _(self, event: client.RetrieveItem) -> Step:
@@ -247,11 +240,7 @@ class Session:
 
     @_obey.register
     def _(self, event: client.DeleteItem) -> Step:
-        before = self.persona
-        step = self._conversation.delete(event)
-        if self.persona != before:
-            step.commands.append(self._configure)
-        return step
+        return self._edited(lambda: self._conversation.delete(event))
 
     @_obey.register
     def _(self, event: client.CreateResponse) -> Step:
@@ -290,15 +279,31 @@ class Session:
         response = self._narration.response
         return response is not None and response.has_content
 
+    def _edited(self, edit: Callable[[], Step]) -> Step:
+        """A change of the conversation; one of a system item is one of the instructions."""
+        before = self.persona
+        step = edit()
+        if self.persona != before:
+            step.commands.append(self._configure)
+        return step
+
+    def _record(self, event: client.CreateItem) -> Step:
+        recordings = self._narration.recordings
+        recordings.check()
+        audio, seconds = sound_of(event.item.content, self.config.audio.input.format)
+        item, step = self._conversation.record(event, audio)
+        recordings.take(item, seconds)
+        return step
+
     def _respond(self, wanted: client.ResponseParameters) -> Step:
         config = self.config.of_response(wanted)
         is_apart = wanted.conversation == "none"
-        if is_apart and wanted.tools:
-            raise unsupported("a tool out of band", "response.tools")
+        # Out of band only what it brings itself: the session's tools are the conversation's.
+        tools = config.toolbox if wanted.tools or not is_apart else NO_TOOLS
         if is_apart and config.is_written:
             messages = self._prompt(wanted)
             aside, told = self._narration.asides.open(config, wanted.metadata)
-            return Step(told, [AskAside(aside, messages, config.max_tokens)])
+            return Step(told, [AskAside(aside, messages, config.max_tokens, tools)])
         if self._narration.is_busy:
             active = self._narration.response
             raise Refused(
@@ -316,7 +321,7 @@ class Session:
             is_spoken=not config.is_written,
             messages=self._prompt(wanted) if apart else None,
             is_kept=not is_apart,
-            tools=NO_TOOLS if is_apart else config.toolbox,
+            tools=tools,
         )
         told = self._narration.ask(config, metadata=wanted.metadata, is_apart=is_apart)
         return Step(told, [self._greeting(wanted, config) or Answer(manner)])
@@ -333,7 +338,7 @@ class Session:
                 raise Refused("response_cancelled", "the response before it was cut off")
             return self._respond(waiting.response or client.ResponseParameters())
         except Refused as refused:
-            return Step([self._refusal(refused, waiting.event_id)])
+            return Step([refusal(refused, waiting.event_id)])
 
     @staticmethod
     def _called(response: Fields) -> bool:
@@ -387,11 +392,6 @@ class Session:
             **self.config.model_dump(mode="json", exclude=ours),
             "instructions": self._persona.instructions,
         }
-
-
-def default_config(persona: Persona) -> SessionConfig:
-    """The session of a client that configures nothing."""
-    return SessionConfig(model=persona.name)
 
 
 def write(event: Fields) -> str:

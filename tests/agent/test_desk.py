@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 import pytest
 
+from agent.engines.protocols import ReplyRequest
 from agent.events import (
     AnswerBegun,
+    AsideCalled,
     AsideEnded,
     AsideWritten,
     BargedIn,
@@ -18,7 +21,7 @@ from agent.events import (
     TurnFinished,
 )
 from agent.manner import Manner
-from agent.messages import Message
+from agent.messages import Message, Tool, Toolbox, ToolCall
 from agent.persona import Persona
 from agent.settings import TurnSettings
 from tests.agent.conversation import Line, line
@@ -151,6 +154,32 @@ async def test_asides_are_answered_beside_the_conversation() -> None:
         assert ended == {"a": "completed", "b": "cancelled", "c": "cancelled"}
         assert [event.text for event in it.of(AsideWritten)] == ["Yes."]
         assert it.history == [] and it.said == []
+
+
+class Weatherman(FakeModel):
+    """Asks for the weather where it may."""
+
+    async def reply(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
+        self.requests.append(request)
+        yield "Well."
+        for number, tool in enumerate(request.tools.offered):
+            request.call(ToolCall(f"c{number}", tool.name, "{}"))
+
+
+@virtual
+async def test_an_aside_asks_the_client_for_what_it_was_offered() -> None:
+    async with line(model=Weatherman()) as it:
+        await it.wait_for(CallStarted)
+        it.call.desk.offer(Toolbox(tools=(Tool("news"),)))
+        question = (Message("user", "Is it warm?"),)
+        it.call.desk.asides.ask("a", question, 5, Toolbox(tools=(Tool("weather"),)))
+        assert (await it.wait_for(AsideEnded)).outcome == "completed"
+        it.call.desk.asides.ask("b", question, 5)
+        await it.wait_for(AsideEnded)
+        assert [(each.aside, each.call.name) for each in it.of(AsideCalled)] == [("a", "weather")]
+        tools = it.call._context.settings.tools
+        assert it.model.requests[0].tools.max_tokens == tools.max_tokens
+        assert it.history == []
 
 
 @virtual

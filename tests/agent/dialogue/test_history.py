@@ -85,6 +85,34 @@ def test_something_can_be_put_between_what_was_said() -> None:
     assert lines(history) == ["system: s", "assistant: D", "user: A C", "assistant: B"]
 
 
+def test_words_that_come_later_stand_where_they_were_said() -> None:
+    history = History("s")
+    history.hear("A", "a")
+    history.say("B", "b")
+    history.expect("last")
+    history.expect("between", after=("a",))
+    history.say("C", "c")
+    assert lines(history) == ["system: s", "user: A", "assistant: B C"]
+    assert history.last_heard == "A"
+
+    history.amend("last", "Z")
+    history.amend("between", "Y")
+
+    assert lines(history) == ["system: s", "user: A Y", "assistant: B", "user: Z", "assistant: C"]
+    assert history.last_heard == "Z"
+
+
+def test_words_that_never_come_leave_no_trace() -> None:
+    history = History("s", HistorySettings(max_turns=1))
+    history.hear("A", "a")
+    history.expect("nothing", after=("a",))
+    history.amend("nothing", "")
+    history.amend("nothing", "too late")
+    history.say("B")
+
+    assert lines(history) == ["system: s", "assistant: B"], "it counted as a turn while it might be"
+
+
 @pytest.mark.parametrize("blank", ["", "  \n"])
 def test_a_turn_needs_words(blank: str) -> None:
     with pytest.raises(ValueError, match="needs words"):
@@ -150,7 +178,10 @@ def test_the_last_turn_stays_however_long_it_is() -> None:
 
 
 moves = st.lists(
-    st.tuples(st.sampled_from(["hear", "say", "amend", "insert"]), st.text("ab 가나", max_size=30)),
+    st.tuples(
+        st.sampled_from(["hear", "say", "amend", "insert", "expect"]),
+        st.text("ab 가나", max_size=30),
+    ),
     max_size=60,
 )
 
@@ -168,6 +199,8 @@ def test_roles_alternate_and_the_length_is_bounded(
             history.say(text, text[:1])
         elif move == "amend":
             history.amend(text[:1], text[1:])
+        elif move == "expect":
+            history.expect(text[:1], after=("a",) if text[1:] else None)
         elif move == "insert" and text.strip():
             history.insert("assistant", text, "k", after=("a", "b"))
 

@@ -214,7 +214,8 @@ async def test_sizes_are_settings(tmp_path: Path) -> None:
             async with client.post("/offer", json={"sdp": "v" * 17_000}) as response:
                 assert response.status == 413
             async with client.ws_connect("/v1/realtime") as socket:
-                await socket.receive_json(timeout=10)
+                for _ in ("session.created", "conversation.created"):
+                    await socket.receive_json(timeout=10)
                 await socket.send_str(" " * 17_000)
                 message = await socket.receive(timeout=10)
                 assert (message.data, socket.close_code) == (1009, 1009)

@@ -11,6 +11,12 @@ from server.app import SOCKETS
 from tests.signaling.realtime.test_websocket import home
 
 
+async def greeted(socket: aiohttp.ClientWebSocketResponse) -> None:
+    """The first words have come."""
+    for kind in ("session.created", "conversation.created"):
+        assert (await socket.receive_json(timeout=10))["type"] == kind
+
+
 @pytest.mark.parametrize(
     "message",
     ["", "null", "[]", "{", '{"type": 1}', '{"type": "x"}', "[" * 5000, '{"type":"session.update"}',
@@ -24,7 +30,7 @@ from tests.signaling.realtime.test_websocket import home
 async def test_nonsense_is_answered_by_an_error_and_the_call_goes_on(message: str) -> None:
     async with home("x") as (url, _), aiohttp.ClientSession() as http:
         async with http.ws_connect(f"{url}/v1/realtime") as socket:
-            assert (await socket.receive_json(timeout=10))["type"] == "session.created"
+            await greeted(socket)
             for _ in range(3):
                 await socket.send_str(message)
                 told = await socket.receive_json(timeout=10)
@@ -37,8 +43,8 @@ async def test_a_message_without_end_closes_the_socket_alone() -> None:
     async with home("x") as (url, app), aiohttp.ClientSession() as http:
         async with http.ws_connect(f"{url}/v1/realtime") as bad:
             async with http.ws_connect(f"{url}/v1/realtime") as good:
-                await bad.receive_json(timeout=10)
-                await good.receive_json(timeout=10)
+                await greeted(bad)
+                await greeted(good)
                 with suppress(ConnectionError):
                     await bad.send_str(" " * (5 << 20))
                 assert (await bad.receive(timeout=10)).type in (

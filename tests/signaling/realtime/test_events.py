@@ -13,8 +13,8 @@ import pytest
 
 from server.app import SOCKETS
 from tests.server.house import spoken
+from tests.signaling.realtime.happenings import HI
 from tests.signaling.realtime.speaking import Talker, talker
-from tests.signaling.realtime.test_properties import HI
 from tests.signaling.realtime.test_websocket import home
 
 

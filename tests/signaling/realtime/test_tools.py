@@ -214,6 +214,33 @@ async def test_a_response_has_tools_and_a_choice_of_its_own() -> None:
     assert (box.choice, box.named, box.parallel) == ("required", "time", False)
 
 
+@pytest.mark.parametrize("modality", ["text", "audio"])
+async def test_a_response_out_of_band_asks_for_the_tools_that_it_brings(modality: str) -> None:
+    model = Asking(("time", "{}"), SEOUL)
+    own = {"tools": [{"type": "function", "name": "time"}]}
+    apart: Any = {"conversation": "none", "output_modalities": [modality]}
+    question = {
+        "type": "message",
+        "role": "user",
+        "content": [{"type": "input_text", "text": "What time is it?"}],
+    }
+    async with call(model) as it:
+        await it.connection.response.create(response={**apart, **own, "input": [question]})
+        done = (await it.wait_for("response.done"))["response"]
+        (asked,) = calls(done)
+        assert (done["conversation_id"], asked["name"]) == (None, "time")
+        assert not it.of("conversation.item.added"), "it is no part of the conversation"
+        result = {"type": "function_call_output", "call_id": asked["call_id"], "output": "noon"}
+        given: Any = {**apart, "input": [question, asked, result]}
+        await it.connection.response.create(response=given)
+        done = (await it.wait_for("response.done"))["response"]
+        part = done["output"][0]["content"][0]
+        assert part.get("text" if modality == "text" else "transcript") == "It is noon."
+        await it.connection.response.create(response={**apart, "input": [question]})
+        done = (await it.wait_for("response.done"))["response"]
+        assert not calls(done), "the session's tools are the conversation's"
+
+
 async def test_the_agents_library_uses_a_tool_by_voice() -> None:
     asked: list[str] = []
 
