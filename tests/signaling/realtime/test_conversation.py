@@ -185,7 +185,7 @@ def test_the_rules_hold_in_a_real_conversation(
                 else:
                     await client.ask(happening)
             await client.ask(CALM)
-            await asyncio.sleep(9.0)
+            await asyncio.sleep(20.0)
             watching.cancel()
             await client.follow()
             assert not client.referee.going
