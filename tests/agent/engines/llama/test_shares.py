@@ -35,13 +35,31 @@ def test_reading_never_makes_the_step_longer_than_the_batch() -> None:
 def test_committed_prompts_are_read_first_and_reading_along_takes_the_rest() -> None:
     demands = [Demand(1, PARTIAL, 10), Demand(2, SPECULATIVE, 20), Demand(3, COMMITTED, 5)]
 
-    assert divide(demands, SHARES) == {3: 5, 2: 20, 1: 7}
+    assert divide(demands, SHARES) == {3: 5, 2: 20, 1: 4}
 
 
 def test_a_short_prompt_need_not_wait_for_a_long_one() -> None:
     demands = [Demand(1, COMMITTED, 400), Demand(2, COMMITTED, 12)]
 
     assert divide(demands, SHARES) == {2: 12, 1: 20}
+
+
+def test_a_part_of_a_prompt_is_a_multiple_of_four_and_its_end_is_not() -> None:
+    demands = [Demand(1, COMMITTED, 13), Demand(2, COMMITTED, 14), Demand(3, COMMITTED, 40)]
+
+    assert divide(demands, SHARES) == {1: 13, 2: 14, 3: 4}
+    assert divide([*demands[:2], Demand(4, COMMITTED, 3), demands[2]], SHARES) == {
+        4: 3,
+        1: 13,
+        2: 14,
+    }
+
+
+def test_whoever_is_alone_reads_what_there_is_room_for() -> None:
+    demands = [Demand(1, COMMITTED, 40)]
+
+    assert divide(demands, Shares(3, 16, 1)) == {1: 3}
+    assert divide(demands, Shares(7, 16, 1)) == {1: 4}
 
 
 def test_among_long_prompts_the_oldest_is_read_first() -> None:
