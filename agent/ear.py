@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from agent.context import Detector, Mouth
+from typing import Protocol
+
+from agent.context import Detector
 from agent.dialogue.clarity import Clarity
 from agent.dialogue.echo import EchoGate
 from agent.settings import TurnSettings
@@ -14,10 +16,17 @@ TAIL = 0.8
 """Seconds for which the agent's last sound may still come back."""
 
 
+class Sounding(Protocol):
+    """The agent's voice as it leaves: dBFS of the last 20 ms, None while it is silent."""
+
+    @property
+    def level(self) -> float | None: ...
+
+
 class CallersVoice:
     """One call's detector behind its echo gate."""
 
-    def __init__(self, detector: Detector, mouth: Mouth, settings: TurnSettings) -> None:
+    def __init__(self, detector: Detector, mouth: Sounding, settings: TurnSettings) -> None:
         self._detector = detector
         self._mouth = mouth
         self._settings = settings.barge_in

@@ -64,6 +64,16 @@ def utterances() -> tuple[Spoken, ...]:
     return tuple(spoken(row["audio"], row["text"]) for row in rows if row["text"])
 
 
+@cache
+def orders() -> tuple[Spoken, ...]:
+    """The coffee orders of many speakers, of which no text is known. Raises NoRecordings."""
+    index = TESTDATA / "speech.jsonl"
+    if not index.is_file():
+        raise NoRecordings
+    rows = [json.loads(line) for line in index.open()]
+    return tuple(spoken(row["audio"], "") for row in rows if not row["text"])
+
+
 def spoken(name: str, text: str) -> Spoken:
     """The recording `name` (a path below the recordings' folder)."""
     audio = read(TESTDATA / name)

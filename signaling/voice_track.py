@@ -76,7 +76,7 @@ class VoiceTrack(MediaStreamTrack):
         Raises MediaStreamError when the track was stopped before."""
         if self.readyState != "live":
             raise MediaStreamError("the call has ended")
-        frames = _frames(audio)
+        frames = frames_of(audio)
         done: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
         saying = _Saying(deque(frames), _last_voiced(frames), done)
         self._sayings.append(saying)
@@ -157,7 +157,7 @@ def _last_voiced(frames: list[Samples]) -> int:
     )
 
 
-def _frames(audio: AudioChunk) -> list[Samples]:
+def frames_of(audio: AudioChunk) -> list[Samples]:
     """The audio at the wire's rate, in frames of 20 ms, the last one filled with silence."""
     resampler = Resampler(audio.rate, WIRE_RATE)
     samples = np.concatenate([resampler.feed(audio.samples), resampler.flush()])

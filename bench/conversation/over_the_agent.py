@@ -7,13 +7,15 @@ recorded ones, near and in the room.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bench.alignment import align
 from bench.conversation.reply_words import say
-from bench.recordings import Spoken, named, noises, voice_bounds
+from bench.conversation.sounds import breath, music, siren, steady
+from bench.recordings import Spoken, named, noises, orders, utterances, voice_bounds
 from media.audio import CALLER_RATE, AudioChunk, Resampler, Samples, level_db
 
 INTERRUPTIONS = (
@@ -27,6 +29,14 @@ INTERRUPTIONS = (
     "an4_test/cen4-fvap-b", "an4_test/an445-mmxg-b",
 )  # fmt: skip
 BACKCHANNELS = ("Uh-huh.", "Yeah.", "Okay.", "Right.", "Mm-hm.", "I see.", "Oh.", "Sure.")
+MORE_BACKCHANNELS = (
+    *BACKCHANNELS, "Uh-huh, uh-huh.", "Yeah, yeah.", "Hmm.", "Ah.", "Yes.", "Yep.", "Of course.",
+    "Really?", "Wow.", "Got it.", "Great.", "Okay, okay.",
+    # Korean ones, spelled for an English voice: 네, 음, 응, 예 예.
+    "Neh.", "Um.", "Eung.", "Yeh, yeh.",
+)  # fmt: skip
+THROATS = (0.85, 1.0, 1.15)
+"""How much faster one voice is played, to be several: lower and slower, higher and faster."""
 NOISE_SECONDS = 2.0
 NOISE_LEVELS = (-25.0, -38.0)
 
@@ -56,6 +66,38 @@ async def labelled() -> list[Over]:
         ]
     order = np.random.default_rng(3).permutation(len(wanted) + len(others))
     return [[*wanted, *others][index] for index in order]
+
+
+async def many() -> list[Over]:
+    """A larger set, for decisions that are replayed: every recorded sentence and order interrupts;
+    single digits, said alone, do so once they are understood."""
+    found = [_over(_kind(each), each.text, each.voice) for each in utterances()]
+    found += [_over("interruption", "an order", each.voice) for each in orders()]
+    for text in MORE_BACKCHANNELS:
+        said = await say(text)
+        for faster in THROATS:
+            voice = _heard_near(AudioChunk(said.samples, round(said.rate * faster)))
+            found.append(_over("backchannel", f"{text} at {faster:g}", voice))
+    made = {each.__name__: each(6.0) for each in (breath, music, siren, steady)}
+    for name, audio in {**noises(), **made}.items():
+        for begin, part in _parts(audio):
+            for level in NOISE_LEVELS:
+                what = f"{name} from {begin:.0f} s at {level:.0f} dBFS"
+                found.append(Over("noise", what, _scaled(part, level), 0.0))
+    return found
+
+
+def _kind(spoken: Spoken) -> str:
+    if "fsdd" in spoken.name:
+        return "single digit"
+    return "backchannel" if "an442-mmxg" in spoken.name else "interruption"
+
+
+def _parts(audio: AudioChunk) -> Iterator[tuple[float, Samples]]:
+    """Where each whole stretch of `NOISE_SECONDS` begins, and the stretch."""
+    size = round(NOISE_SECONDS * CALLER_RATE)
+    for begin in range(0, len(audio) - size + 1, size):
+        yield begin / CALLER_RATE, audio.samples[begin : begin + size]
 
 
 def _recorded(kind: str, spoken: Spoken) -> Over:

@@ -14,7 +14,7 @@ from agent.dialogue.sentences import SentenceSplitter
 from agent.dialogue.spoken import to_speech
 from agent.engines.piper import Piper, PiperSettings
 from bench.recordings import TESTDATA
-from media.audio import AudioChunk
+from media.audio import AudioChunk, join
 
 VOICE = TESTDATA / "models" / "piper" / "en_US-moonmicro-low.onnx"
 SETTINGS = ["tts.piper.variation=0", "tts.piper.rhythm_variation=0", "turn.reply.max_tokens=1024"]
@@ -65,11 +65,27 @@ async def words_of(reply: str) -> tuple[Told, ...]:
 
 
 async def say(text: str) -> AudioChunk:
-    """`text` in that voice: for what no recording says."""
-    voice = Piper(PiperSettings(), {"en": Path(VOICE)})
+    """`text` in that voice, always alike: for what no recording says."""
+    voice = Piper(PiperSettings(variation=0, rhythm_variation=0), {"en": Path(VOICE)})
     await voice.start()
     try:
         async with aclosing(voice.speak(text, language="en")) as pieces:
             return [piece.audio async for piece in pieces][0]
     finally:
         await voice.aclose()
+
+
+async def told(sentences: int | None = None) -> AudioChunk:
+    """The sound of the reply, or of its first sentences."""
+    voice = Piper(PiperSettings(variation=0, rhythm_variation=0), {"en": Path(VOICE)})
+    await voice.start()
+    splitter = SentenceSplitter("en")
+    sounds: list[AudioChunk] = []
+    try:
+        for sentence in [*splitter.feed(REPLY), *splitter.flush()][:sentences]:
+            spoken = to_speech(sentence.strip(), "en", {})
+            async with aclosing(voice.speak(spoken.text, language="en")) as pieces:
+                sounds += [piece.audio async for piece in pieces]
+    finally:
+        await voice.aclose()
+    return join(sounds)
