@@ -24,11 +24,13 @@ from rich.table import Table
 
 from bench.conversation import (
     barge_in,
+    decisions,
     echo,
     endpointing,
     fillers,
     hesitations,
     noise,
+    rooms,
     voice_to_voice,
 )
 from bench.conversation.part import Part
@@ -40,7 +42,9 @@ PARTS: dict[str, Callable[[bool], Awaitable[Part]]] = {
     "endpointing": endpointing.measure,
     "hesitations": hesitations.measure,
     "barge_in": barge_in.measure,
+    "decisions": decisions.measure,
     "echo": echo.measure,
+    "rooms": rooms.measure,
     "noise": noise.measure,
     "fillers": fillers.measure,
 }

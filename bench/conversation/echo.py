@@ -1,8 +1,9 @@
 """A telephone on loudspeaker: the agent's own voice comes back into the caller's microphone.
 
-Each made room delays what arrived, lowers it, takes its treble and lets it ring. In each the agent
-first talks alone, then a recording of a person is mixed in. The delay counts from a packet's
-arrival; the listener's own buffer of 80 ms is inside it, so that shorter ones cannot be made.
+Each made room delays what arrived, lowers it, takes its treble and lets it ring, throughout its
+call. The agent first talks alone, then a recording of a person is mixed in. The delay counts from
+a packet's arrival; the listener's own buffer of 80 ms is inside it, so that shorter ones cannot be
+made.
 """
 
 from __future__ import annotations
@@ -15,49 +16,54 @@ import numpy as np
 from bench.conversation.barge_in import talking
 from bench.conversation.endpoint import chat_endpoint
 from bench.conversation.part import Part, Target, share
+from bench.conversation.replay import at_level
 from bench.conversation.reply_words import REPLY, SETTINGS
-from bench.conversation.sounds import Wave
+from bench.conversation.room import Reverberation, Walls
 from bench.conversation.stand import call, of_kind, quiet_server
 from bench.recordings import named
 from media.audio import Samples
-from media.opus import FRAME, WIRE_RATE
+from media.opus import FRAME
 from signaling.client import Caller
 from signaling.recording import Recording
 
-ROOMS = ((0.12, -10.0), (0.15, -15.0), (0.2, -20.0), (0.25, -30.0))
-"""Delay in seconds, and decibels against the agent's voice."""
+ROOMS = (Walls(0.12, -10.0), Walls(0.15, -15.0), Walls(0.2, -20.0), Walls(0.25, -30.0))
 CALLERS = ("an4_test/an440-mjgm-b", "whatstheweatherlike", "an4_test/cen3-fvap-b")
 ALONE = 6.0
 """Seconds in which only the agent talks."""
 AFTERWARDS = 1.5
-RINGING = 0.05
-"""Seconds that a room rings."""
+LEVEL = -26.0
+"""dBFS of the callers' voices: the nominal level of telephony (ITU-T P.56)."""
 LATEST = 0.1
 """Seconds that a frame may be late before it is left out."""
+EARLIEST = 0.06
+"""Seconds by which a frame may be played before its time when it follows another."""
 
 
-class Room:
-    """What the microphone hears of the agent: a frame of 20 ms at 48 kHz for each call."""
+class Loudspeaker:
+    """What the microphone hears of the agent: a frame of 20 ms at 48 kHz for each call.
 
-    def __init__(self, recording: Recording, delay: float, level: float) -> None:
+    Frames that follow one another are played one after another, as a device's buffer does, and not
+    with a hole or a skip for each packet that is a little late."""
+
+    def __init__(self, recording: Recording, walls: Walls) -> None:
         self._recording = recording
-        self._delay = delay
+        self._delay = walls.delay
         self._next = len(recording.frames)
-        self._response = _response(level)
-        self._tail = np.zeros(len(self._response) - 1)
+        self._plays = False
+        self._reverberation = Reverberation(walls)
 
     def __call__(self, now: float) -> Samples:
         frames, due = self._recording.frames, now - self._delay
         while self._next < len(frames) and frames[self._next].at < due - LATEST:
             self._next += 1
         frame = np.zeros(FRAME)
-        if self._next < len(frames) and frames[self._next].at <= due:
+        early = EARLIEST if self._plays else 0.0
+        self._plays = self._next < len(frames) and frames[self._next].at <= due + early
+        if self._plays:
             frame[:] = frames[self._next].samples[:FRAME]
             self._next += 1
-        sound = np.convolve(frame, self._response)
-        sound[: len(self._tail)] += self._tail
-        self._tail = sound[FRAME:]
-        return np.clip(sound[:FRAME], -32768, 32767).astype(np.int16)
+        sound = self._reverberation.feed(frame)
+        return np.clip(sound, -32768, 32767).astype(np.int16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,38 +82,26 @@ async def measure(quick: bool) -> Part:
     found = []
     async with chat_endpoint(lambda _: REPLY) as endpoint:
         async with quiet_server(*endpoint.settings, *SETTINGS) as process:
-            for delay, level in ROOMS[::2] if quick else ROOMS:
+            for walls in ROOMS[::2] if quick else ROOMS:
                 async with call(process) as caller:
-                    found.append(await _in_room(caller, delay, level))
+                    found.append(await _in_room(caller, walls))
     return _part(found)
 
 
-async def _in_room(caller: Caller, delay: float, level: float) -> Outcome:
+async def _in_room(caller: Caller, walls: Walls) -> Outcome:
+    """The loudspeaker is on from the call's first moment to its last."""
+    caller.voice.around = Loudspeaker(caller.recording, walls)
     alone = recognised = 0
     for number, name in enumerate(CALLERS):
-        caller.voice.around = None
         await talking(caller)
-        caller.voice.around = Room(caller.recording, delay, level)
         before = len(caller.messages)
         await asyncio.sleep(ALONE if number == 0 else 1.5)
         alone += len(of_kind(caller.messages[before:], "barge_in"))
         before = len(caller.messages)
-        await caller.say(named(name).voice)
+        await caller.say(at_level(named(name).voice, LEVEL))
         await asyncio.sleep(AFTERWARDS)
         recognised += bool(of_kind(caller.messages[before:], "barge_in"))
-    return Outcome(delay, level, alone, len(CALLERS), recognised)
-
-
-def _response(level: float) -> Wave:
-    """A direct sound and a decaying ring behind it, without treble, of the gain `level`."""
-    at = np.arange(round(RINGING * WIRE_RATE)) / WIRE_RATE
-    ring = 0.05 * np.random.default_rng(5).standard_normal(len(at)) * np.exp(-at / 0.012)
-    ring[0] = 1.0
-    low = np.hanning(17)
-    low /= low.sum()
-    response: Wave = np.convolve(ring, low)
-    response *= 10 ** (level / 20) * np.linalg.norm(low) / np.linalg.norm(response)
-    return response
+    return Outcome(walls.delay, walls.level, alone, len(CALLERS), recognised)
 
 
 def _part(found: list[Outcome]) -> Part:
@@ -116,7 +110,7 @@ def _part(found: list[Outcome]) -> Part:
     return Part(
         name="echo",
         title="Echo: the agent's voice in the caller's microphone",
-        note="Made rooms; the callers are recordings, mixed with the echo.",
+        note=f"Made rooms; the callers are recordings at {LEVEL:.0f} dBFS, mixed with the echo.",
         columns=("room", "interrupted itself", "callers recognised"),
         rows=[
             (
