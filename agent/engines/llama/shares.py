@@ -68,7 +68,7 @@ def _replying(replies: list[Demand], everybody: list[Demand], shares: Shares) ->
 
 def _reading(readers: list[Demand], budget: int) -> dict[int, int]:
     order = sorted(readers, key=lambda d: (d.priority, d.unread > budget, d.job))
-    tokens = {}
+    tokens: dict[int, int] = {}
     for demand in order:
         if budget <= 0:
             break
