@@ -18,7 +18,9 @@ from signaling.access.addresses import parse
 from signaling.headers import RESUME_TOKEN, RESUME_WITHIN
 
 METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
-REQUEST_HEADERS = "Authorization, Content-Type, X-OpenAI-Agents-SDK, If-Match"
+REQUEST_HEADERS = "Authorization, Content-Type, X-OpenAI-Agents-SDK, If-Match, *"
+"""Those that are needed, and any other: each of OpenAI's SDKs adds some of its own (X-Stainless-…,
+OpenAI-Beta), and none means anything here. The star does not stand for Authorization."""
 EXPOSED = f"Location, ETag, Link, Retry-After, {RESUME_TOKEN}, {RESUME_WITHIN}"
 MAX_AGE = "600"
 """Seconds that a browser remembers a preflight."""
