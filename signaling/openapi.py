@@ -295,6 +295,7 @@ def _operation(
         operation["parameters"] = parameters
     if body:
         content = {kind: {"schema": schema} for kind, schema in body.items()}
+        answers["408"] = _refusal(408)
         operation["requestBody"] = {"required": JSON not in body, "content": content}
     if is_public:
         operation["security"] = []

@@ -6,6 +6,7 @@ is there, too, where one field is wrong.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ from json import JSONDecodeError
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.typedefs import Handler
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -22,6 +23,8 @@ from signaling.access.roster import Grant
 from signaling.errors import BadOffer, SignalingError
 from signaling.ice import IceSettings
 
+BODY_SECONDS = 30.0
+"""For the whole body of a request: an offer by a slow mobile network takes a few."""
 PAGE_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -203,7 +206,8 @@ def _bad_offer(error: ValidationError) -> BadOffer:
 
 @web.middleware
 async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers every expected failure in one form."""
+    """Answers every expected failure in one form, and a body that does not come in time by 408."""
+    late = asyncio.get_running_loop().call_later(BODY_SECONDS, _give_up, request.content)
     try:
         return await handler(request)
     except SignalingError as error:
@@ -212,12 +216,29 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         code = error.reason.lower().replace(" ", "_")
         told = {key: value for key, value in error.headers.items() if key in _TOLD}
         return _error(error.status, code, error.text or error.reason, told)
+    except _BodyLate as error:
+        return _unread(request, 408, "body_late", str(error))
     except web.RequestPayloadError as error:
-        # Its end never comes, and aiohttp would wait for it.
-        request.content.feed_eof()
-        answer = _error(400, "bad_body", f"the body cannot be read: {error}", {})
-        answer.force_close()
-        return answer
+        return _unread(request, 400, "bad_body", f"the body cannot be read: {error}")
+    finally:
+        late.cancel()
+
+
+class _BodyLate(Exception):
+    """The rest of a body is not waited for."""
+
+
+def _give_up(body: StreamReader) -> None:
+    if not body.is_eof():
+        body.set_exception(_BodyLate(f"the body did not come within {BODY_SECONDS:g} seconds"))
+
+
+def _unread(request: web.Request, status: int, code: str, message: str) -> web.Response:
+    """For a body whose end never comes: aiohttp would wait for it."""
+    request.content.feed_eof()
+    answer = _error(status, code, message, {})
+    answer.force_close()
+    return answer
 
 
 _TOLD = ("Allow", "Accept-Patch")

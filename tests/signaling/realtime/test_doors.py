@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
 from server.app import SOCKETS
+from signaling import routes
 from tests.signaling.realtime.test_websocket import home
 
 
@@ -104,6 +107,21 @@ async def test_a_body_in_a_coding_that_it_is_not_in_is_refused(
         async with http.get(f"{url}/healthz") as reply:
             assert reply.status == 200
     assert not [each for each in caplog.records if each.levelname == "ERROR"]
+
+
+async def test_half_a_body_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "BODY_SECONDS", 0.1)
+    async with home("x") as (url, _):
+        address = urlsplit(url)
+        for path in (b"/offer", b"/v1/realtime/calls", b"/v1/realtime/client_secrets"):
+            reader, writer = await asyncio.open_connection(address.hostname, address.port)
+            kind = b"application/json" if path != b"/v1/realtime/calls" else b"application/sdp"
+            writer.write(b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\n")
+            writer.write(b"Content-Type: " + kind + b"\r\nContent-Length: 100\r\n\r\n{")
+            async with asyncio.timeout(10):
+                answer = await reader.read()
+            assert answer.startswith(b"HTTP/1.1 408 ") and b"body_late" in answer
+            writer.close()
 
 
 async def test_a_page_of_another_site_gets_nothing() -> None:
