@@ -129,6 +129,7 @@ class Server:
     async def _offer(self, request: web.Request) -> web.Response:
         pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._peers.add(pc)
+        pc_id = f"{id(pc)}"
         offer = await request.json()
         await pc.setRemoteDescription(RTCSessionDescription(offer["sdp"], "offer"))
         transceiver = pc.getTransceivers()[0]
@@ -156,13 +157,14 @@ class Server:
         @pc.on("connectionstatechange")
         async def changed() -> None:
             if pc.connectionState == "connected":
+                self._tidying.call_began(pc_id)
                 for work in (carry(), self._hear(microphone, speaker), *tasks):
                     self._start(work)
             elif pc.connectionState in ("failed", "closed"):
                 self._peers.discard(pc)
                 if speaker is not None:
                     speaker.close()
-                    self._tidying.call_ended()
+                    self._tidying.call_ended(pc_id)
                 await pc.close()
 
         return web.json_response({"sdp": pc.localDescription.sdp})

@@ -8,7 +8,7 @@ import weakref
 from pathlib import Path
 
 from agent.events import CallEnded, CallStarted
-from server.tuning import MOMENT, Tidying
+from server.tuning import MOMENT, REST, Tidying
 from tests.virtual_time import virtual
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,3 +49,30 @@ async def test_what_calls_leave_is_collected_once_a_moment_after_they_end() -> N
         assert gc.get_stats()[2]["collections"] == collections + 1
     finally:
         gc.enable()
+
+
+@virtual
+async def test_while_others_talk_collections_are_rare_and_the_last_call_is_not_waited_for() -> None:
+    gc.disable()
+    try:
+        tidying = Tidying()
+        collections = [_collections()]
+        for call in "abcdef":
+            tidying.observe(call, CallStarted(at=0.0, language="en"))
+        for call in "abcd":
+            tidying.observe(call, CallEnded(at=0.0, reason="hangup"))
+            await asyncio.sleep(2 * MOMENT)
+        collections.append(_collections())
+        await asyncio.sleep(REST)
+        collections.append(_collections())
+        tidying.observe("e", CallEnded(at=0.0, reason="hangup"))
+        tidying.observe("f", CallEnded(at=0.0, reason="hangup"))
+        await asyncio.sleep(2 * MOMENT)
+        collections.append(_collections())
+        assert [later - collections[0] for later in collections[1:]] == [1, 2, 3]
+    finally:
+        gc.enable()
+
+
+def _collections() -> int:
+    return gc.get_stats()[2]["collections"]
