@@ -104,7 +104,7 @@ def create_app(
         calls, settings, begin=begin, pacer=pacer, stages=reports, observers=observers
     )
     house = replace(sockets.house, transport="webrtc")
-    calls.new_session = lambda language: Session(replace(house, language=language))
+    calls.new_session = lambda tongue, config: Session(replace(house, language=tongue), config)
     metrics.reckon(calls.admission.capacity)
     stays.dismissers = (calls.dismiss, sockets.dismiss)
     app = web.Application(

@@ -23,7 +23,7 @@ from media.pacer import Pacer
 from media.speaker import Speaker, SpeakerSettings
 from server.admission import Admission
 from server.attendance import Attendance, close_whole
-from server.conversation import Begin, CallObserver, Conversation, Dismissal, Seat
+from server.conversation import Begin, CallObserver, Conversation, Dismissal, Seat, who_speaks
 from server.live import Live
 from server.logs import of_call
 from server.settings import ServerSettings
@@ -33,10 +33,11 @@ from signaling.gathering import Gatherer
 from signaling.ice import IceSettings
 from signaling.peer import Peer
 from signaling.realtime.commands import Point
+from signaling.realtime.config import SessionConfig
 from signaling.realtime.obedience import obey
 from signaling.realtime.session import Session
 from signaling.routes import Answer
-from signaling.tongues import Plain, Realtime, Said, Tongue, Undecided
+from signaling.tongues import Plain, Realtime, Said, Tongue, Undecided, plainly
 from signaling.trickle import Fragment
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class Calls:
         self._observers = tuple(observers)
         self._gatherer = Gatherer(self._ice)
         self._live: dict[str, Live] = {}
-        self.new_session: Callable[[str], Session] | None = None
+        self.new_session: Callable[[str, SessionConfig | None], Session] | None = None
         """Makes a session of the Realtime protocol, in a language, for an offer without one."""
         self.admission = Admission(self._settings, load)
         self.admission.counts.append(self.__len__)
@@ -91,13 +92,26 @@ class Calls:
         return call_id in self._live
 
     async def answer(
-        self, sdp: str, language: str | None, session: Session | None = None
+        self,
+        sdp: str,
+        language: str | None,
+        session: Session | None = None,
+        *,
+        config: SessionConfig | None = None,
     ) -> Answer:
         """Let a caller in. Raises SignalingError; the caller is then not in.
 
-        With a `session` the data channel speaks the Realtime protocol, and it says who answers."""
-        persona = session.persona if session else self._persona(language or self._language)
-        live, peer = self._admit(persona, session)
+        With a `session` the data channel speaks the Realtime protocol, and it says who answers.
+        Without one `config` is what a client secret brings, for whatever the channel speaks."""
+        wanted = language or self._language
+        persona = session.persona if session else who_speaks(wanted, self._personas)
+        guest = self._guest(persona, config) if session is None else None
+        opening = plainly(guest) if guest and config else None
+        persona = opening.persona if opening else persona
+        call_id = secrets.token_urlsafe(12)
+        tongue = Realtime(session) if session else self._tongue(call_id, persona, guest)
+        live, peer = self._admit(call_id, persona, tongue)
+        self._say(live, Said([], [opening] if opening else []))
         try:
             answer = await peer.answer(sdp)
         except BaseException:
@@ -166,23 +180,17 @@ class Calls:
 
     # -- letting in -----------------------------------------------------------------------------
 
-    def _persona(self, language: str) -> Persona:
-        persona = self._personas.get(language)
-        if persona is None:
-            known = ", ".join(sorted(self._personas))
-            raise BadOffer(
-                "unknown_language", f"nobody here speaks {language[:16]!r}; there is: {known}"
-            )
-        return persona
+    def _guest(self, persona: Persona, config: SessionConfig | None) -> Session | None:
+        return self.new_session(persona.language, config) if self.new_session else None
 
-    def _admit(self, persona: Persona, session: Session | None) -> tuple[Live, Peer]:
+    def _admit(self, call_id: str, persona: Persona, tongue: Tongue) -> tuple[Live, Peer]:
         """Take a place, before anything is awaited: two offers never share the last one."""
         self.admission.check()
-        live, peer = self._open(secrets.token_urlsafe(12), persona, session)
-        self._live[live.seat.call_id] = live
+        live, peer = self._open(call_id, persona, tongue)
+        self._live[call_id] = live
         return live, peer
 
-    def _open(self, call_id: str, persona: Persona, session: Session | None) -> tuple[Live, Peer]:
+    def _open(self, call_id: str, persona: Persona, tongue: Tongue) -> tuple[Live, Peer]:
         seat = Seat(
             call_id=call_id,
             persona=persona,
@@ -193,7 +201,7 @@ class Calls:
         live = Live(
             seat=seat,
             token=secrets.token_urlsafe(24),
-            tongue=self._tongue(call_id, persona, session),
+            tongue=tongue,
             commands=asyncio.Queue(PENDING_COMMANDS),
         )
         peer = self._peer(live)
@@ -206,14 +214,10 @@ class Calls:
         self._say(live, live.tongue.hello())
         return live, peer
 
-    def _tongue(self, call_id: str, persona: Persona, session: Session | None) -> Tongue:
-        """What a call speaks; where its offer does not say it, the label of its channel will."""
-        if session is not None:
-            return Realtime(session)
+    def _tongue(self, call_id: str, persona: Persona, guest: Session | None) -> Tongue:
+        """What a call speaks whose offer does not say it: the label of its channel will."""
         plain = Plain(control.About(call_id, _now(), persona.name, self._stages), _now)
-        if self.new_session is None:
-            return plain
-        return Undecided(plain, Realtime(self.new_session(persona.language)))
+        return plain if guest is None else Undecided(plain, Realtime(guest))
 
     def _peer(self, live: Live) -> Peer:
         return Peer(
@@ -305,7 +309,7 @@ class Calls:
 
     def _speak(self, live: Live, conversation: Conversation, language: str) -> None:
         try:
-            conversation.speak_language(self._persona(language))
+            conversation.speak_language(who_speaks(language, self._personas))
         except BadOffer as refusal:
             self._say(live, live.tongue.refuse(refusal.code, str(refusal)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from agent.events import Event, Observer
 from agent.persona import Persona
 from media.microphone import Microphone
 from media.speaker import Speaker
+from signaling.errors import BadOffer
 
 
 class Conversation(Protocol):
@@ -49,3 +50,14 @@ class Dismissal:
 
 Begin = Callable[[Seat], Conversation]
 CallObserver = Callable[[str, Event], None]
+
+
+def who_speaks(language: str, personas: Mapping[str, Persona]) -> Persona:
+    """The persona of a language. Raises BadOffer."""
+    persona = personas.get(language)
+    if persona is None:
+        known = ", ".join(sorted(personas))
+        raise BadOffer(
+            "unknown_language", f"nobody here speaks {language[:16]!r}; there is: {known}"
+        )
+    return persona

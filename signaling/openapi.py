@@ -58,8 +58,8 @@ def document(version: str, servers: tuple[str, ...] = ("/",)) -> Json:
                 "key": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An API key, a client secret (ek_…) or a call's resume token; "
-                    "on loopback none is asked for.",
+                    "description": "An API key, a client secret (ek_…), which brings its session's "
+                    "configuration, or a call's resume token; on loopback none is asked for.",
                 }
             },
             "schemas": {"Error": _ERROR, "Offer": Offer.model_json_schema(), "Answer": _ANSWER},

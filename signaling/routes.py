@@ -22,6 +22,7 @@ from signaling.access.guard import Guard
 from signaling.access.roster import Grant
 from signaling.errors import BadOffer, SignalingError
 from signaling.ice import IceSettings
+from signaling.realtime.config import SessionConfig
 
 BODY_SECONDS = 30.0
 """For the whole body of a request: an offer by a slow mobile network takes a few."""
@@ -62,7 +63,9 @@ class Answer:
 class Switchboard(Protocol):
     """What lets calls in, goes on with them and ends them. All raise SignalingError."""
 
-    async def answer(self, sdp: str, language: str | None) -> Answer: ...
+    async def answer(
+        self, sdp: str, language: str | None, *, config: SessionConfig | None = None
+    ) -> Answer: ...
     async def resume(self, sdp: str, call_id: str, token: str, received: int | None) -> Answer: ...
     async def hang_up(self, call_id: str) -> None: ...
 
@@ -126,8 +129,10 @@ class Doors:
                 offer.sdp, offer.call_id, offer.resume_token, offer.received
             )
         else:
+            secret = self._guard.grant(request).secret
+            config = None if secret is None else secret.config
             with self._guard.starting(request) as place:
-                answer = await self._switchboard.answer(offer.sdp, offer.language)
+                answer = await self._switchboard.answer(offer.sdp, offer.language, config=config)
                 self._guard.roster.begin(place, answer.call_id, answer.resume_token)
         # Who goes on in a call shows no key: what it needs of TURN is fresh all the same.
         servers = ice_servers(self._ice, Grant(), time.time())

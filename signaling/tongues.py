@@ -164,5 +164,18 @@ class Undecided:
         return Said()
 
 
+def plainly(session: realtime.Session) -> commands.Configure:
+    """What a client of the control channel can use of a session's configuration: who answers, when
+    a turn ends, how long a reply is. It has no words to commit turns by, to ask for answers, to
+    read texts or to be asked for tools."""
+    base, turn, persona = session.house.turn, session.turn, session.persona
+    greeting = session.house.personas[persona.language].greeting
+    reply = turn.reply.model_copy(update={"spoken": base.reply.spoken})
+    kept = {"floor": base.floor, "silence": base.silence, "reply": reply}
+    return commands.Configure(
+        persona.model_copy(update={"greeting": greeting}), turn.model_copy(update=kept)
+    )
+
+
 def _said(step: commands.Step) -> Said:
     return Said([realtime.write(event) for event in step.events], list(step.commands))

@@ -71,7 +71,7 @@ class Session:
     ) -> None:
         """`config`: what the client configured before it connected. `limits`: those of its key.
         Raises Refused."""
-        self._house = house
+        self.house = house
         self._id = house.new_id("sess")
         self._persona = house.personas[house.language]
         self.config = config or default_config(self._persona)
@@ -101,7 +101,7 @@ class Session:
     @property
     def turn(self) -> TurnSettings:
         """How the conversation is held, as the client has configured it."""
-        return self.config.turn(self._house.turn)
+        return self.config.turn(self.house.turn)
 
     def count_written(self, written: Callable[[float], float]) -> None:
         """From now on moments of the caller's audio are told as `written` has them: from seconds
@@ -166,7 +166,7 @@ class Session:
         return self._step([refusal(refused, event_id)])
 
     def _step(self, told: list[Fields], commands: list[Command] | None = None) -> Step:
-        new_id = self._house.new_id
+        new_id = self.house.new_id
         return Step([{"event_id": new_id("event"), **each} for each in told], commands or [])
 
     # -- what a client can ask for --------------------------------------------------------------
@@ -192,7 +192,7 @@ class Session:
 
     @_obey.register
     def _(self, event: client.Append) -> Step:
-        if self._house.transport == "webrtc":
+        if self.house.transport == "webrtc":
             raise unsupported("audio in events (it comes over the track)", "type")
         try:
             payload = base64.b64decode(event.audio, validate=True)
@@ -205,7 +205,7 @@ class Session:
     @_obey.register
     def _(self, event: client.Commit) -> Step:
         by_hand = self.config.audio.input.turn_detection is None
-        is_empty = self._house.transport == "websocket" and self._appended < LEAST_AUDIO
+        is_empty = self.house.transport == "websocket" and self._appended < LEAST_AUDIO
         if is_empty or not (by_hand or self._narration.input.is_hearing):
             raise Refused(
                 "input_audio_buffer_commit_empty",
@@ -265,7 +265,7 @@ class Session:
 
     @_obey.register
     def _(self, event: client.ClearOutput) -> Step:
-        if self._house.transport == "websocket":
+        if self.house.transport == "websocket":
             raise unsupported("output_audio_buffer.clear over a WebSocket", "type")
         if self._narration.response is None:
             return Step()
@@ -369,15 +369,15 @@ class Session:
     def _adopted(self, config: SessionConfig) -> Persona:
         """The persona of the configured language, with the client's own wishes."""
         language = config.language or self._persona.language
-        base = self._house.personas.get(language.split("-")[0].lower())
+        base = self.house.personas.get(language.split("-")[0].lower())
         if base is None:
-            known = ", ".join(sorted(self._house.personas))
+            known = ", ".join(sorted(self.house.personas))
             raise Refused(
                 "invalid_value",
                 f"nobody here speaks {language[:16]!r}; there is: {known}",
                 param="session.audio.input.transcription.language",
             )
-        voices = {persona.voice for persona in self._house.personas.values()}
+        voices = {persona.voice for persona in self.house.personas.values()}
         changes = {"instructions": config.instructions or base.instructions}
         if config.voice in voices:
             changes["voice"] = config.voice

@@ -28,7 +28,7 @@ HERE = IceSettings(bind=("127.0.0.1",))
 class Phone:
     """A client's side of one call: a voice, an ear, and the channel that browsers open."""
 
-    def __init__(self) -> None:
+    def __init__(self, label: str | None = "oai-events") -> None:
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.voice = VoiceTrack()
         self.referee = Referee()
@@ -36,8 +36,10 @@ class Phone:
         self._changed = asyncio.Event()
         self._looked = 0
         self.pc.addTrack(self.voice)
-        self.channel = self.pc.createDataChannel("oai-events")
-        self.channel.on("message", self._take)
+        if label is not None:
+            self.channel = self.pc.createDataChannel(label)
+        if label == "oai-events":
+            self.channel.on("message", self._take)
 
     def _take(self, message: str) -> None:
         self.referee.see(json.loads(message))
@@ -64,8 +66,8 @@ class Phone:
 
 
 @asynccontextmanager
-async def phone() -> AsyncGenerator[Phone, None]:
-    it = Phone()
+async def phone(label: str | None = "oai-events") -> AsyncGenerator[Phone, None]:
+    it = Phone(label)
     try:
         yield it
     finally:
@@ -196,3 +198,64 @@ async def test_an_event_that_is_too_long_for_the_client_is_told_of_and_the_chann
         assert error["code"] == "event_too_large" and "65536" in error["message"]
         it.send({"type": "session.update", "session": {"tracing": None}})
         assert (await it.wait_for("session.updated"))["session"]["tracing"] is None
+
+
+BOUND: Any = {
+    "type": "realtime",
+    "instructions": "Speak like a pirate.",
+    "max_output_tokens": 7,
+    "audio": {
+        "input": {
+            "transcription": {"language": "ko"},
+            "turn_detection": {"type": "server_vad", "silence_duration_ms": 1200},
+        }
+    },
+}
+"""What a client secret is bound to."""
+
+
+async def dial(url: str, it: Phone, secret: str) -> None:
+    """Come in by `POST /offer` with a client secret."""
+    async with aiohttp.ClientSession() as http:
+        offer = {"sdp": await it.offer(), "type": "offer"}
+        headers = {"Authorization": f"Bearer {secret}"}
+        async with http.post(f"{url}/offer", json=offer, headers=headers) as reply:
+            await connect(it, (await reply.json())["sdp"])
+
+
+async def secret_for(url: str, session: Any) -> str:
+    async with AsyncOpenAI(base_url=f"{url}/v1", api_key="x") as api:
+        return (await api.realtime.client_secrets.create(session=session)).value
+
+
+async def test_a_client_secret_brings_its_session_through_our_own_door() -> None:
+    async with home("x") as (url, _), phone() as it:
+        await dial(url, it, await secret_for(url, BOUND))
+        created = (await it.wait_for("session.created"))["session"]
+        assert created["instructions"] == BOUND["instructions"]
+        assert created["max_output_tokens"] == 7
+        assert created["audio"]["input"]["transcription"]["language"] == "ko"
+
+
+@pytest.mark.parametrize("label", ["control", None])
+async def test_a_client_of_the_control_channel_gets_what_it_can_use(label: str | None) -> None:
+    wanted = {
+        **BOUND,
+        "output_modalities": ["text"],
+        "tools": [{"type": "function", "name": "weather"}],
+    }
+    async with home("x") as (url, app):
+        async with phone(label) as it:
+            await dial(url, it, await secret_for(url, wanted))
+            async with asyncio.timeout(20):
+                live = app[CALLS]._live
+                while not any(each.conversation for each in live.values()):  # noqa: ASYNC110 - a test looks from outside
+                    await asyncio.sleep(0.02)
+                context = next(iter(live.values())).conversation._context  # type: ignore[union-attr]
+                while context.settings.reply.max_tokens != 7:  # noqa: ASYNC110 - as above
+                    await asyncio.sleep(0.02)
+            assert context.persona.instructions == BOUND["instructions"]
+            assert context.persona.language == "ko" and context.persona.greeting
+            assert context.settings.endpoint.waits().complete == 1.2
+            assert context.settings.reply.spoken and not context.asked_of_client.tools
+            assert context.settings.silence.enabled
