@@ -83,6 +83,7 @@ def test_a_few_doubtful_words_of_a_long_murmur_were_not_said() -> None:
     ("confidence", "voiced", "certainty", "is_one"),
     [
         (0.09, 1.44, 0.68, True),  # a babble
+        (0.09, 1.74, 0.83, True),
         (0.09, 1.44, 0.92, False),  # a caller whom the recogniser does not follow
         (0.6, 1.44, 0.68, False),  # a faint caller who is understood
         (0.2, 0.28, 0.71, False),  # too short to be sure of
