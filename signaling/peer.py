@@ -47,7 +47,8 @@ Gone = Literal["left", "failed", "flooded", "never_connected"]
 WAITING_MESSAGES = 256
 """Messages kept for a control channel that is not open yet; the oldest are dropped."""
 UNREAD_BYTES = 1 << 20
-"""Bytes that may wait in a channel whose client does not read; more are dropped."""
+"""Bytes that may wait in a channel whose client does not read. With more it is hung up on, as one
+that floods us is: no message is left out between two others."""
 LOOK_EVERY = 0.5
 """Seconds from one look at the packet counter to the next."""
 SCTP_WINDOW = 1 << 20
@@ -94,6 +95,8 @@ class Peer:
         self._waiting: deque[str] = deque(maxlen=WAITING_MESSAGES)
         self._changed = asyncio.Event()
         self._is_closed = False
+        self._is_flooded = False
+        """It sends what never ends, or does not read."""
         self._callers: frozenset[str] = frozenset()
         self._named = 0
         self._has_candidates = False
@@ -172,12 +175,15 @@ class Peer:
         return reason
 
     def send(self, message: str) -> None:
-        """Put a message on the control channel. Kept while it opens, dropped when nobody reads."""
+        """Put a message on the control channel. Kept while it opens; see UNREAD_BYTES."""
         channel = self._channel
         if channel is None or channel.readyState == "connecting":
             self._waiting.append(message)
-        elif channel.readyState == "open" and channel.bufferedAmount < UNREAD_BYTES:
+        elif channel.readyState == "open" and not self._is_flooded:
             channel.send(message)
+            if channel.bufferedAmount > UNREAD_BYTES:
+                self._is_flooded = True
+                self._changed.set()
 
     @property
     def gone(self) -> Gone | None:
@@ -257,14 +263,14 @@ class Peer:
     async def _watch(self) -> Gone:
         clock = asyncio.get_running_loop().time
         received, last_packet, is_quiet = 0, clock(), False
-        while self._pc.connectionState == "connected":
+        while self._pc.connectionState == "connected" and not self._is_flooded:
             self._changed.clear()
             try:
                 async with asyncio.timeout(min(LOOK_EVERY, self._settings.silent_timeout / 4)):
                     await self._changed.wait()
             except TimeoutError:
                 if unfinished_bytes(self._pc.sctp) > UNFINISHED_BYTES:
-                    return "flooded"
+                    self._is_flooded = True
                 total = await packets_received(self._audio.receiver)
                 if total != received:
                     received, last_packet = total, clock()
@@ -272,7 +278,7 @@ class Peer:
                 is_quiet = clock() - last_packet > self._settings.silent_timeout
                 if is_quiet != was_quiet:
                     self._on_quiet(is_quiet)
-        return self.gone or "left"
+        return "flooded" if self._is_flooded else self.gone or "left"
 
 
 async def packets_received(receiver: RTCRtpReceiver) -> int:

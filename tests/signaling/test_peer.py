@@ -127,6 +127,28 @@ async def test_the_channel_opened_last_is_the_one_spoken_on() -> None:
                 await asyncio.sleep(0.01)
 
 
+async def test_who_reads_no_messages_is_hung_up_on_and_none_is_left_out() -> None:
+    async with peers() as (peer, caller, _):
+        channel = caller.createDataChannel("control")
+        received: list[str] = []
+        channel.on("message", received.append)
+        await connect(peer, caller)
+        carrying = asyncio.create_task(peer.run())
+        async with asyncio.timeout(5):
+            while channel.readyState != "open":  # noqa: ASYNC110 - seen from outside
+                await asyncio.sleep(0.01)
+            peer.send("0")
+            while not received:  # noqa: ASYNC110 - seen from outside
+                await asyncio.sleep(0.01)
+        sent = 0
+        while sent < 100:
+            sent += 1
+            peer.send(f"{sent}".ljust(60_000))
+        async with asyncio.timeout(5):
+            assert await carrying == "flooded"
+        assert [int(message) for message in received] == list(range(len(received)))
+
+
 async def test_closing_is_idempotent_and_ends_the_carrying() -> None:
     async with peers() as (peer, caller, _):
         await connect(peer, caller)
