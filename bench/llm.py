@@ -27,14 +27,14 @@ from agent.engines.llama import Llama, LlamaSettings
 from agent.engines.protocols import LanguageModel
 from agent.errors import EngineError
 from bench.llm_rivals import LlamaServer, Locked, trained_context
-from bench.llm_talk import SYSTEM, Turn, continued, conversations, request, together, turn
+from bench.llm_talk import SYSTEM, TALKING, Turn, continued, conversations, request, together, turn
 from bench.random_llama import HALF_BILLION, write_llama
 
 HISTORY = 400
 CONTINUED = 4
 """Continuations of one history."""
-TALKING, TURNS = 4, 10
-"""Whole calls at once, and the turns of each."""
+TURNS = 10
+"""Of each whole call."""
 REUSED = 0.9
 """Share of prompt tokens that are to be found in the cache."""
 NOISE = 0.03
@@ -152,7 +152,7 @@ async def reuse(models: dict[str, LanguageModel], ours: Llama, tokens: int) -> d
     shares = {}
     for name, model in models.items():
         before = ours.counts
-        costs = await conversations(model, TALKING, TURNS, tokens)
+        costs = await conversations(model, TURNS, tokens)
         told = [usage for usage in costs if usage is not None]
         if model is ours:  # what it read for all calls together counts too
             read = ours.counts.read - before.read

@@ -17,6 +17,7 @@ from agent.engines.openai import OpenAI, OpenAISettings
 from agent.engines.protocols import ReplyRequest
 from agent.errors import EngineError
 from agent.messages import Message
+from bench.llm_talk import TALKING
 
 SERVE = """
 import sys, threading, xllamacpp
@@ -24,7 +25,8 @@ params = xllamacpp.CommonParams()
 params.model.path = sys.argv[1]
 params.port, threads, params.n_parallel, params.n_ctx, params.n_gpu_layers = map(int, sys.argv[2:])
 params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-params.kv_unified, params.hostnames = True, ["127.0.0.1"]
+# In a unified cache it empties idle slots, and reads four calls' histories anew at each turn.
+params.kv_unified, params.hostnames = False, ["127.0.0.1"]
 server = xllamacpp.Server(params)
 print(server.listening_address, flush=True)
 threading.Event().wait()
@@ -112,6 +114,9 @@ class LlamaServer(OpenAI):
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         super().__init__(OpenAISettings(base_url=f"http://127.0.0.1:{port}/v1"))
+        slots = max(*options.calls, TALKING)
+        self._free = list(range(slots))
+        self._slots: dict[str, int] = {}
         self._command = [
             str(options.server),
             "-c",
@@ -119,8 +124,8 @@ class LlamaServer(OpenAI):
             str(path),
             str(port),
             str(options.threads),
-            str(max(options.calls)),
-            str(max(options.calls) * min(2048, trained_context(path))),
+            str(slots),
+            str(slots * min(2048, trained_context(path))),
             str(0 if options.device == "cpu" else 9999),
         ]
         self._process: asyncio.subprocess.Process | None = None
@@ -133,6 +138,18 @@ class LlamaServer(OpenAI):
         async with asyncio.timeout(60):
             while not await self._answers():  # noqa: ASYNC110  # another process has no Event
                 await asyncio.sleep(0.5)
+
+    def _body(self, request: ReplyRequest) -> dict[str, Any]:
+        """With the call's own slot: left to itself it gives calls that begin alike to one slot, and
+        reads them anew when they speak at once."""
+        body, name = super()._body(request), request.conversation
+        if name and name not in self._slots:
+            self._slots[name] = self._free.pop()
+        return {**body, "id_slot": self._slots[name]} if name else body
+
+    def forget(self, conversation: str) -> None:
+        if conversation in self._slots:
+            self._free.append(self._slots.pop(conversation))
 
     def _connected(self) -> aiohttp.ClientSession:
         """Connections that are used once: it hangs up on idle ones while the others have their

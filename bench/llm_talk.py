@@ -11,6 +11,8 @@ from agent.engines.protocols import LanguageModel, ReplyRequest
 from agent.messages import Message, Usage
 
 SYSTEM = "be the voice of a small shop on the corner, kind and brief and never wrong. " * 3
+TALKING = 4
+"""Whole calls at once."""
 FIRST_REPLY = 8
 """Tokens of a first reply, which is there for the second one's sake."""
 
@@ -63,9 +65,7 @@ async def together(model: LanguageModel, calls: int, tokens: int, label: str) ->
     return [task.result()[1] for task in tasks]
 
 
-async def conversations(
-    model: LanguageModel, calls: int, turns: int, tokens: int
-) -> list[Usage | None]:
+async def conversations(model: LanguageModel, turns: int, tokens: int) -> list[Usage | None]:
     """Whole calls, all at once, in which every turn asks with all that was said before: the cost of
     each turn."""
 
@@ -81,7 +81,7 @@ async def conversations(
         return costs
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(call(f"whole {number}")) for number in range(calls)]
+        tasks = [group.create_task(call(f"whole {number}")) for number in range(TALKING)]
     return [usage for task in tasks for usage in task.result()]
 
 
