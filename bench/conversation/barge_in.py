@@ -62,7 +62,7 @@ async def measure(quick: bool) -> Part:
 
 async def talking(caller: Caller) -> float:
     """The loop time when the reply began that the agent is in the middle of."""
-    begun = _reply_begun(caller)
+    begun = await _expected(caller)
     if begun is not None and _now() - begun < LONGEST:
         return begun
     for _ in range(5):
@@ -75,6 +75,17 @@ async def talking(caller: Caller) -> float:
             if (begun := _reply_begun(caller)) is not None:
                 return begun
     raise CallFailed(0, "no_reply", "the agent does not begin to speak")
+
+
+async def _expected(caller: Caller) -> float | None:
+    """When the present reply began, or the one that is being prepared; None when there is none."""
+    for _ in range(100):
+        begun = _reply_begun(caller)
+        phases = of_kind(caller.messages, "phase")
+        if begun is not None or not phases or phases[-1]["phase"] == "listening":
+            return begun
+        await asyncio.sleep(0.1)
+    return None
 
 
 def _reply_begun(caller: Caller) -> float | None:

@@ -31,7 +31,8 @@ CALLERS = (
 )  # fmt: skip
 ALONE = 15.0
 SWITCHED_ON = 5.0
-SPEAKS_AT = 4.0
+SPEAKS_AT = 5.5
+"""Seconds at which people speak: in the middle of a sentence of the agent's."""
 
 
 @dataclass(frozen=True, slots=True)
