@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from agent.answering import Answering
 from agent.context import Context
 from agent.dialogue.history import heard_key
-from agent.engines.protocols import Priority, Transcript
+from agent.engines.protocols import Priority, Transcript, Urgent
 from agent.errors import EngineError
 from agent.events import FinalTranscript, RecordingRead, SpeechStarted, SpeechStopped
 from agent.hearing import Hearing
@@ -38,7 +38,7 @@ class Asked:
         self._context = context
         self._dictation = dictation
 
-    async def final(self, priority: Priority = Priority.COMMITTED) -> Transcript:
+    async def final(self, priority: Urgent = Priority.COMMITTED) -> Transcript:
         """What the caller said last, once everything that they said is written down."""
         await self._dictation.settled()
         history, language = self._context.history, self._context.persona.language

@@ -16,7 +16,7 @@ from typing import Protocol
 from agent.context import Context
 from agent.dialogue.endpointer import Endpointer
 from agent.dialogue.hallucination import is_hallucination
-from agent.engines.protocols import Priority, Recognition, ReplyRequest, Transcript
+from agent.engines.protocols import Priority, Recognition, ReplyRequest, Transcript, Urgent
 from agent.errors import EngineError
 from agent.settings import HearingSettings
 from media.audio import AudioChunk, join
@@ -42,7 +42,7 @@ class Utterance(Protocol):
     def fed_until(self) -> float: ...
     @property
     def in_history(self) -> bool: ...
-    async def final(self, priority: Priority) -> Transcript: ...
+    async def final(self, priority: Urgent) -> Transcript: ...
 
 
 class Hearing:
@@ -140,7 +140,7 @@ class Hearing:
             self.text, self.read_until = partial.text, covers
             await on_partial(partial.text, " ".join(stable))
 
-    async def final(self, priority: Priority) -> Transcript:
+    async def final(self, priority: Urgent) -> Transcript:
         """The transcript of all that was fed; made once for the same audio."""
         revision = self._revision
         if self._final is not None and self._final[0] == revision:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from agent.context import Context
 from agent.covering import Cover
-from agent.engines.protocols import Priority, ReplyRequest, Transcript
+from agent.engines.protocols import Priority, ReplyRequest, Transcript, Urgency
 from agent.errors import EngineError, EngineFailed, Stage
 from agent.events import (
     FinalTranscript,
@@ -81,6 +81,7 @@ class Answer:
         self._on_audible = on_audible
         self._began = context.now()
         self._committed = asyncio.Event()
+        self._urgency = Urgency(Priority.SPECULATIVE)
         self._cover = Cover(context, hearing.turn, on_begun=self._filler_begins)
         """The mouth's position of the first filler."""
         self._speaking = self._new_speaking(Priority.SPECULATIVE)
@@ -140,6 +141,7 @@ class Answer:
         self.marks.endpoint = self._context.now()
         self.speculated = self.transcript is not None
         self._committed.set()
+        self._urgency.priority = Priority.COMMITTED
         self._context.engines.model.commit(self.conversation)
         self._speaking.release()
 
@@ -172,7 +174,7 @@ class Answer:
     async def _understand(self) -> Transcript:
         self._began = started = self._context.now()
         covers = self.hearing.fed_until
-        transcript = await self.hearing.final(self._priority)
+        transcript = await self.hearing.final(self._urgency)
         self.marks.transcript = self._context.now()
         self._context.forecast.observe("transcript", self.marks.transcript - started)
         self.transcript = transcript
@@ -240,7 +242,7 @@ class Answer:
             conversation=self.conversation,
             messages=(*messages, *self.using.messages),
             max_tokens=self._most_tokens(),
-            priority=self._priority,
+            priority=self._urgency.priority,
             count=self._count,
             tools=self.using.offered(left),
             call=calls.append,
@@ -384,10 +386,6 @@ class Answer:
             before_sound=self._before_sound,
             priority=priority,
         )
-
-    @property
-    def _priority(self) -> Priority:
-        return Priority.COMMITTED if self.committed else Priority.SPECULATIVE
 
     def _expected_first_sound(self) -> float:
         """Seconds from now, by how long the stages took lately."""

@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from agent.engines.protocols import Priority, ReplyRequest, Speech, Transcript, Word
+from agent.engines.protocols import (
+    Priority,
+    ReplyRequest,
+    Speech,
+    Transcript,
+    Urgency,
+    Urgent,
+    Word,
+)
 from agent.errors import EngineError, LanguageUnsupported
 from media.audio import CALLER_RATE, AudioChunk, silence
 from media.microphone import Mark
@@ -126,11 +134,13 @@ class _FakeRecognition:
             return None
         return await self.final()
 
-    async def final(self, *, priority: Priority = Priority.COMMITTED) -> Transcript:
-        self.owner.finals.append(priority)
+    async def final(self, *, priority: Urgent = Priority.COMMITTED) -> Transcript:
+        urgent = Urgency(priority) if isinstance(priority, Priority) else priority
+        self.owner.finals.append(urgent.priority)
         samples = np.concatenate([chunk.samples for chunk in self.chunks] or [np.zeros(0)])
         text = self.owner.vocabulary.text(AudioChunk(samples.astype(np.int16)))
         await asyncio.sleep(self.owner.seconds)
+        self.owner.ended.append(urgent.priority)
         if self.owner.error is not None:
             raise self.owner.error
         return Transcript(text, self.owner.language)
@@ -160,6 +170,9 @@ class FakeTranscriber:
         self.languages = ("en", "ko")
         self.open_now = 0
         self.finals: list[Priority] = []
+        """How urgent each was when it was asked for."""
+        self.ended: list[Priority] = []
+        """And when it was understood."""
 
     async def start(self) -> None: ...
 

@@ -7,14 +7,13 @@ goes with a less urgent one, which would only make it longer.
 
 from __future__ import annotations
 
-import heapq
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from agent.engines.protocols import Priority
+from agent.engines.protocols import Priority, Urgent
 from agent.errors import EngineError
 
 Stop = threading.Event
@@ -46,24 +45,35 @@ class Batch(Generic[Item, T]):
     work: Callable[[Sequence[Wanted[Item]]], Sequence[T]]
 
 
-@dataclass(order=True)
+@dataclass(eq=False)
 class Job:
     """Somebody's work. `number`: when it came, among all."""
 
-    priority: Priority
+    urgent: Urgent
     number: int
-    perform: Callable[[Sequence[Job]], Sequence[Tell]] = field(compare=False)
+    perform: Callable[[Sequence[Job]], Sequence[Tell]]
     """Do the work of these: of this one, and of those that go with it."""
-    fail: Callable[[EngineError], None] = field(compare=False)
-    stop: Stop = field(compare=False)
-    succeed: Callable[[Any], None] = field(compare=False, default=lambda result: None)
-    item: Any = field(compare=False, default=None)
+    fail: Callable[[EngineError], None]
+    stop: Stop
+    succeed: Callable[[Any], None] = lambda result: None
+    item: Any = None
     """What a batch's work is done on."""
-    kind: Hashable = field(compare=False, default=None)
+    kind: Hashable = None
     """Those of one kind can go together; None: it goes alone."""
-    most: int = field(compare=False, default=1)
+    most: int = 1
     """Of its kind in one go."""
-    since: float = field(compare=False, default_factory=time.monotonic)
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def priority(self) -> Priority:
+        """At the moment."""
+        urgent = self.urgent
+        return urgent if isinstance(urgent, Priority) else urgent.priority
+
+    @property
+    def turn(self) -> tuple[Priority, int]:
+        """The lower, the sooner it is taken."""
+        return self.priority, self.number
 
 
 class Queue:
@@ -76,18 +86,21 @@ class Queue:
         return sum(not job.stop.is_set() for job in self._jobs)
 
     def add(self, job: Job) -> None:
-        heapq.heappush(self._jobs, job)
+        self._jobs.append(job)
 
     def take(self, *, sharers: int = 1) -> list[Job]:
         """The first job and those that go with it; empty when none waits.
 
         `sharers` workers take from here: of a kind each takes its share only, or one would have all
         of them and the next one nothing to do."""
-        while self._jobs:
-            first = heapq.heappop(self._jobs)
-            if not first.stop.is_set():
-                return [first, *self._company(first, sharers)]
-        return []
+        self._jobs = [job for job in self._jobs if not job.stop.is_set()]
+        if not self._jobs:
+            return []
+        # Searched each time: they are few, and priorities rise while they wait.
+        first = min(self._jobs, key=lambda job: job.turn)
+        taken = [first, *self._company(first, sharers)]
+        self._jobs = [job for job in self._jobs if job not in taken]
+        return taken
 
     def oldest(self, priority: Priority) -> float | None:
         """Since when (`time.monotonic()`) the oldest job of that priority waits."""
@@ -100,16 +113,11 @@ class Queue:
         return jobs
 
     def _company(self, first: Job, sharers: int) -> list[Job]:
-        if first.kind is None or first.most < 2 or not self._jobs:
+        if first.kind is None or first.most < 2:
             return []
-        alike = [job for job in self._jobs if _go_together(first, job)]
+        alike = [job for job in self._jobs if job is not first and _go_together(first, job)]
         share = -(-(1 + len(alike)) // sharers)
-        company = sorted(alike)[: min(share, first.most) - 1]
-        if company:
-            taken = {job.number for job in company}
-            self._jobs = [job for job in self._jobs if job.number not in taken]
-            heapq.heapify(self._jobs)
-        return company
+        return alike[: min(share, first.most) - 1]
 
 
 def _go_together(one: Job, other: Job) -> bool:

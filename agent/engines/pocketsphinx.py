@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from agent.engines.jobs import Stop
-from agent.engines.protocols import Priority, Transcript
+from agent.engines.protocols import Priority, Transcript, Urgent
 from agent.engines.sphinx_decoder import SphinxDecoder
 from agent.engines.threads import Workers
 from agent.errors import EngineError, EngineFailed, LanguageUnsupported
@@ -214,7 +214,7 @@ class PocketSphinxRecognition:
         segment = await self._understand(Priority.PARTIAL, last=False)
         return None if segment is None else self._transcript(segment)
 
-    async def final(self, *, priority: Priority = Priority.COMMITTED) -> Transcript:
+    async def final(self, *, priority: Urgent = Priority.COMMITTED) -> Transcript:
         """`confidence`: posterior probability of a word in the least certain segment."""
         self._end_segment()
         while self._fed:
@@ -241,7 +241,7 @@ class PocketSphinxRecognition:
         last = self._latest[0] if self._latest else 0
         return self._followed is not None or self._fed >= settings.growth * last
 
-    async def _understand(self, priority: Priority, *, last: bool) -> _Segment | None:
+    async def _understand(self, priority: Urgent, *, last: bool) -> _Segment | None:
         samples, followed = self._joined(), self._followed
         if followed is not None and not followed.is_broken:
             return await self._engine.workers.run(

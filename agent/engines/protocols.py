@@ -26,6 +26,19 @@ class Priority(IntEnum):
     PARTIAL = 3
 
 
+class Urgency:
+    """A priority that may rise while the work waits: what was prepared is wanted now."""
+
+    __slots__ = ("priority",)
+
+    def __init__(self, priority: Priority) -> None:
+        self.priority = priority
+
+
+Urgent = Priority | Urgency
+"""Of work that may wait: how urgent it is, for good or as it is at the moment."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """What was understood. `confidence` is 0..1, comparable within one engine only."""
@@ -44,7 +57,7 @@ class Recognition(Protocol):
     async def partial(self) -> Transcript | None:
         """What is understood of all that was fed; None when the engine is too busy to say."""
 
-    async def final(self, *, priority: Priority = Priority.COMMITTED) -> Transcript:
+    async def final(self, *, priority: Urgent = Priority.COMMITTED) -> Transcript:
         """The best transcript of all that was fed. May be called again after more was fed."""
 
     def close(self) -> None:

@@ -2,8 +2,9 @@
 
 A library call that takes milliseconds or seconds runs here. `Workers` promises:
 
-- the most urgent job goes first (`Priority`), and among equals the one that came first; those that
-  a library does for less together go together (`Batch`), once they wait (jobs.py);
+- the most urgent job goes first, by the priority it has when a worker is free, and among equals the
+  one that came first; those that a library does for less together go together (`Batch`), once they
+  wait (jobs.py);
 - a job is handed a `Stop`, which is set as soon as nobody waits for its result; long work looks at
   it between two items, and one that was still queued never begins;
 - waiting is prompt: a cancelled coroutine goes on at once, though the library's call may still be
@@ -28,7 +29,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from agent.engines.jobs import Batch, Job, Queue, Stop, Tell, Wanted
-from agent.engines.protocols import Priority
+from agent.engines.protocols import Priority, Urgent
 from agent.errors import EngineError, EngineFailed, Stage
 
 Item = TypeVar("Item")
@@ -81,13 +82,13 @@ class Workers:
             since = self._queue.oldest(Priority.COMMITTED)
         return 0.0 if since is None else time.monotonic() - since
 
-    async def run(self, work: Callable[[Stop], T], *, priority: Priority = Priority.COMMITTED) -> T:
+    async def run(self, work: Callable[[Stop], T], *, priority: Urgent = Priority.COMMITTED) -> T:
         """What `work(stop)` returns. Raises EngineError; EngineFailed for anything unforeseen."""
         alone: Batch[None, T] = Batch(None, 1, lambda wanted: [work(wanted[0].stop)])
         return await self.run_with_others(None, alone, priority=priority)
 
     async def run_with_others(
-        self, item: Item, batch: Batch[Item, T], *, priority: Priority = Priority.COMMITTED
+        self, item: Item, batch: Batch[Item, T], *, priority: Urgent = Priority.COMMITTED
     ) -> T:
         """What the batch's work gives for `item`: alone, or in one go with others of its kind and
         priority that wait when a worker comes to it. Raises as `run` does.

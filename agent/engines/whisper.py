@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from agent.engines.jobs import Batch, Stop
-from agent.engines.protocols import Priority, Transcript
+from agent.engines.protocols import Priority, Transcript, Urgent
 from agent.engines.threads import Workers
 from agent.engines.whisper_decoding import (
     FRAMES_PER_SECOND,
@@ -184,7 +184,7 @@ class WhisperRecognition:
             return None
         return await self._understand(Priority.PARTIAL, retry=False)
 
-    async def final(self, *, priority: Priority = Priority.COMMITTED) -> Transcript:
+    async def final(self, *, priority: Urgent = Priority.COMMITTED) -> Transcript:
         if self._last is not None and self._last[0] == self._fed:
             return self._last[1]
         if not self._fed:
@@ -200,7 +200,7 @@ class WhisperRecognition:
         self._fed = 0
         self._last = None
 
-    async def _understand(self, priority: Priority, *, retry: bool) -> Transcript | None:
+    async def _understand(self, priority: Urgent, *, retry: bool) -> Transcript | None:
         samples = self._joined()
         begin = await self._settle(samples, priority)
         heard = None if begin is None else await self._hear(samples[begin:], priority, retry=retry)
@@ -213,7 +213,7 @@ class WhisperRecognition:
         self._last = len(samples), transcript
         return transcript
 
-    async def _settle(self, samples: Samples, priority: Priority) -> int | None:
+    async def _settle(self, samples: Samples, priority: Urgent) -> int | None:
         """Understand all windows but the last: where that begins, or None when stopped."""
         settled = self._settled
         begin = settled[-1][0] if settled else 0
@@ -227,7 +227,7 @@ class WhisperRecognition:
             settled.append((begin, heard))
         return begin
 
-    async def _hear(self, samples: Samples, priority: Priority, *, retry: bool) -> Heard | None:
+    async def _hear(self, samples: Samples, priority: Urgent, *, retry: bool) -> Heard | None:
         """A window's text, in one go with others that wait; a second look is its own alone."""
         decoder, language = self._decoder, self._language
         frames = decoder.frames(samples)

@@ -56,6 +56,16 @@ async def test_words_over_the_end_of_a_reply_are_answered_from_a_prepared_reply(
 
 
 @virtual
+async def test_a_transcript_begun_in_the_pause_is_urgent_once_the_turn_is_over() -> None:
+    transcriber = FakeTranscriber(Vocabulary(), seconds=3.0, partials=False)
+    async with line(transcriber=transcriber) as it:
+        await it.say(QUESTION)
+        await it.wait_for(TurnFinished)
+    assert transcriber.finals == [Priority.SPECULATIVE]
+    assert transcriber.ended == [Priority.COMMITTED]
+
+
+@virtual
 async def test_words_that_were_read_too_late_do_not_make_the_caller_wait() -> None:
     """A recogniser that lags knows "for two" when "people tomorrow" has been said."""
     transcriber = FakeTranscriber(Vocabulary(), seconds=0.9)

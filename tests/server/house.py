@@ -10,7 +10,7 @@ import numpy as np
 
 from agent.context import Engines
 from agent.engines.espeak import Espeak, EspeakSettings
-from agent.engines.protocols import LanguageModel, Priority, Transcript
+from agent.engines.protocols import LanguageModel, Priority, Transcript, Urgent
 from agent.engines.scripted import Scripted
 from media.audio import AudioChunk, join
 from server.config import Settings
@@ -43,7 +43,7 @@ class _Hearing:
     async def partial(self) -> Transcript | None:
         return None
 
-    async def final(self, *, priority: Priority = Priority.COMMITTED) -> Transcript:
+    async def final(self, *, priority: Urgent = Priority.COMMITTED) -> Transcript:
         return Transcript(self._line, self._language)
 
     def close(self) -> None: ...

@@ -19,6 +19,7 @@ from agent.engines.protocols import (
     Synthesizer,
     Transcriber,
     Transcript,
+    Urgent,
 )
 from agent.errors import EngineError
 from media.audio import AudioChunk
@@ -81,7 +82,7 @@ class _FallbackRecognition:
             self._fall_back(error)
             return await self._current.partial()
 
-    async def final(self, *, priority: Priority = Priority.COMMITTED) -> Transcript:
+    async def final(self, *, priority: Urgent = Priority.COMMITTED) -> Transcript:
         try:
             return await self._current.final(priority=priority)
         except EngineError as error:

@@ -13,6 +13,7 @@ from agent.engines.protocols import (
     Synthesizer,
     Transcriber,
     Transcript,
+    Urgent,
 )
 from agent.engines.resilience.guard import Guard, GuardSettings
 from agent.errors import EngineTimeout
@@ -59,7 +60,7 @@ class _GuardedRecognition:
             except EngineTimeout:
                 return None
 
-    async def final(self, *, priority: Priority = Priority.COMMITTED) -> Transcript:
+    async def final(self, *, priority: Urgent = Priority.COMMITTED) -> Transcript:
         settings = self._guard.settings
         seconds = settings.answer + settings.audio * self._seconds
         with self._guard.attempt():

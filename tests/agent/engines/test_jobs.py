@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from agent.engines.jobs import Job, Queue, Stop
-from agent.engines.protocols import Priority
+from agent.engines.protocols import Priority, Urgency, Urgent
 
 Fill = Callable[..., list[Job]]
 
@@ -19,7 +19,7 @@ def queue() -> Queue:
 
 @pytest.fixture
 def fill(queue: Queue) -> Fill:
-    def add(*jobs: tuple[str | None, Priority], most: int = 8) -> list[Job]:
+    def add(*jobs: tuple[str | None, Urgent], most: int = 8) -> list[Job]:
         made = [
             Job(
                 priority,
@@ -51,6 +51,16 @@ def test_the_most_urgent_job_is_taken_first_and_equals_in_order(queue: Queue, fi
     fill((None, EARLY), (None, FINAL), (None, Priority.PARTIAL), (None, FINAL))
     assert [numbers(queue.take()) for _ in range(4)] == [[1], [3], [0], [2]]
     assert queue.take() == []
+
+
+def test_what_is_wanted_by_now_overtakes_what_came_before_it(queue: Queue, fill: Fill) -> None:
+    rising = Urgency(EARLY)
+    fill(("short", EARLY), ("short", FINAL), ("short", rising), ("short", rising))
+    assert numbers(queue.take()) == [1]
+    assert queue.oldest(FINAL) is None
+    rising.priority = FINAL
+    assert queue.oldest(FINAL) == 2.0, "and is seen by the load"
+    assert [numbers(queue.take()) for _ in range(2)] == [[2, 3], [0]]
 
 
 def test_those_of_one_kind_go_together_in_the_order_they_came(queue: Queue, fill: Fill) -> None:
@@ -99,5 +109,5 @@ def test_the_oldest_is_told_by_priority(queue: Queue, fill: Fill) -> None:
 
 def test_what_is_cleared_is_handed_over(queue: Queue, fill: Fill) -> None:
     jobs = fill(("short", FINAL), (None, FINAL))
-    assert sorted(queue.clear()) == jobs
+    assert queue.clear() == jobs
     assert len(queue) == 0

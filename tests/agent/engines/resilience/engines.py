@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
-from agent.engines.protocols import Priority, ReplyRequest, Speech, Transcript
+from agent.engines.protocols import Priority, ReplyRequest, Speech, Transcript, Urgent
 from agent.errors import EngineError, EngineFailed
 from agent.messages import Message
 from media.audio import AudioChunk, silence
@@ -118,7 +118,7 @@ class Understanding:
     async def partial(self) -> Transcript | None:
         return Transcript(await result(self.ear.next_script()), self.language)
 
-    async def final(self, *, priority: Priority = Priority.COMMITTED) -> Transcript:
+    async def final(self, *, priority: Urgent = Priority.COMMITTED) -> Transcript:
         text = await result(self.ear.next_script())
         return Transcript(f"{text} ({self.fed} chunks)", self.language)
 
