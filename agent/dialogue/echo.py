@@ -13,11 +13,16 @@ from collections import deque
 from pydantic import BaseModel, Field
 from rapidfuzz import fuzz
 
-from agent.dialogue.envelopes import FRAME, LATEST, Envelopes, Fit
+from agent.dialogue.envelopes import FLOOR, FRAME, LATEST, Envelopes, Fit
 from agent.dialogue.words import words
 
 LOOK_EVERY = 10
 """Levels (0.2 s) between two looks at how what came in follows what was sent."""
+MISSING_DB = 12.0
+"""Decibels under what must be coming back, where it does not."""
+MISSING = 10
+"""Levels (0.2 s) of that in a row, after which there is no such echo: a caller who spoke over the
+agent only seemed to follow it."""
 SOONER = 3
 """Levels (60 ms) by which an echo may come sooner than it did: the network's jitter."""
 
@@ -70,7 +75,7 @@ class EchoGate:
         self._came = _Loudest(self._settings.tail)
         self._envelopes = Envelopes(self._settings.ringing_db)
         self._fit: Fit | None = None
-        self._unlooked = 0
+        self._unlooked = self._missed = 0
         self._unlike = self._silent = self._speaks = 0.0
 
     @property
@@ -133,6 +138,17 @@ class EchoGate:
         for _ in range(max(1, round(seconds / FRAME))):
             self._envelopes.feed(agent_db, mic_db)
             self._unlooked += 1
+            self._miss()
+
+    def _miss(self) -> None:
+        """Give the echo up when it does not come back with what was sent."""
+        if self._fit is None:
+            return
+        expected = self._envelopes.sent(self._fit.delay, 0) + self._fit.gain_db
+        is_missing = self._envelopes.came < expected - MISSING_DB and expected > FLOOR + MISSING_DB
+        self._missed = self._missed + 1 if is_missing else 0
+        if self._missed >= MISSING:
+            self._fit, self._missed = None, 0
 
     def _look(self) -> None:
         """See whether what came in follows what was sent, while there is something to follow."""

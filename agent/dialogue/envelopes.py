@@ -76,6 +76,11 @@ class Envelopes:
         end = self._next + WINDOW + LATEST
         return float(self._sent[end - 1 - delay : end - max(0, delay - sooner)].max())
 
+    @property
+    def came(self) -> float:
+        """What comes in just now, held up as what was sent is."""
+        return self._held_came
+
     def fit(self) -> Fit | None:
         """The best fit; None where either stands still, or too little of them is known."""
         known, end = self._known, self._next + WINDOW + LATEST

@@ -159,6 +159,17 @@ def test_what_is_louder_than_an_echo_can_be_is_not_learned_however_alike() -> No
     assert gate.gain_db <= EchoSettings().loudest_db
 
 
+def test_an_echo_that_does_not_come_back_is_given_up_at_once() -> None:
+    gate, sent = EchoGate(), speech(9, 700)
+    played(gate, sent[:500], late(sent, 8, -8.0)[:500])
+    assert gate.gain_db == pytest.approx(-8.0, abs=2.0)
+
+    played(gate, sent[500:550], [-75.0] * 50)
+
+    assert gate.gain_db is not None
+    assert gate.gain_db < -25.0
+
+
 def test_an_echo_that_has_gone_is_forgotten() -> None:
     gate, sent = EchoGate(), speech(7, 1200)
     played(gate, sent[:500], late(sent, 8, -8.0)[:500])
