@@ -112,9 +112,7 @@ class OpenAI:
         self._warm_until = 0.0  # taken; whether it can be kept shows at the end
         async with AsyncExitStack() as stack:
             try:
-                response = await stack.enter_async_context(
-                    self._connected().post(self._url("/chat/completions"), json=self._body(request))
-                )
+                response = await stack.enter_async_context(await self._asked(request))
                 await self._check(response)
             except aiohttp.ClientError as error:
                 raise EngineFailed(
@@ -123,6 +121,15 @@ class OpenAI:
             pieces = self._pieces(response, request)
             stack.push_async_callback(pieces.aclose)
             yield pieces
+
+    async def _asked(self, request: ReplyRequest) -> aiohttp.ClientResponse:
+        """A server may close a connection that was kept in the moment in which it is used. It has
+        then not taken the request, which goes out once more."""
+        url, body = self._url("/chat/completions"), self._body(request)
+        try:
+            return await self._connected().post(url, json=body)
+        except aiohttp.ServerDisconnectedError:
+            return await self._connected().post(url, json=body)
 
     async def _pieces(
         self, response: aiohttp.ClientResponse, request: ReplyRequest

@@ -1,0 +1,77 @@
+"""An endpoint that closes the connections which it said it would keep."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from agent.engines.openai import OpenAI, OpenAISettings
+from agent.errors import EngineFailed
+from tests.agent.engines.test_openai import REQUEST, event
+
+REPLY = (event("Hello there.") + event(None, "stop") + "data: [DONE]\n\n").encode()
+HEAD = f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {len(REPLY)}\r\n\r\n"
+
+
+class Forgetful:
+    """Answers `answers` requests of each connection, and hangs up at the next without a word."""
+
+    def __init__(self, answers: int) -> None:
+        self.answers = answers
+        self.asked: list[int] = []
+        """The number of each request within its connection."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = 0
+        while head := await self._head(reader):
+            length = next(
+                int(line.split(":")[1])
+                for line in head
+                if line.lower().startswith("content-length")
+            )
+            await reader.readexactly(length)
+            number += 1
+            self.asked.append(number)
+            if number > self.answers:
+                break
+            writer.write(HEAD.encode() + REPLY)
+        writer.close()
+
+    async def _head(self, reader: asyncio.StreamReader) -> list[str]:
+        try:
+            return (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+        except asyncio.IncompleteReadError:
+            return []
+
+
+@asynccontextmanager
+async def asking(endpoint: Forgetful) -> AsyncGenerator[OpenAI, None]:
+    async with await asyncio.start_server(endpoint.serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        model = OpenAI(OpenAISettings(base_url=f"http://127.0.0.1:{port}/v1", model="m"))
+        try:
+            yield model
+        finally:
+            await model.aclose()
+
+
+async def said(model: OpenAI) -> str:
+    return "".join([piece async for piece in model.reply(REQUEST)])
+
+
+async def test_a_kept_connection_that_is_closed_when_it_is_used_costs_no_reply() -> None:
+    endpoint = Forgetful(answers=1)
+    async with asking(endpoint) as model:
+        assert [await said(model) for _ in range(3)] == ["Hello there."] * 3
+    assert endpoint.asked == [1, 2, 1, 2, 1]
+
+
+async def test_an_endpoint_that_always_hangs_up_is_asked_twice_and_no_more() -> None:
+    endpoint = Forgetful(answers=0)
+    async with asking(endpoint) as model:
+        with pytest.raises(EngineFailed, match="could not be asked"):
+            await said(model)
+    assert endpoint.asked == [1, 1]
