@@ -70,9 +70,7 @@ class Line:
         self._short: rtp.ShortPath | None = None
         transceiver.sender.replaceTrack(speaker.new_track())
         if settings.path == "short" and _fits(transceiver):
-            self._short = rtp.ShortPath(
-                transceiver, speaker, self._hear, on_key, together=pacer.together
-            )
+            self._short = rtp.ShortPath(transceiver, speaker, self._hear, on_key)
             if offer is not None and on_key is not None:
                 rtp.accept_keys(transceiver, offer)
 

@@ -1,12 +1,9 @@
-"""One timer for the 20 ms steps of all calls, and for what several calls do best together.
+"""One timer for the 20 ms steps of all calls.
 
 The steps come from the clock: a late one is made up for by the next, and no drift builds up. Many
-calls are spread over two slots, 10 ms apart, so that they do not all leave in one burst; a few
-share one. The timer runs while there is a member.
-
-A process that slept for a few milliseconds finds the processor's caches empty: its first packet
-then costs five times the CPU of the next. So the packets of many calls, which come whenever they
-like, are handled at the beat too (`together`).
+calls are spread over four slots, 5 ms apart, so that they do not all leave in one burst; a few
+share one, since waking a process costs as much as a packet does. The timer runs while there is a
+member.
 
 A member that raises is taken out and told why; the others never notice.
 """
@@ -20,11 +17,9 @@ from dataclasses import dataclass, field
 from media.opus import FRAME_SECONDS
 from media.track import Ticks
 
-_SLOTS = 2
+_SLOTS = 4
 _TOGETHER = 8
 """Members that share a slot before the next one is opened; their burst takes less than 1 ms."""
-_SEVERAL = 4
-"""Members from which on work waits for the beat: fewer would seldom share one."""
 
 Step = Callable[[int, float], None]
 """Called with the number of the 20 ms step, rising by one, and the loop's time."""
@@ -48,8 +43,6 @@ class Pacer:
     def __init__(self, on_lateness: Callable[[float], None] | None = None) -> None:
         self._on_lateness = on_lateness
         self._slots: list[_Slot] = []
-        self._waiting: list[Callable[[], None]] = []
-        self._members = 0
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -81,25 +74,11 @@ class Pacer:
 
         return leave
 
-    def together(self, work: Callable[[], None]) -> None:
-        """Have the loop call `work` at the next beat, 10 ms from now at most, with all else that
-        waits for it; at once while there are few members."""
-        if self._members < _SEVERAL:
-            work()
-            return
-        self._waiting.append(work)
-        if len(self._waiting) == 1:
-            self._schedule(asyncio.get_running_loop())
-
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._members = sum(len(slot.members) for slot in self._slots)
-        for slot in self._slots:
-            if not slot.members:
-                slot.ticks.skip(loop.time())
-        dues = [slot.ticks.due for slot in self._slots if slot.members or self._waiting]
+        dues = [slot.ticks.due for slot in self._slots if slot.members]
         if dues:
             self._timer = loop.call_at(min(dues), self._beat, loop)
 
@@ -111,9 +90,6 @@ class Pacer:
                 tick = slot.ticks.take(now)
                 for member in list(slot.members):
                     self._step(slot, member, tick, now)
-        waiting, self._waiting = self._waiting, []
-        for work in waiting:
-            loop.call_soon(work)
         self._schedule(loop)
 
     @staticmethod

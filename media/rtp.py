@@ -67,9 +67,6 @@ def accept_keys(transceiver: RTCRtpTransceiver, offer: str) -> bool:
     return False
 
 
-Work = Callable[[], None]
-
-
 class ShortPath:
     """One call's way. Made before the connection starts to send and receive."""
 
@@ -79,15 +76,12 @@ class ShortPath:
         speaker: Speaker,
         deliver: Callable[[Samples], None],
         on_key: Callable[[Key], None] | None = None,
-        together: Callable[[Work], None] = lambda work: work(),
     ) -> None:
-        """`together` does the work that packets make, at once or soon."""
         self.ended = asyncio.Event()
         """Set when the caller's audio has ended: hung up, said goodbye or lost."""
         self._speaker = speaker
         self._deliver = deliver
         self._on_key = on_key
-        self._together = together
         self._receiver: Any = transceiver.receiver
         self._sender: Any = transceiver.sender
         self._inward: _Inward | None = None
@@ -109,7 +103,7 @@ class ShortPath:
     def step(self, tick: int, now: float) -> None:
         """20 ms pass."""
         if self._inward is not None:
-            self._inward.tick(now)
+            self._inward.reception.tick(now)
         if self._outward is None:
             return
         if self._speaker.is_closed or not self._outward.is_open:
@@ -131,9 +125,7 @@ class ShortPath:
         await stock(parameters)
         if self._inward is None and not self.ended.is_set():
             self._end_decoder_thread()
-            self._inward = _Inward(
-                self._receiver, parameters, self._deliver, self._on_key, self._together
-            )
+            self._inward = _Inward(self._receiver, parameters, self._deliver, self._on_key)
 
     def _end_decoder_thread(self) -> None:
         """aiortc has just started a thread that will get nothing to decode."""
@@ -171,11 +163,7 @@ class _Inward:
         parameters: Any,
         deliver: Callable[[Samples], None],
         on_key: Callable[[Key], None] | None,
-        together: Callable[[Work], None],
     ) -> None:
-        self._together = together
-        self._waiting: list[tuple[bytes, float]] = []
-        """Datagrams that came and when, to be heard."""
         self._receiver = receiver
         self._dtls: Any = receiver.transport
         self._clock = asyncio.get_running_loop().time
@@ -187,11 +175,6 @@ class _Inward:
         self._budget, self._budget_at = _BURST, self._clock()
         self._is_open = True
         self._hook_socket(self._dtls.transport._connection)
-
-    def tick(self, now: float) -> None:
-        """20 ms pass: what came is heard before silence is put in its place."""
-        self._hear()
-        self.reception.tick(now)
 
     def close(self) -> None:
         """What still arrives goes aiortc's way."""
@@ -221,26 +204,18 @@ class _Inward:
             return False
         if not self._is_open or self._dtls._rx_srtp is None:
             return False
-        self._waiting.append((data, self._clock()))
-        if len(self._waiting) == 1:
-            self._together(self._hear)
-        return True
-
-    def _hear(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for data, arrival in waiting:
-            if self._is_open and self._is_affordable(arrival):
-                self._open(data, arrival)
-
-    def _open(self, data: bytes, arrival: float) -> None:
+        now = self._clock()
+        if not self._is_affordable(now):
+            return True
         try:
             packet = parse(self._dtls._rx_srtp.unprotect(data))
         except (pylibsrtp.Error, BadRtp):
-            return
+            return True
         self._dtls._RTCDtlsTransport__rx_bytes += len(data)
         self._dtls._RTCDtlsTransport__rx_packets += 1
         if self._receiver._enabled and self._is_ours(packet):
-            self.reception.arrive(packet, arrival)
+            self.reception.arrive(packet, now)
+        return True
 
     def _is_affordable(self, now: float) -> bool:
         """A peer that floods pays itself: what is too much is dropped before it costs anything."""

@@ -38,32 +38,6 @@ async def test_both_sides_hear_each_other_and_a_hang_up_ends_the_line(path: Path
     assert pitch(answered[4800:-4800], 48_000) == pytest.approx(660, abs=3)
 
 
-async def test_beside_several_calls_packets_wait_for_the_beat_and_all_of_them_are_heard() -> None:
-    pacer, waiting = Pacer(), list[int]()
-    leaves = [pacer.join(lambda tick, now: None, lambda error: None) for _ in range(4)]
-    async with talk("short", tone(1.0, 48_000), pacer=pacer) as call:
-        short: Any = call.line._short
-        await until(lambda: short.reception is not None)
-        inward = short._inward
-        stock = inward._take
-
-        def take(data: bytes) -> bool:
-            taken: bool = stock(data)
-            waiting.extend([len(inward._waiting)] * taken)
-            return taken
-
-        inward._take = take
-        await until(lambda: len(call.what_was_heard()) > 16_000 * 1.4)
-        assert short.reception.concealed == 0.0
-    for leave in leaves:
-        leave()
-    assert len(waiting) > 40
-    assert 1 <= min(waiting) <= max(waiting) < 10
-    heard = loud_part(call.what_was_heard(), 16_000)
-    assert tone_seconds(heard, 16_000) == pytest.approx(1.0, abs=0.05)
-    assert pitch(heard[1600:-1600], 16_000) == pytest.approx(440, abs=3)
-
-
 @pytest.mark.parametrize("path", ["short", "stock"])
 async def test_a_line_that_is_over_leaves_nothing_behind(path: Path) -> None:
     async def hold() -> None:
@@ -72,17 +46,6 @@ async def test_a_line_that_is_over_leaves_nothing_behind(path: Path) -> None:
             await until(lambda: bool(call.heard and call.answered))
 
     assert await left_by_each(hold) == {}
-
-
-async def test_packets_that_wait_are_heard_before_silence_takes_their_place() -> None:
-    async with talk("short", tone(1.0, 48_000)) as call:
-        short: Any = call.line._short
-        await until(lambda: short.reception is not None)
-        short._inward._together = lambda work: None  # a beat that is long in coming
-        await until(lambda: len(call.what_was_heard()) > 16_000 * 1.4)
-        assert short.reception.concealed == 0.0
-    heard = loud_part(call.what_was_heard(), 16_000)
-    assert tone_seconds(heard, 16_000) == pytest.approx(1.0, abs=0.05)
 
 
 @pytest.mark.parametrize("path", ["short", "stock"])
