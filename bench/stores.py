@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 import socket
@@ -49,8 +50,10 @@ class StoreServer:
                 await asyncio.sleep(0.05)
 
     def hang(self) -> None:
+        """Returns when all of its threads stand still: one that goes on for a moment answers."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
 
     def go_on(self) -> None:
         assert self.process is not None
