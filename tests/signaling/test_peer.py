@@ -224,6 +224,8 @@ async def test_a_browser_that_hides_its_address_is_found_by_its_own_checks() -> 
         ("a=max-message-size:262144\r\n", 262_144),
         ("a=max-message-size:0\r\n", sys.maxsize),
         ("a=max-message-size:many\r\n", 65_536),
+        ("a=max-message-size:٣\r\n", 65_536),
+        (f"a=max-message-size:{'9' * 5000}\r\n", 10**18 - 1),
     ],
 )
 def test_a_peer_says_how_long_its_messages_may_be(line: str, longest: int) -> None:
