@@ -16,7 +16,7 @@ from agent.context import Context
 from agent.dialogue.heard import Heard
 from agent.dialogue.sentences import SentenceSplitter
 from agent.dialogue.spoken import SpokenText, to_speech
-from agent.engines.protocols import Priority, Speech
+from agent.engines.protocols import Priority, Speech, Urgency
 from agent.errors import EngineError
 from media.audio import silence
 
@@ -34,6 +34,7 @@ class _Clip:
 
     spoken: SpokenText
     text: str
+    urgency: Urgency
     pieces: asyncio.Queue[Speech | None] = field(default_factory=lambda: asyncio.Queue(maxsize=64))
 
 
@@ -42,6 +43,7 @@ class Speaking:
 
     `before_sound` is awaited once, between the release and the reply's first sound.
     `on_audible(text, seconds)` is called as each sentence begins to leave for the caller.
+    `urgency`: that of its first sentences, until the release; None: it is wanted at once.
     """
 
     def __init__(
@@ -50,12 +52,12 @@ class Speaking:
         *,
         on_audible: Callable[[str, float], None],
         before_sound: Callable[[], Awaitable[None]] | None = None,
-        priority: Priority = Priority.COMMITTED,
+        urgency: Urgency | None = None,
     ) -> None:
         self._context = context
         self._on_audible = on_audible
         self._before_sound = before_sound
-        self._priority = priority
+        self._urgency = urgency or Urgency(Priority.COMMITTED)
         self._released = asyncio.Event()
         self._heard = Heard()
         self._sentences: list[str] = []
@@ -66,7 +68,7 @@ class Speaking:
 
     def release(self) -> None:
         """From now on it may be heard."""
-        self._priority = Priority.COMMITTED
+        self._urgency.hurry()
         self._released.set()
 
     @property
@@ -168,20 +170,20 @@ class Speaking:
         )
         if not spoken.text:
             return
-        clip = _Clip(spoken, sentence)
-        place = len(self._sentences)
+        # Anybody's first sentence goes before the third of somebody who is being answered.
+        is_soon = len(self._sentences) < SOON
+        clip = _Clip(spoken, sentence, self._urgency if is_soon else Urgency(Priority.AHEAD))
         self._sentences.append(sentence)
         await clips.put(clip)
-        tasks.create_task(self._synthesize(clip, place))
+        tasks.create_task(self._synthesize(clip))
 
-    async def _synthesize(self, clip: _Clip, place: int) -> None:
+    async def _synthesize(self, clip: _Clip) -> None:
         persona = self._context.persona
         speech = self._context.engines.synthesizer.speak(
             clip.spoken.text,
             language=persona.language,
             voice=persona.voice,
-            # Anybody's first sentence goes before the third of somebody who is being answered.
-            priority=self._priority if place < SOON else Priority.AHEAD,
+            priority=clip.urgency,
         )
         async with aclosing(speech):
             async for piece in speech:
@@ -191,6 +193,8 @@ class Speaking:
     async def _play(self, clips: asyncio.Queue[_Clip | None], tasks: asyncio.TaskGroup) -> None:
         while (clip := await clips.get()) is not None:
             first = True
+            if self._released.is_set():
+                clip.urgency.hurry()  # what came before it is in the mouth: soon there is silence
             while (piece := await clip.pieces.get()) is not None:
                 if first:
                     await self._come_before()

@@ -84,7 +84,7 @@ class Answer:
         self._urgency = Urgency(Priority.SPECULATIVE)
         self._cover = Cover(context, hearing.turn, on_begun=self._filler_begins)
         """The mouth's position of the first filler."""
-        self._speaking = self._new_speaking(Priority.SPECULATIVE)
+        self._speaking = self._new_speaking(self._urgency)
 
     @property
     def turn(self) -> int:
@@ -141,7 +141,7 @@ class Answer:
         self.marks.endpoint = self._context.now()
         self.speculated = self.transcript is not None
         self._committed.set()
-        self._urgency.priority = Priority.COMMITTED
+        self._urgency.hurry()
         self._context.engines.model.commit(self.conversation)
         self._speaking.release()
 
@@ -365,7 +365,7 @@ class Answer:
     async def _say(self, text: str) -> None:
         if not text:
             return
-        self._speaking = self._new_speaking(Priority.COMMITTED)
+        self._speaking = self._new_speaking(Urgency(Priority.COMMITTED))
         await self._committed.wait()
         self._speaking.release()
         await self._speaking.run(one_piece(text))
@@ -377,14 +377,14 @@ class Answer:
             return persona.not_understood
         return "" if self.dropped else persona.apology
 
-    def _new_speaking(self, priority: Priority) -> Speaking | Writing:
+    def _new_speaking(self, urgency: Urgency) -> Speaking | Writing:
         if not self.is_spoken:
             return Writing(self._context, on_written=self._written)
         return Speaking(
             self._context,
             on_audible=self._audible,
             before_sound=self._before_sound,
-            priority=priority,
+            urgency=urgency,
         )
 
     def _expected_first_sound(self) -> float:

@@ -21,6 +21,7 @@ from agent.engines.protocols import (
     Urgency,
     Urgent,
     Word,
+    priority_of,
 )
 from agent.errors import EngineError, LanguageUnsupported
 from media.audio import CALLER_RATE, AudioChunk, silence
@@ -264,6 +265,8 @@ class FakeVoice:
         self.error = error
         self.spoken: list[str] = []
         self.priorities: list[Priority] = []
+        self.ended: list[Priority] = []
+        """What the priorities had become when the sound was there."""
         self.running = 0
 
     async def start(self) -> None: ...
@@ -274,15 +277,16 @@ class FakeVoice:
         *,
         language: str,
         voice: str = "",
-        priority: Priority = Priority.COMMITTED,
+        priority: Urgent = Priority.COMMITTED,
     ) -> AsyncGenerator[Speech, None]:
         self.running += 1
+        self.priorities.append(priority_of(priority))
         try:
             await asyncio.sleep(self.seconds)
+            self.ended.append(priority_of(priority))
             if self.error is not None:
                 raise self.error
             self.spoken.append(text)
-            self.priorities.append(priority)
             words = text.split()
             yield Speech(
                 AudioChunk(np.full(round(len(words) * self.pace * CALLER_RATE), 500, np.int16)),

@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field
 
 from agent.engines.clips import Wave, edged, sounding, to_int16
 from agent.engines.jobs import Stop
-from agent.engines.protocols import Priority, Speech
+from agent.engines.protocols import Priority, Speech, Urgent
 from agent.engines.threads import Workers
 from agent.engines.words import between_marks
 from agent.errors import EngineFailed, EngineMissing, LanguageUnsupported
@@ -81,7 +81,7 @@ class Espeak:
         *,
         language: str,
         voice: str = "",
-        priority: Priority = Priority.COMMITTED,
+        priority: Urgent = Priority.COMMITTED,
     ) -> AsyncGenerator[Speech, None]:
         """All of `text` in one piece, or none when it says nothing; see `Synthesizer.speak`."""
         name = voice or self._settings.voices.get(language, language)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from agent.engines.protocols import Priority, Urgent
+from agent.engines.protocols import Priority, Urgent, priority_of
 from agent.errors import EngineError
 
 Stop = threading.Event
@@ -67,8 +67,13 @@ class Job:
     @property
     def priority(self) -> Priority:
         """At the moment."""
+        return priority_of(self.urgent)
+
+    @property
+    def waits_since(self) -> float:
+        """Since when (`time.monotonic()`) it waits with this priority."""
         urgent = self.urgent
-        return urgent if isinstance(urgent, Priority) else urgent.priority
+        return self.since if isinstance(urgent, Priority) else max(self.since, urgent.since)
 
     @property
     def turn(self) -> tuple[Priority, int]:
@@ -104,8 +109,8 @@ class Queue:
 
     def oldest(self, priority: Priority) -> float | None:
         """Since when (`time.monotonic()`) the oldest job of that priority waits."""
-        waiting = [j.since for j in self._jobs if j.priority is priority and not j.stop.is_set()]
-        return min(waiting, default=None)
+        waiting = (j for j in self._jobs if j.priority is priority and not j.stop.is_set())
+        return min((job.waits_since for job in waiting), default=None)
 
     def clear(self) -> list[Job]:
         """All that was in it."""

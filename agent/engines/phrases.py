@@ -19,7 +19,7 @@ from typing import Protocol
 from cachetools import TTLCache
 from pydantic import BaseModel, Field
 
-from agent.engines.protocols import Priority, Speech, Synthesizer
+from agent.engines.protocols import Priority, Speech, Synthesizer, Urgent, priority_of
 
 Phrase = tuple[Speech, ...]
 """All pieces of one text, in order."""
@@ -114,7 +114,7 @@ class PhraseCounts:
 class _Making:
     """A phrase in the making: its pieces so far, and a signal for those who wait for more."""
 
-    priority: Priority
+    priority: Urgent
     pieces: list[Speech] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     asking: bool = True
@@ -154,7 +154,7 @@ class CachedVoice:
         *,
         language: str,
         voice: str = "",
-        priority: Priority = Priority.COMMITTED,
+        priority: Urgent = Priority.COMMITTED,
     ) -> AsyncGenerator[Speech, None]:
         """See `Synthesizer.speak`. The samples of a kept phrase are shared, thus read-only."""
         key = PhraseKey(self._mark, voice, language, normalised(text))
@@ -170,7 +170,7 @@ class CachedVoice:
         await self._store.aclose()
         await self._inner.aclose()
 
-    async def _remembered(self, key: PhraseKey, priority: Priority) -> AsyncGenerator[Speech, None]:
+    async def _remembered(self, key: PhraseKey, priority: Urgent) -> AsyncGenerator[Speech, None]:
         kept = await self._store.get(key)
         if kept is not None:
             self.counts.hits += 1
@@ -179,7 +179,7 @@ class CachedVoice:
             return
         given = 0
         making = self._making.get(key)
-        if making is not None and making.priority <= priority:
+        if making is not None and priority_of(making.priority) <= priority_of(priority):
             self.counts.shared += 1
             async for piece in self._followed(making):
                 given += 1
@@ -216,7 +216,7 @@ class CachedVoice:
             return making.asking
         return True
 
-    async def _made(self, key: PhraseKey, priority: Priority) -> AsyncGenerator[Speech, None]:
+    async def _made(self, key: PhraseKey, priority: Urgent) -> AsyncGenerator[Speech, None]:
         """Made by the engine, for this reader and those who follow, and kept when complete."""
         making = self._making[key] = _Making(priority)
         spoken = self._inner.speak(

@@ -37,7 +37,7 @@ from agent.engines.phonemes import (
     sounds_of,
     timed,
 )
-from agent.engines.protocols import Priority, Speech
+from agent.engines.protocols import Priority, Speech, Urgent
 from agent.engines.threads import Workers
 from agent.errors import EngineMissing, LanguageUnsupported
 from media.audio import AudioChunk
@@ -112,7 +112,7 @@ class Piper:
         *,
         language: str,
         voice: str = "",
-        priority: Priority = Priority.COMMITTED,
+        priority: Urgent = Priority.COMMITTED,
     ) -> AsyncGenerator[Speech, None]:
         """One piece for each sentence of `text`; see `Synthesizer.speak`."""
         found = self._voice(language)

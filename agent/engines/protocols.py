@@ -7,6 +7,7 @@ Every method raises only `EngineError`s.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -29,14 +30,27 @@ class Priority(IntEnum):
 class Urgency:
     """A priority that may rise while the work waits: what was prepared is wanted now."""
 
-    __slots__ = ("priority",)
+    __slots__ = ("priority", "since")
 
     def __init__(self, priority: Priority) -> None:
         self.priority = priority
+        self.since = 0.0
+        """When it rose (`time.monotonic()`): nobody waited for the work before. 0: it did not."""
+
+    def hurry(self) -> None:
+        """Somebody waits for it from now on."""
+        if self.priority is not Priority.COMMITTED:
+            self.priority = Priority.COMMITTED
+            self.since = time.monotonic()
 
 
 Urgent = Priority | Urgency
 """Of work that may wait: how urgent it is, for good or as it is at the moment."""
+
+
+def priority_of(urgent: Urgent) -> Priority:
+    """At the moment."""
+    return urgent if isinstance(urgent, Priority) else urgent.priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +172,7 @@ class Synthesizer(Protocol):
         *,
         language: str,
         voice: str = "",
-        priority: Priority = Priority.COMMITTED,
+        priority: Urgent = Priority.COMMITTED,
     ) -> AsyncGenerator[Speech, None]:
         """Speak one sentence of plain words, in pieces as they come.
 

@@ -10,7 +10,14 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 
-from agent.engines.protocols import LanguageModel, Priority, ReplyRequest, Speech, Synthesizer
+from agent.engines.protocols import (
+    LanguageModel,
+    Priority,
+    ReplyRequest,
+    Speech,
+    Synthesizer,
+    Urgent,
+)
 
 
 class SparingModel:
@@ -77,7 +84,7 @@ class SparingVoice:
         *,
         language: str,
         voice: str = "",
-        priority: Priority = Priority.COMMITTED,
+        priority: Urgent = Priority.COMMITTED,
     ) -> AsyncGenerator[Speech, None]:
         """See `Synthesizer.speak`. The spare one speaks with its default voice."""
         if self._is_strained():

@@ -117,7 +117,7 @@ class Workers:
         self,
         work: Callable[[Stop], Iterator[T]],
         *,
-        priority: Priority = Priority.COMMITTED,
+        priority: Urgent = Priority.COMMITTED,
         ahead: int = 16,
     ) -> AsyncGenerator[T, None]:
         """The items of `work(stop)`, iterated in a worker at most `ahead` items before the reader.

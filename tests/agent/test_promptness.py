@@ -7,14 +7,28 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from agent.engines.protocols import Priority, ReplyRequest
+from agent.engines.protocols import Priority, ReplyRequest, Speech, Urgent
 from agent.events import BargedIn, ReplySpoken, SpeechStarted, TurnFinished
 from agent.settings import TurnSettings
 from tests.agent.conversation import line
-from tests.fakes import FakeModel, FakeTranscriber, Vocabulary
+from tests.fakes import FakeModel, FakeTranscriber, FakeVoice, Vocabulary
 from tests.virtual_time import virtual
 
 QUESTION = "what time is it in seoul today"
+
+
+SILENT = TurnSettings.model_validate({"fillers": {"enabled": False}})
+
+
+class LaggingVoice(FakeVoice):
+    """Takes its time for the sentence about the coat."""
+
+    async def speak(
+        self, text: str, *, language: str, voice: str = "", priority: Urgent = Priority.COMMITTED
+    ) -> AsyncGenerator[Speech, None]:
+        self.seconds = 8.0 if "coat" in text else 0.02
+        async for piece in super().speak(text, language=language, voice=voice, priority=priority):
+            yield piece
 
 
 class StallingModel(FakeModel):
@@ -66,6 +80,16 @@ async def test_a_transcript_begun_in_the_pause_is_urgent_once_the_turn_is_over()
 
 
 @virtual
+async def test_sound_begun_in_the_pause_is_urgent_once_the_turn_is_over() -> None:
+    voice = FakeVoice(seconds=3.0)
+    async with line(voice=voice, settings=SILENT) as it:
+        await it.say(QUESTION)
+        await it.wait_for(TurnFinished)
+    assert voice.priorities == [Priority.SPECULATIVE]
+    assert voice.ended == [Priority.COMMITTED]
+
+
+@virtual
 async def test_words_that_were_read_too_late_do_not_make_the_caller_wait() -> None:
     """A recogniser that lags knows "for two" when "people tomorrow" has been said."""
     transcriber = FakeTranscriber(Vocabulary(), seconds=0.9)
@@ -96,4 +120,17 @@ async def test_a_third_sentence_is_less_urgent_than_anybodys_first() -> None:
     assert len(it.voice.priorities) == 4
     assert max(it.voice.priorities[:2]) < Priority.AHEAD
     assert it.voice.priorities[2:] == [Priority.AHEAD, Priority.AHEAD]
+    assert it.voice.ended == it.voice.priorities, "all were there before they were needed"
     assert Priority.COMMITTED < Priority.SPECULATIVE < Priority.AHEAD < Priority.PARTIAL
+
+
+@virtual
+async def test_a_third_sentence_is_urgent_once_the_silence_before_it_is_near() -> None:
+    voice = LaggingVoice()
+    async with line(
+        model=FakeModel("It is noon there. Rain is near. Take a coat."), voice=voice
+    ) as it:
+        await it.say(QUESTION)
+        await it.wait_for(TurnFinished)
+    assert voice.priorities[2] is Priority.AHEAD
+    assert voice.ended[2] is Priority.COMMITTED

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Protocol, TypeVar
 
-from agent.engines.protocols import Priority, Recognition, Speech, Synthesizer, Transcriber
+from agent.engines.protocols import Priority, Recognition, Speech, Synthesizer, Transcriber, Urgent
 from agent.errors import LanguageUnsupported, Stage
 
 ANY_LANGUAGE = "*"
@@ -52,7 +52,7 @@ class SynthesizerByLanguage:
         *,
         language: str,
         voice: str = "",
-        priority: Priority = Priority.COMMITTED,
+        priority: Urgent = Priority.COMMITTED,
     ) -> AsyncGenerator[Speech, None]:
         """Raises LanguageUnsupported at once, not with the first piece."""
         engine = _choose(self._engines, language, "tts")

@@ -168,7 +168,7 @@ class FallbackSynthesizer:
         *,
         language: str,
         voice: str = "",
-        priority: Priority = Priority.COMMITTED,
+        priority: Urgent = Priority.COMMITTED,
     ) -> AsyncGenerator[Speech, None]:
         return _first_or_second(
             lambda: self._first.speak(text, language=language, voice=voice, priority=priority),

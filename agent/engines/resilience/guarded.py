@@ -123,7 +123,7 @@ class GuardedSynthesizer:
         *,
         language: str,
         voice: str = "",
-        priority: Priority = Priority.COMMITTED,
+        priority: Urgent = Priority.COMMITTED,
     ) -> AsyncGenerator[Speech, None]:
         speech = self._inner.speak(text, language=language, voice=voice, priority=priority)
         return self._guard.stream(speech, "sound")

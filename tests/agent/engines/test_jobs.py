@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -58,9 +59,22 @@ def test_what_is_wanted_by_now_overtakes_what_came_before_it(queue: Queue, fill:
     fill(("short", EARLY), ("short", FINAL), ("short", rising), ("short", rising))
     assert numbers(queue.take()) == [1]
     assert queue.oldest(FINAL) is None
-    rising.priority = FINAL
-    assert queue.oldest(FINAL) == 2.0, "and is seen by the load"
+    rising.hurry()
     assert [numbers(queue.take()) for _ in range(2)] == [[2, 3], [0]]
+
+
+def test_nobody_waited_for_what_was_prepared_before_it_was_wanted(queue: Queue, fill: Fill) -> None:
+    rising = Urgency(EARLY)
+    fill((None, rising), (None, Urgency(FINAL)))
+    assert queue.oldest(FINAL) == 1.0
+    queue.take()
+    before = time.monotonic()
+    rising.hurry()
+    wanted = queue.oldest(FINAL)
+    assert wanted is not None
+    assert wanted >= before
+    rising.hurry()
+    assert queue.oldest(FINAL) == wanted, "wanted again is not wanted later"
 
 
 def test_those_of_one_kind_go_together_in_the_order_they_came(queue: Queue, fill: Fill) -> None:
