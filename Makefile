@@ -66,12 +66,18 @@ stores:
 	    scripts/packages redis-server memcached || \
 	    echo "No Redis or Memcached: the shared cache's tests will be skipped."
 
-# Without the programs that stand beside a server on the Internet: their tests are skipped, too.
+# Without the programs that stand beside a server on the Internet, and those that read what it
+# writes: their tests are skipped, too.
 neighbours:
 	@command -v turnserver >/dev/null || scripts/packages coturn \
 	    || echo "No coturn: the tests of TURN will be skipped."
 	@command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || scripts/packages nginx-light \
 	    || echo "No nginx: the reverse proxy's test will be skipped."
+	@command -v caddy >/dev/null || scripts/packages caddy \
+	    || echo "No Caddy: its example will not be checked."
+	@command -v zbarimg >/dev/null && command -v flatc >/dev/null || \
+	    scripts/packages zbar-tools flatbuffers-compiler || \
+	    echo "No zbarimg or flatc: QR codes and frames will not be read by others' programs."
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
