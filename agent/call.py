@@ -14,11 +14,9 @@ from dataclasses import replace
 from agent.answering import Answering
 from agent.context import Context, Detector, Ear, Engines, Mouth
 from agent.desk import Desk
-from agent.dialogue.barge_in import BargeIn, Verdict
 from agent.dialogue.endpointer import Ended, Endpointer, Paused, Resumed, Started
 from agent.dialogue.phase import Phase
 from agent.dictation import Dictation
-from agent.ducking import Ducking
 from agent.ear import CallersVoice
 from agent.engines.protocols import TurnJudge
 from agent.errors import EngineError
@@ -33,6 +31,7 @@ from agent.events import (
     TurnDropped,
 )
 from agent.hearing import Hearing, Listener, read_along
+from agent.interruption import Interruption
 from agent.load import Load
 from agent.persona import Persona
 from agent.quiet import Quiet
@@ -84,12 +83,10 @@ class Call:
         """The utterance in the ear began while the agent was audible, and is no turn yet."""
         self._deaf = False
         """The recogniser refused the utterance: nothing here knows its language."""
-        self._verdict: Verdict | None = None
         self._judging: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup
         self._endpointer = Endpointer(settings.endpoint, persona.language)
-        self._barge_in = BargeIn(settings.barge_in, persona.language)
-        self._ducking = Ducking(self._context)
+        self._interruption = Interruption(self._context)
 
     async def run(self) -> None:
         """Converse until somebody ends it. Cancel it to hang up at once."""
@@ -145,7 +142,7 @@ class Call:
         self._endpointer.speak_language(persona.language)
         self._endpointer.adjust(self._context.settings.endpoint)
         self._endpointer.is_by_hand = self._context.settings.floor.by_hand
-        self._barge_in = BargeIn(self._context.settings.barge_in, persona.language)
+        self._interruption.speak_language()
 
     async def interrupt(self) -> None:
         """Stop the agent, as if the caller had spoken over it."""
@@ -184,8 +181,8 @@ class Call:
             case Ended():
                 await self._ended(signal)
         if self._answering.audible and self._floor.interrupt and not self._floor.by_hand:
-            verdict, self._verdict = self._verdict, None
-            await self._weigh(verdict or self._barge_in.feed(probability, chunk.seconds))
+            if self._interruption.feed(probability, chunk.seconds, turn=self._turn):
+                await self._interrupt()
         elif signal is None and self._hearing is None and self._answering.idle:
             if not self._leaving:
                 await self._quiet.mind(self._turn, self._endpointer.position)
@@ -324,17 +321,10 @@ class Call:
 
     # -- barge-in -------------------------------------------------------------------------------
 
-    async def _weigh(self, verdict: Verdict | None) -> None:
-        if verdict is Verdict.INTERRUPT:
-            await self._interrupt()
-        elif verdict is not None:
-            self._ducking.follow(verdict, self._turn)
-
     async def _interrupt(self) -> None:
         self._overlap = False
-        self._barge_in.reset()
         await self._answering.interrupt()
-        self._ducking.end()
+        self._interruption.end()
         self._quiet.caller_spoke()
         if self._hearing is not None:
             self._answering.move(Phase.HEARING)
@@ -360,7 +350,7 @@ class Call:
             return
         self._read(text, hearing.read_until)
         if self._overlap and not self._answering.idle:
-            self._verdict = self._barge_in.read(text) or self._verdict
+            self._interruption.read(text)
             return
         self._emit(
             PartialTranscript(at=self._context.now(), turn=hearing.turn, text=text, stable=stable)
@@ -371,8 +361,7 @@ class Call:
     def _act_is_over(self, act: Answer | Remark) -> None:
         """Nobody speaks for the agent any more; the utterance it answered is closed."""
         self._quiet.agent_spoke()
-        self._ducking.end()
-        self._barge_in.reset()
+        self._interruption.end()
         if isinstance(act, Answer) and act.hearing is self._hearing:
             self._listener.close()
         if self._hearing is None and not self._leaving:
