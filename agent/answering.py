@@ -16,7 +16,7 @@ from agent.dialogue.echo import repeats
 from agent.dialogue.history import heard_key, said_key
 from agent.dialogue.phase import Phase, move
 from agent.dialogue.speculation import Outcome, Speculation
-from agent.engines.protocols import Priority
+from agent.engines.protocols import Priority, Transcript
 from agent.errors import EngineError
 from agent.events import (
     BargedIn,
@@ -99,10 +99,13 @@ class Answering:
             transcript = await hearing.final(Priority.COMMITTED)
         except EngineError:
             return False
-        text, language = transcript.text, self._context.persona.language
-        if not text or is_backchannel(text, language) or self.echoes(text):
-            return False
-        return not is_imagined(transcript, hearing)
+        is_company = is_backchannel(transcript.text, self._context.persona.language)
+        return not is_company and self.is_said(transcript, hearing)
+
+    def is_said(self, transcript: Transcript, hearing: Hearing) -> bool:
+        """Whether the caller has said this over the agent: it is neither its echo nor a noise."""
+        text = transcript.text
+        return bool(text) and not self.echoes(text) and not is_imagined(transcript, hearing)
 
     def after(self, change: Callable[[], None]) -> None:
         """Change the history now or, while something is said that does not know of it, when that

@@ -86,7 +86,7 @@ class Call:
         self._judging: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup
         self._endpointer = Endpointer(settings.endpoint, persona.language)
-        self._interruption = Interruption(self._context)
+        self._interruption = Interruption(self._context, self._answering)
 
     async def run(self) -> None:
         """Converse until somebody ends it. Cancel it to hang up at once."""
@@ -99,6 +99,7 @@ class Call:
                 self._answering.begin(tasks)
                 self._listener.begin(tasks)
                 self._dictation.begin(tasks)
+                self._interruption.begin(tasks)
                 self.desk.asides.begin(tasks)
                 listening = tasks.create_task(self._listen())
                 if context.persona.greeting:
@@ -112,6 +113,7 @@ class Call:
                     self._judging.cancel()
                 self._listener.pause()
                 self._dictation.stop()
+                self._interruption.discard()
                 self.desk.asides.stop()
                 await self._answering.abandon()
         except* SpeakerClosed:
@@ -210,11 +212,15 @@ class Call:
                 self._answering.move(Phase.HEARING)
 
     async def _paused(self, signal: Paused) -> None:
-        if self._hearing is None or (self._overlap and not self._answering.idle):
+        is_over = self._overlap and not self._answering.idle
+        if self._hearing is None or (is_over and not self._voice.is_near):
             self._listener.rest()
             return
         self._listener.pause()
         self._hearing.weigh(self._endpointer)
+        if is_over:
+            self._interruption.understand(self._hearing, self._read)
+            return
         if self._context.engines.judge is not None:
             self._judging = self._tasks.create_task(
                 self._judge(self._context.engines.judge, self._hearing)
@@ -242,6 +248,7 @@ class Call:
             return
         await self._answering.discard()
         self._dictation.discard()
+        self._interruption.discard()
         self._listener.go_on(self._endpointer.position)
 
     async def _ended(self, signal: Ended) -> None:
@@ -263,6 +270,7 @@ class Call:
     async def _turn_over(self, hearing: Hearing, end: float, *, by_hand: bool) -> None:
         """Answer what the caller said or, where that is not wanted, write it down."""
         self._overlap = False
+        self._interruption.discard()
         # Whoever may not be interrupted is not made to answer twice at once, either.
         is_free = self._floor.interrupt or not self._answering.audible
         answered = self._floor.answer and not by_hand and is_free
@@ -302,6 +310,7 @@ class Call:
 
     async def _is_turn(self, hearing: Hearing) -> bool:
         """Words that began over the agent's: are they meant for it, or only company?"""
+        await self._interruption.understood(turn=hearing.turn)
         if not await self._answering.is_addressed(hearing):
             return False
         if self._answering.audible and self._floor.interrupt:
@@ -310,9 +319,9 @@ class Call:
 
     async def _drop(self, reason: Dropped) -> None:
         await self._answering.discard()
+        self._interruption.discard()
         if self._hearing is not None:
-            now, place = self._context.now(), self._endpointer.position
-            turn = self._hearing.turn
+            now, turn, place = self._context.now(), self._hearing.turn, self._endpointer.position
             self._emit(TurnDropped(at=now, turn=turn, reason=reason, position=place))
         self._overlap = False
         self._quiet.begin()
@@ -328,6 +337,8 @@ class Call:
         self._quiet.caller_spoke()
         if self._hearing is not None:
             self._answering.move(Phase.HEARING)
+        if (pause := self._endpointer.pause) is not None:
+            await self._paused(pause)
 
     # -- the utterance in the ear ---------------------------------------------------------------
 

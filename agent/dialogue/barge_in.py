@@ -53,6 +53,8 @@ class BargeInSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docs
     false: it goes on, quieter, as people do through an "uh-huh"."""
     resume_after: float = Field(default=0.7, gt=0, le=1.2)
     """Seconds of silence after which a ducked agent goes on as before."""
+    resume_latest: float = Field(default=1.0, gt=0, le=1.2)
+    """The same while it is not yet understood what the caller said; not below `resume_after`."""
 
 
 class BargeIn:
@@ -77,10 +79,13 @@ class BargeIn:
         self._interrupted = False
         self._forget()
 
-    def feed(self, probability: float, seconds: float, *, echo: bool = False) -> Verdict | None:
+    def feed(
+        self, probability: float, seconds: float, *, echo: bool = False, is_awaited: bool = False
+    ) -> Verdict | None:
         """Take `seconds` of the caller's audio in which speech has `probability`.
 
         `echo`: the sound is the agent's own voice coming back; it counts as silence.
+        `is_awaited`: what the caller said is being understood: the agent stays quiet longer.
         """
         if self._interrupted:
             return None
@@ -93,7 +98,7 @@ class BargeIn:
             self._silence = 0.0
             return self._verdict()
         self._silence += seconds
-        return self._ceased()
+        return self._ceased(is_awaited)
 
     def read(self, text: str) -> Verdict | None:
         """What was understood of the caller since they began to speak over the agent."""
@@ -101,6 +106,12 @@ class BargeIn:
         if self._interrupted or not self.ducked:
             return None
         return self._verdict()
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which a ducked agent may still wait for what was said to be understood."""
+        settings = self._settings
+        return max(0.0, max(settings.resume_after, settings.resume_latest) - self._silence)
 
     def _hears(self, probability: float, echo: bool) -> bool:
         if echo or probability < self._settings.silence_below:
@@ -129,10 +140,13 @@ class BargeIn:
             return settings.confirm_after
         return 0.0
 
-    def _ceased(self) -> Verdict | None:
+    def _ceased(self, is_awaited: bool) -> Verdict | None:
         if self._silence > self._settings.gap + _SLACK and not self.ducked:
             self._forget()
-        if not self.ducked or self._silence < self._settings.resume_after - _SLACK:
+        settings = self._settings
+        longest = max(settings.resume_after, settings.resume_latest)
+        quiet = longest if is_awaited else settings.resume_after
+        if not self.ducked or self._silence < quiet - _SLACK:
             return None
         self.ducked = False
         self._forget()

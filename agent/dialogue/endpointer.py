@@ -242,6 +242,11 @@ class Endpointer:
         return self._certainty
 
     @property
+    def pause(self) -> Paused | None:
+        """The pause that the caller is in, from when it was told until they go on or are done."""
+        return Paused(self._quiet_from) if self._paused else None
+
+    @property
     def silence(self) -> float:
         """Seconds since the caller's last speech in the current utterance; 0 outside of one."""
         return max(0.0, self.position - self._quiet_from) if self.speaking else 0.0

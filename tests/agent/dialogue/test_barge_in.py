@@ -12,12 +12,17 @@ PIECE = 0.02
 
 
 def play(
-    barge_in: BargeIn, probability: float, seconds: float, *, echo: bool = False
+    barge_in: BargeIn,
+    probability: float,
+    seconds: float,
+    *,
+    echo: bool = False,
+    is_awaited: bool = False,
 ) -> list[tuple[float, Verdict]]:
     """Verdicts, and after how many seconds of this stretch each came."""
     verdicts = []
     for index in range(round(seconds / PIECE)):
-        verdict = barge_in.feed(probability, PIECE, echo=echo)
+        verdict = barge_in.feed(probability, PIECE, echo=echo, is_awaited=is_awaited)
         if verdict:
             verdicts.append((pytest.approx((index + 1) * PIECE), verdict))
     return verdicts
@@ -168,6 +173,42 @@ def test_no_words_leave_the_verdict_to_the_voice() -> None:
 
     assert barge_in.read("...") is None
     assert play(barge_in, 0.9, 0.3) == [(0.2, Verdict.INTERRUPT)]
+
+
+def test_an_agent_stays_quiet_longer_while_it_is_being_understood_what_was_said() -> None:
+    barge_in = BargeIn(BargeInSettings(), "en")
+    play(barge_in, 0.9, 0.3)
+
+    assert play(barge_in, 0.0, 0.9, is_awaited=True) == []
+    assert barge_in.patience == pytest.approx(0.1)
+    assert play(barge_in, 0.0, 0.5, is_awaited=True) == [(0.1, Verdict.RESUME)]
+
+
+@pytest.mark.parametrize(("language", "text"), [("en", "stop"), ("en", "no"), ("ko", "아니")])
+def test_a_word_that_is_understood_late_stops_an_agent_that_waited_for_it(
+    language: str, text: str
+) -> None:
+    barge_in = BargeIn(BargeInSettings(), language)
+    play(barge_in, 0.9, 0.24)
+    play(barge_in, 0.0, 0.9, is_awaited=True)
+
+    assert barge_in.read(text) is Verdict.INTERRUPT
+
+
+def test_once_it_is_understood_nothing_more_is_waited_for() -> None:
+    barge_in = BargeIn(BargeInSettings(), "en")
+    play(barge_in, 0.9, 0.3)
+    play(barge_in, 0.0, 0.8, is_awaited=True)
+    assert barge_in.read("uh-huh") is None
+
+    assert play(barge_in, 0.0, 0.1) == [(PIECE, Verdict.RESUME)]
+
+
+def test_the_longest_wait_is_never_shorter_than_the_usual_one() -> None:
+    barge_in = BargeIn(BargeInSettings(resume_after=1.2, resume_latest=0.5), "en")
+    play(barge_in, 0.9, 0.3)
+
+    assert play(barge_in, 0.0, 1.3, is_awaited=True) == [(1.2, Verdict.RESUME)]
 
 
 def test_an_echo_is_silence() -> None:

@@ -155,6 +155,20 @@ def test_a_caller_who_goes_on_in_the_pause_is_not_cut_off() -> None:
     assert ended[-1].speech_end == pytest.approx(2.5)
 
 
+def test_a_pause_is_known_from_when_it_is_told_until_the_caller_goes_on_or_is_done() -> None:
+    endpointer = Endpointer(steady(), "en")
+    speech(endpointer)
+    assert endpointer.pause is None
+
+    [paused] = quiet(endpointer, 0.2)
+    assert endpointer.pause == paused
+    speech(endpointer, 0.2)
+    assert endpointer.pause is None
+
+    assert [type(signal) for signal in quiet(endpointer, 2.0)] == [Paused, Ended]
+    assert endpointer.pause is None
+
+
 def test_a_click_in_the_pause_neither_resumes_nor_delays() -> None:
     endpointer = Endpointer(steady(), "en")
     speech(endpointer)
