@@ -3,6 +3,7 @@
     AgentError
     ├── EngineError            a stage's engine did not do its work   (.stage)
     │   ├── EngineMissing      it cannot be built here: a model, a library, a device is missing
+    │   │   └── WrongSetting   because a setting names what can't be used; nothing replaces it
     │   ├── EngineTimeout      it did not answer within its deadline
     │   ├── EngineUnavailable  its circuit is open after repeated failures
     │   ├── EngineFailed       it raised
@@ -33,6 +34,10 @@ class EngineError(AgentError):
 
 class EngineMissing(EngineError):
     """The engine cannot be built here: a model file, a library or a device is missing."""
+
+
+class WrongSetting(EngineMissing):
+    """A setting names what the engine can't use. Whoever set it wants nothing else instead."""
 
 
 class EngineTimeout(EngineError):

@@ -40,7 +40,7 @@ from agent.engines.tools import HttpTools, Tools
 from agent.engines.toolset import Toolset
 from agent.engines.watched import WatchedModel
 from agent.engines.whisper import Whisper
-from agent.errors import EngineError, Stage
+from agent.errors import EngineError, Stage, WrongSetting
 from agent.load import Load, Rung
 from agent.warm import warm
 from server.caches import Caches
@@ -227,6 +227,9 @@ async def _stand_up(
     except EngineError as error:
         await engine.aclose()
         stopgap = STOPGAPS[choice.stage]
+        if isinstance(error, WrongSetting):
+            mend = "mend the setting, or leave it out"
+            raise StageUnavailable(choice.stage, str(error), mend) from error
         if choice.forced or choice.engine == stopgap:
             mend = "python run.py check tells what is installed"
             raise StageUnavailable(choice.stage, str(error), mend) from error

@@ -18,6 +18,7 @@ from agent.engines.protocols import (
     Synthesizer,
     Urgent,
 )
+from agent.errors import EngineMissing, WrongSetting
 
 
 class SparingModel:
@@ -31,8 +32,12 @@ class SparingModel:
         self._is_strained = is_strained
 
     async def start(self) -> None:
+        """Raises WrongSetting when the spare one, which somebody has named, can't be used."""
         await self._usual.start()
-        await self._spare.start()
+        try:
+            await self._spare.start()
+        except EngineMissing as error:
+            raise WrongSetting("llm", f"llm.spare: {error}") from error
 
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
         """See `LanguageModel.reply`."""

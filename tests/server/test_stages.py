@@ -251,3 +251,25 @@ async def test_a_persona_is_answered_with_its_adapter_and_the_spare_model_withou
     spared = "".join([piece async for piece in stages.engines.model.reply(polite)])
 
     assert len({plain, answered, spared}) == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("llm.llama.adapters.polite.path={wide}", "cannot use the adapter polite at .*wide"),
+        ("llm.spare={broken}", "llm.spare: llama.cpp cannot load .*broken"),
+        ("llm.replies.meaning.model={broken}", r"broken.* \(llm\.replies\.meaning\.model\)"),
+        ("llm.replies.meaning.model=/nowhere.gguf", r"nowhere.* \(llm\.replies\.meaning\.model\)"),
+    ],
+)
+async def test_a_file_named_beside_a_model_that_cannot_be_used_stops_the_start(
+    chosen: Choose, tmp_path: Path, setting: str, says: str
+) -> None:
+    """The model itself would be stood in for; nobody who names an adapter wants the script."""
+    path = write_llama(tmp_path / "mine.gguf", TINY)
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF, and nothing else")
+    wide = write_adapter(tmp_path / "wide.gguf", replace(TINY, width=128, heads=4))
+    named = setting.format(wide=wide, broken=broken)
+    with pytest.raises(StageUnavailable, match=rf"^llm: .*{says}"):
+        await chosen(f"server.state={tmp_path}", f"llm.model={path}", named)

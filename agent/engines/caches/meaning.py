@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 
 from agent.engines.protocols import Priority
 from agent.engines.threads import Workers
-from agent.errors import EngineError, EngineMissing
+from agent.errors import EngineError, WrongSetting
 
 if TYPE_CHECKING:
     from agent.engines.caches.replies import ReplyKey
@@ -56,7 +56,7 @@ class Meaning:
         self._learning: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Load the model. Raises EngineMissing."""
+        """Load the model. Raises WrongSetting."""
         path = Path(self._settings.model)
         self._model = await self._workers.run(lambda _: _load(path))
         await self._embedding("warm up")
@@ -115,11 +115,13 @@ def _load(path: Path) -> Any:
     from llama_cpp import Llama
 
     if not path.is_file():
-        raise EngineMissing("llm", f"no embedding model at {path} (llm.replies.meaning.model)")
+        raise WrongSetting("llm", f"no embedding model at {path} (llm.replies.meaning.model)")
     try:
         return Llama(str(path), embedding=True, n_ctx=512, n_threads=1, verbose=False)
     except ValueError as error:
-        raise EngineMissing("llm", f"{path} is no model that llama.cpp can load") from error
+        raise WrongSetting(
+            "llm", f"{path} is no model that llama.cpp can load (llm.replies.meaning.model)"
+        ) from error
 
 
 def _embed(model: Any, text: str) -> Embedding:

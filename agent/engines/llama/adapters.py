@@ -17,7 +17,7 @@ import llama_cpp
 
 from agent.engines.llama.runtime import NO_ADAPTER
 from agent.engines.llama.settings import AdapterSettings
-from agent.errors import EngineMissing
+from agent.errors import WrongSetting
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class _Loaded:
 class Adapters:
     """The adapters of one model by name, of which its context uses one or none at a time.
 
-    llama.cpp frees them with the model. Raises EngineMissing for one that can't be used."""
+    llama.cpp frees them with the model. Raises WrongSetting for one that can't be used."""
 
     def __init__(self, model: Any, named: Mapping[str, AdapterSettings]) -> None:
         self._loaded = {name: _load(model, name, adapter) for name, adapter in named.items()}
@@ -62,16 +62,16 @@ def _load(model: Any, name: str, settings: AdapterSettings) -> _Loaded:
     path = settings.path.expanduser()
     mend = f"set llm.llama.adapters.{name}.path to a LoRA adapter in GGUF for this model"
     if not path.is_file():
-        raise EngineMissing("llm", f"no adapter {name} at {path}: no such file. {mend}")
+        raise WrongSetting("llm", f"no adapter {name} at {path}: no such file. {mend}")
     pointer = llama_cpp.llama_adapter_lora_init(model, str(path).encode())
     if not pointer:
-        raise EngineMissing(
+        raise WrongSetting(
             "llm",
             f"llama.cpp cannot use the adapter {name} at {path}: it is damaged, no adapter, or was "
             f"made for another model (see the log). {mend}",
         )
     if llama_cpp.llama_adapter_get_alora_n_invocation_tokens(pointer):
-        raise EngineMissing(
+        raise WrongSetting(
             "llm",
             f"the adapter {name} at {path} begins in the middle of a prompt (aLoRA), which is not "
             f"supported. {mend}",
