@@ -60,11 +60,15 @@ def small_models() -> list[str]:
     return ["models.download=false", *there]
 
 
+class NotStarted(Exception):
+    """A server ended before it served. The message is what it printed."""
+
+
 @asynccontextmanager
 async def server(settings: Sequence[str]) -> AsyncGenerator[ServerProcess, None]:
     """`run.py serve` on a free loopback port with these `name=value`s, until the block ends.
 
-    Raises RuntimeError, with what it printed, when it does not start."""
+    Raises NotStarted when it does not start; why it did not stands on stderr."""
     arguments = [f"--set={each}" for each in (*settings, 'ice.bind=["127.0.0.1"]')]
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(RUN), "serve", "--port", "0", *arguments,
@@ -89,4 +93,4 @@ async def _url(process: asyncio.subprocess.Process) -> tuple[str, list[str]]:
             if found := re.search(r"http://[^\s/]+:\d+(?![\d/])", line):
                 return found.group().replace("localhost", "127.0.0.1"), lines
             lines.append(line)
-    raise RuntimeError("the server did not start:\n" + "\n".join(lines))
+    raise NotStarted("\n".join([*lines, "The server did not start."]))

@@ -144,6 +144,7 @@ async def choose(
         synthesizer, tts = await _stand_up(
             tts, lambda c: _synthesizer(c, settings, caches, queues, is_strained), started
         )
+        stt, llm = _where_it_runs(stt, queues), _where_it_runs(llm, queues)
         judge = await _judge(settings, store, started)
         if settings.server.require_models:
             _insist((stt, llm, tts))
@@ -272,6 +273,15 @@ async def _judge(
         return None
     started.push_async_callback(judge.aclose)
     return judge
+
+
+def _where_it_runs(choice: Choice, queues: Queues) -> Choice:
+    """The choice with the device that its engine came to: perhaps not the planned one."""
+    native = {"whisper": Whisper, "llama": Llama}.get(choice.engine)
+    for _, engine in queues:
+        if isinstance(engine, Whisper | Llama) and type(engine) is native:
+            return replace(choice, device=engine.device)
+    return choice
 
 
 Waiting = list[tuple[Stage, Queue]]

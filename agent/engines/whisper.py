@@ -28,7 +28,7 @@ from agent.engines.whisper_decoding import (
     Heard,
     window_end,
 )
-from agent.errors import EngineFailed, EngineMissing, LanguageUnsupported
+from agent.errors import EngineFailed, EngineMissing, LanguageUnsupported, WrongSetting
 from media.audio import CALLER_RATE, AudioChunk, Samples
 
 if TYPE_CHECKING:
@@ -57,13 +57,28 @@ class BatchSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     30 no longer fit its caches."""
 
 
+ComputeType = Literal[
+    "",
+    "int8",
+    "int8_float32",
+    "int8_float16",
+    "int8_bfloat16",
+    "int16",
+    "float16",
+    "bfloat16",
+    "float32",
+]
+"""CTranslate2's names of the arithmetic."""
+
+
 class WhisperSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """How Whisper runs."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where it runs; `auto`: on a GPU when one can be used, otherwise on the CPU."""
-    compute_type: str = ""
-    """CTranslate2's name of the arithmetic; empty: int8 on a CPU, int8_float16 on a GPU."""
+    compute_type: ComputeType = ""
+    """The arithmetic; empty: int8 on a CPU, int8_float16 on a GPU. One that the device does not
+    have stops the start, or is done without where `device` is auto."""
     workers: int = Field(2, ge=1, le=64)
     """Utterances that are understood at the same time, one CPU thread each."""
     niceness: int = Field(5, ge=0, le=19)
@@ -126,9 +141,16 @@ class Whisper:
         self._decoders.clear()
 
     def _load(self, folder: Path, stop: Stop) -> Decoder:
+        has_gpu = _has_gpu()
+        if self.device == "cuda" and not has_gpu:
+            raise WrongSetting(
+                "stt",
+                "stt.whisper.device is cuda, but CTranslate2 finds no GPU that it can use: set it "
+                "to auto, or see to NVIDIA's driver (nvidia-smi)",
+            )
         if self.device != "auto":
             return self._load_on(self.device, folder, stop)
-        if not _has_gpu():
+        if not has_gpu:
             self.device = "cpu"
             return self._load_on("cpu", folder, stop)
         try:
@@ -141,7 +163,7 @@ class Whisper:
         return decoder
 
     def _load_on(self, device: str, folder: Path, stop: Stop) -> Decoder:
-        compute_type = self._settings.compute_type or _COMPUTE_TYPES[device]
+        compute_type = self._arithmetic(device)
         try:
             model = _open_model(folder, device, compute_type, self._settings.workers)
             decoder = Decoder(model, self._settings.decoding)
@@ -153,6 +175,18 @@ class Whisper:
                 "stt", f"Whisper in {folder} does not load on {device} ({compute_type}): {error}"
             ) from error
         return decoder
+
+    def _arithmetic(self, device: str) -> str:
+        """Raises WrongSetting for one that the device does not have, where somebody chose both."""
+        wanted, usual = self._settings.compute_type, _COMPUTE_TYPES[device]
+        if not wanted or wanted in (supported := _compute_types(device)):
+            return wanted or usual
+        known = ", ".join(sorted(supported)) or "unknown"
+        why = f"stt.whisper.compute_type is {wanted}, which this {device} lacks; it has: {known}"
+        if self._settings.device != "auto":
+            raise WrongSetting("stt", why)
+        logger.warning("Whisper computes in %s", usual, extra={"cause": why})
+        return usual
 
 
 class WhisperRecognition:
@@ -270,6 +304,16 @@ def _has_gpu() -> bool:
     import ctranslate2
 
     return bool(ctranslate2.get_cuda_device_count())
+
+
+def _compute_types(device: str) -> set[str]:
+    """What the device can do, of CTranslate2's names; none where it does not answer."""
+    import ctranslate2
+
+    try:
+        return set(ctranslate2.get_supported_compute_types(device))
+    except (RuntimeError, ValueError):  # no driver, or a build without CUDA
+        return set()
 
 
 def _open_model(folder: Path, device: str, compute_type: str, workers: int) -> WhisperModel:

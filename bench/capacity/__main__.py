@@ -29,7 +29,7 @@ from rich.console import Console
 from bench.capacity import models, overload
 from bench.capacity.people import crowd
 from bench.capacity.report import Figures, figures, table
-from bench.server_process import ServerProcess, server
+from bench.server_process import NotStarted, ServerProcess, server
 
 RESULTS = Path(__file__).parents[1] / "results" / "capacity.json"
 AIM = 1.5
@@ -129,4 +129,7 @@ def parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(main(parser().parse_args())))
+        try:
+            sys.exit(runner.run(main(parser().parse_args())))
+        except NotStarted as error:
+            sys.exit(str(error))

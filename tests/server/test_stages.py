@@ -9,13 +9,15 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import llama_cpp
 import pytest
 
 from agent.engines import catalog
 from agent.engines.catalog import GIGABYTE, Hardware
+from agent.engines.llama import LlamaSettings, library
 from agent.engines.piper import Piper
 from agent.engines.protocols import ReplyRequest, Speech
-from agent.errors import EngineError, EngineFailed
+from agent.errors import EngineError, EngineFailed, EngineMissing
 from agent.load import Rung
 from agent.messages import Message, ToolCall
 from bench.random_llama import TINY, write_adapter, write_llama
@@ -38,11 +40,11 @@ async def chosen(tmp_path: Path) -> AsyncIterator[Choose]:
     """Chooses with the models of `tmp_path`; what was started is closed after the test."""
     async with AsyncExitStack() as stack:
 
-        async def choose_with(*overrides: str) -> Stages:
+        async def choose_with(*overrides: str, hardware: Hardware = SMALL) -> Stages:
             here = [f"models.folder={tmp_path}", "models.download=false", *overrides]
             settings = load(None, {}, here)
             hub = Hub(endpoint="http://127.0.0.1:9", timeout=1, progress=lambda *_: None)
-            stages = await choose(settings, ModelStore(settings.models, hub), SMALL)
+            stages = await choose(settings, ModelStore(settings.models, hub), hardware)
             stack.push_async_callback(stages.aclose)
             return stages
 
@@ -273,3 +275,21 @@ async def test_a_file_named_beside_a_model_that_cannot_be_used_stops_the_start(
     named = setting.format(wide=wide, broken=broken)
     with pytest.raises(StageUnavailable, match=rf"^llm: .*{says}"):
         await chosen(f"server.state={tmp_path}", f"llm.model={path}", named)
+
+
+async def test_an_engine_that_had_to_leave_the_gpu_is_reported_where_it_runs(
+    chosen: Choose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_llama(tmp_path / "mine.gguf", TINY)
+    usual = library._load_model
+
+    def load_model(path: Path, settings: LlamaSettings, layers: int) -> object:
+        if layers:
+            raise EngineMissing("llm", "cudaMalloc failed: out of memory")
+        return usual(path, settings, layers)
+
+    monkeypatch.setattr(llama_cpp, "llama_supports_gpu_offload", lambda: True)
+    monkeypatch.setattr(library, "_load_model", load_model)
+    with_gpu = replace(SMALL, gpu="GPU", llama_gpu=True)
+    stages = await chosen(f"server.state={tmp_path}", f"llm.model={path}", hardware=with_gpu)
+    assert (stages.reports[1].engine, stages.reports[1].device) == ("llama", "cpu")

@@ -26,7 +26,7 @@ from agent.engines.llama.pace import Pace, Readings
 from agent.engines.llama.pieces import Outbox, Pieces
 from agent.engines.llama.prompt import ChatTemplate
 from agent.engines.llama.prompts import Prompts
-from agent.engines.llama.runtime import NO_ADAPTER, SYSTEM_PROMPTS, Entry
+from agent.engines.llama.runtime import NO_ADAPTER, SYSTEM_PROMPTS, DecodeFailed, Entry
 from agent.engines.llama.scheduler import Counts, Scheduler
 from agent.engines.llama.settings import LlamaSettings
 from agent.engines.llama.shares import Shares
@@ -57,6 +57,8 @@ class Llama:
         self._scheduler: Scheduler | None = None
         self._outbox: Outbox | None = None
         self._pace = Pace(beside=settings.prefill_share)
+        self.device = settings.device
+        """`cpu` or `cuda` once it is started."""
 
     @property
     def counts(self) -> Counts:
@@ -154,6 +156,7 @@ class Llama:
             outbox.flush()
             return
         self._scheduler = scheduler
+        self.device = "cuda" if runtime.layers else "cpu"
         ready.end(None)
         try:
             while self._take_commands(scheduler, outbox):
@@ -226,13 +229,13 @@ def _pieces_of(request: ReplyRequest) -> int:
 def _load(path: Path, settings: LlamaSettings, prefixes: Path | None) -> LlamaCpp:
     """Raises EngineMissing, also when llama.cpp itself cannot be loaded."""
     try:
-        from agent.engines.llama.library import LlamaCpp
+        from agent.engines.llama.library import load
     except (ImportError, OSError, RuntimeError) as error:
         # RuntimeError is what the wheel makes of a library for another processor.
         raise EngineMissing(
             "llm", f"llama-cpp-python cannot be loaded ({error}): make clean, then make run"
         ) from error
-    return LlamaCpp(path, settings, prefixes=prefixes)
+    return load(path, settings, prefixes=prefixes)
 
 
 def _scheduler_of(runtime: LlamaCpp, settings: LlamaSettings, path: Path) -> Scheduler:
@@ -247,7 +250,11 @@ def _scheduler_of(runtime: LlamaCpp, settings: LlamaSettings, path: Path) -> Sch
         speculative=settings.speculative_share,
     )
     prompts = Prompts(template, runtime.tokenize, context=runtime.context)
-    runtime.decode([Entry(0, 0, 0, True)], NO_ADAPTER)  # buffers are made and weights are mapped
+    try:  # buffers are made and weights are mapped
+        runtime.decode([Entry(0, 0, 0, True)], NO_ADAPTER)
+    except DecodeFailed as error:
+        why = f"llama.cpp cannot compute with {path} on this machine ({error}): is memory short?"
+        raise EngineMissing("llm", why) from error
     runtime.clear()
     return Scheduler(runtime, prompts, shares=shares, openings=SYSTEM_PROMPTS, stops=template.stops)
 

@@ -28,7 +28,7 @@ from agent.engines.llama.runtime import (
     Entry,
 )
 from agent.engines.llama.settings import LlamaSettings, spare_cores
-from agent.errors import EngineMissing
+from agent.errors import EngineMissing, WrongSetting
 
 log = logging.getLogger(__name__)
 
@@ -221,6 +221,20 @@ class LlamaCpp:
         return buffer.raw[: max(size, 0)]
 
 
+def load(path: Path, settings: LlamaSettings, *, prefixes: Path | None = None) -> LlamaCpp:
+    """Where `auto` finds a GPU that cannot take the model, on the CPU. Raises EngineMissing."""
+    try:
+        return LlamaCpp(path, settings, prefixes=prefixes)
+    except WrongSetting:
+        raise
+    except EngineMissing as error:
+        if settings.device != "auto" or not _gpu_layers(settings):
+            raise
+        log.warning("The language model goes on without the GPU", extra={"cause": str(error)})
+    on_cpu = settings.model_copy(update={"device": "cpu"})
+    return LlamaCpp(path, on_cpu, prefixes=prefixes)
+
+
 class _Logits:
     """llama.cpp's scores as arrays: views of its own memory, made anew only when that moves."""
 
@@ -262,11 +276,11 @@ def _gpu_layers(settings: LlamaSettings) -> int:
     if settings.device == "cpu" or (settings.device == "auto" and not has_gpu):
         return 0
     if not has_gpu:
-        raise EngineMissing(
+        raise WrongSetting(
             "llm",
-            "device = cuda, but llama-cpp-python was built without CUDA. Set llm.llama.device to "
-            'auto, or build it again: CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall '
-            "--no-cache-dir llama-cpp-python",
+            "llm.llama.device is cuda, but llama.cpp finds no GPU: there is none, or "
+            "llama-cpp-python was built without CUDA. Set it to auto, or build it again (make run "
+            "CUDA=1)",
         )
     return settings.n_gpu_layers
 

@@ -18,7 +18,7 @@ import soxr
 from agent.engines import whisper as whisper_engine
 from agent.engines.jobs import Stop
 from agent.engines.whisper import Whisper, WhisperSettings
-from agent.errors import EngineFailed, EngineMissing, LanguageUnsupported
+from agent.errors import EngineFailed, EngineMissing, LanguageUnsupported, WrongSetting
 from bench.random_whisper import Shape, write_random, write_scripted
 from media.audio import AudioChunk, silence
 from tests.conftest import TestData
@@ -101,8 +101,39 @@ async def test_a_gpu_that_is_not_there_is_missing(folders: dict[str, Path]) -> N
 
     if ctranslate2.get_cuda_device_count():
         pytest.skip("there is a GPU here")
-    with pytest.raises(EngineMissing, match=r"does not load on cuda \(int8_float16\)"):
+    with pytest.raises(WrongSetting, match=r"stt\.whisper\.device is cuda, but .* set it to auto"):
         await Whisper(WhisperSettings(device="cuda"), folders).start()
+
+
+async def test_arithmetic_that_the_device_lacks_is_named_unless_the_device_is_any(
+    folders: dict[str, Path], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whisper_engine, "_compute_types", lambda device: {"int8", "float32"})
+    chosen = WhisperSettings(device="cpu", compute_type="bfloat16", niceness=0)
+    with pytest.raises(WrongSetting, match=r"bfloat16, which this cpu lacks.*float32, int8"):
+        await Whisper(chosen, folders).start()
+
+    anywhere = Whisper(chosen.model_copy(update={"device": "auto"}), {"en": folders["en"]})
+    await anywhere.start()
+    await anywhere.aclose()
+    assert [each.message for each in caplog.records] == ["Whisper computes in int8"]
+
+
+async def test_arithmetic_of_the_cpu_is_what_was_chosen(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    usual = whisper_engine._open_model
+
+    def open_model(folder: Path, device: str, compute_type: str, workers: int) -> object:
+        opened.append(compute_type)
+        return usual(folder, device, compute_type, workers)
+
+    monkeypatch.setattr(whisper_engine, "_open_model", open_model)
+    engine = Whisper(CPU.model_copy(update={"compute_type": "float32"}), {"en": folders["en"]})
+    await engine.start()
+    await engine.aclose()
+    assert opened == ["float32"]
 
 
 async def test_a_gpu_whose_libraries_are_missing_is_done_without(
