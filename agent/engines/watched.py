@@ -17,7 +17,9 @@ class WatchedModel:
         self._inner = inner
         self._numbers = itertools.count()
         self._since: dict[int, float] = {}
-        """Since when the committed replies that have not begun were asked for."""
+        """Since when somebody waits for each reply that has not begun."""
+        self._prepared: dict[int, str] = {}
+        """Replies that have not begun, and that nobody waits for yet: of which conversation."""
 
     @property
     def wait(self) -> float:
@@ -32,18 +34,24 @@ class WatchedModel:
         number = next(self._numbers)
         if request.priority is Priority.COMMITTED:
             self._since[number] = time.monotonic()
+        else:
+            self._prepared[number] = request.conversation
         try:
             async with aclosing(self._inner.reply(request)) as pieces:
                 async for piece in pieces:
-                    self._since.pop(number, None)
+                    self._forget(number)
                     yield piece
         finally:
-            self._since.pop(number, None)
+            self._forget(number)
 
     async def prefill(self, request: ReplyRequest) -> None:
         await self._inner.prefill(request)
 
     def commit(self, conversation: str) -> None:
+        for number, known in list(self._prepared.items()):
+            if known == conversation:
+                del self._prepared[number]
+                self._since[number] = time.monotonic()
         self._inner.commit(conversation)
 
     def forget(self, conversation: str) -> None:
@@ -51,3 +59,7 @@ class WatchedModel:
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+    def _forget(self, number: int) -> None:
+        self._since.pop(number, None)
+        self._prepared.pop(number, None)

@@ -39,6 +39,20 @@ async def test_the_wait_of_a_speculation_is_nobodys() -> None:
         await first
 
 
+async def test_a_speculation_is_waited_for_from_its_commitment_on() -> None:
+    model = WatchedModel(FakeModel("One two.", first_token=0.1))
+    async with aclosing(model.reply(request(Priority.SPECULATIVE))) as pieces:
+        first = asyncio.ensure_future(anext(pieces))
+        await asyncio.sleep(0.05)
+        model.commit("another")
+        assert model.wait == 0
+        model.commit("c1")
+        assert 0 < model.wait < 0.04, "not from its beginning"
+        await first
+        model.commit("c1")
+        assert model.wait == 0, "it has begun"
+
+
 async def test_a_reply_that_fails_or_is_given_up_waits_no_more() -> None:
     failing = WatchedModel(FakeModel(error=EngineFailed("llm", "no")))
     with pytest.raises(EngineFailed):
