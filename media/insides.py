@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 import aioice.ice
@@ -42,12 +43,19 @@ _OBJECTS: dict[str, tuple[str, ...]] = {
 }
 
 
+@cache
+def _found(package: str) -> str | None:
+    """Its version; None: it is not there. Read from disk, which takes the loop's time."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
 def misfit(transceiver: RTCRtpTransceiver) -> str | None:
     """Why the short way cannot be taken; None when it can."""
     for package, known in KNOWN.items():
-        try:
-            found = version(package)
-        except PackageNotFoundError:
+        if (found := _found(package)) is None:
             return f"{package} is not installed"
         if not f"{found}.".startswith(known):
             return f"{package} is {found}, known are {', '.join(f'{each}x' for each in known)}"

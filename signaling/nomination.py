@@ -35,9 +35,15 @@ def follow_nominations(pc: RTCPeerConnection) -> None:
         _follow(connection)
 
 
+@cache
+def _found() -> str:
+    """Read from disk, which takes the loop's time."""
+    return version("aioice")
+
+
 def misfit(known: str = KNOWN) -> str | None:
     """Why aioice is left as it is; None when it is mended."""
-    found = version("aioice")
+    found = _found()
     if not f"{found}.".startswith(known):
         return f"aioice is {found}, known is {known}x"
     states = getattr(getattr(ice, "CandidatePair", None), "State", None)

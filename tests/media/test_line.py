@@ -192,6 +192,16 @@ async def test_a_missing_inside_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
         assert insides.misfit(callee.getTransceivers()[0]) == "the dtls has no _no_such_thing"
 
 
+async def test_a_call_reads_no_package_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with connect(AudioStreamTrack(), lambda callee: callee.addTrack(AudioStreamTrack())) as (
+        _,
+        callee,
+    ):
+        assert insides.misfit(callee.getTransceivers()[0]) is None
+        monkeypatch.setattr(insides, "version", None)
+        assert insides.misfit(callee.getTransceivers()[0]) is None
+
+
 async def test_a_closed_line_leaves_nothing_behind() -> None:
     before = asyncio.all_tasks()
     pacer = Pacer()
