@@ -123,12 +123,14 @@ class OpenAI:
             yield pieces
 
     async def _asked(self, request: ReplyRequest) -> aiohttp.ClientResponse:
-        """A server may close a connection that was kept in the moment in which it is used. It has
-        then not taken the request, which goes out once more."""
+        """A server may close or reset a connection that was kept in the moment in which it is used,
+        also while the request is sent. Nothing of a reply has come then, and it is asked again."""
         url, body = self._url("/chat/completions"), self._body(request)
         try:
             return await self._connected().post(url, json=body)
-        except aiohttp.ServerDisconnectedError:
+        except aiohttp.ClientConnectorError:
+            raise  # nobody is there
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError):
             return await self._connected().post(url, json=body)
 
     async def _pieces(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from agent.engines.openai import OpenAI, OpenAISettings
+from agent.engines.protocols import ReplyRequest
 from agent.errors import EngineFailed
+from agent.messages import Message
 from tests.agent.engines.test_openai import REQUEST, event
 
 REPLY = (event("Hello there.") + event(None, "stop") + "data: [DONE]\n\n").encode()
@@ -47,6 +52,24 @@ class Forgetful:
             return []
 
 
+class Resetting(Forgetful):
+    """Resets the connection where the other hangs up: in the middle of the request."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = 0
+        while head := await self._head(reader):
+            number += 1
+            self.asked.append(number)
+            if number > self.answers:
+                break
+            length = next(int(h.split(":")[1]) for h in head if h.lower().startswith("content-l"))
+            await reader.readexactly(length)
+            writer.write(HEAD.encode() + REPLY)
+        at_once = struct.pack("ii", 1, 0)  # a reset instead of an end
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        writer.transport.abort()
+
+
 @asynccontextmanager
 async def asking(endpoint: Forgetful) -> AsyncGenerator[OpenAI, None]:
     async with await asyncio.start_server(endpoint.serve, "127.0.0.1", 0) as server:
@@ -58,8 +81,8 @@ async def asking(endpoint: Forgetful) -> AsyncGenerator[OpenAI, None]:
             await model.aclose()
 
 
-async def said(model: OpenAI) -> str:
-    return "".join([piece async for piece in model.reply(REQUEST)])
+async def said(model: OpenAI, request: ReplyRequest = REQUEST) -> str:
+    return "".join([piece async for piece in model.reply(request)])
 
 
 async def test_a_kept_connection_that_is_closed_when_it_is_used_costs_no_reply() -> None:
@@ -71,6 +94,26 @@ async def test_a_kept_connection_that_is_closed_when_it_is_used_costs_no_reply()
 
 async def test_an_endpoint_that_always_hangs_up_is_asked_twice_and_no_more() -> None:
     endpoint = Forgetful(answers=0)
+    async with asking(endpoint) as model:
+        with pytest.raises(EngineFailed, match="could not be asked"):
+            await said(model)
+    assert endpoint.asked == [1, 1]
+
+
+# More than the sockets hold: the reset comes while it is being sent.
+@pytest.mark.parametrize("characters", [10, 8_000_000])
+async def test_a_kept_connection_that_is_reset_when_it_is_used_costs_no_reply(
+    characters: int,
+) -> None:
+    long = replace(REQUEST, messages=(Message("user", "a" * characters),))
+    endpoint = Resetting(answers=1)
+    async with asking(endpoint) as model:
+        assert [await said(model, long) for _ in range(3)] == ["Hello there."] * 3
+    assert endpoint.asked == [1, 2, 1, 2, 1]
+
+
+async def test_an_endpoint_that_always_resets_is_asked_twice_and_no_more() -> None:
+    endpoint = Resetting(answers=0)
     async with asking(endpoint) as model:
         with pytest.raises(EngineFailed, match="could not be asked"):
             await said(model)
