@@ -53,11 +53,6 @@ class Levels:
         ]
         return there[-1] + FRAME_SECONDS if there else None
 
-    def first_sound(self, since: float) -> float | None:
-        """When its first sound from then on came."""
-        pairs = zip(self.at, self.db, strict=True)
-        return next((at for at, db in pairs if at >= since and db > AUDIBLE), None)
-
 
 def levels_since(recording: Recording, since: float) -> Levels:
     """The frames that came from `since` (loop time) on."""

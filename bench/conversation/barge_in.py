@@ -12,14 +12,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from bench.conversation.agent_level import Levels, levels_since
+from bench.conversation.arrived import WholeReply
 from bench.conversation.endpoint import chat_endpoint
 from bench.conversation.over_the_agent import Over, labelled
 from bench.conversation.part import Part, Target, ms, percentile, share
 from bench.conversation.picture import Mark, Picture, Span
-from bench.conversation.reply_words import REPLY, SETTINGS, Told, words_of
+from bench.conversation.reply_words import REPLY, SETTINGS, Told, told, words_of
 from bench.conversation.stand import call, of_kind, quiet_server, settled
 from bench.recordings import named
-from signaling.client import Caller, CallFailed
+from signaling.client import Caller, CallFailed, Message
+from signaling.recording import HeardFrame
 
 LONGEST = 28.0
 """Seconds of one reply that are used."""
@@ -48,7 +50,7 @@ class Outcome:
 
 async def measure(quick: bool) -> Part:
     """Every sound of the set, at another place of the reply each."""
-    words = await words_of(REPLY)
+    words, whole = await words_of(REPLY), WholeReply(await told())
     script = await labelled()
     found: list[Outcome] = []
     async with chat_endpoint(lambda _: REPLY) as endpoint:
@@ -56,7 +58,7 @@ async def measure(quick: bool) -> Part:
             for number, over in enumerate(script[::6] if quick else script):
                 begun = await talking(caller)
                 await asyncio.sleep(1.2 + 0.37 * (number % 5))
-                found.append(await _speak_over(caller, over, begun, words))
+                found.append(await _speak_over(caller, over, begun, words, whole))
     return _part(found)
 
 
@@ -72,7 +74,7 @@ async def talking(caller: Caller) -> float:
         await caller.say(named("whatstheweatherlike").audio)
         for _ in range(60):
             await asyncio.sleep(0.1)
-            if (begun := _reply_begun(caller)) is not None:
+            if (begun := reply_begun(caller.messages)) is not None:
                 return begun
     raise CallFailed(0, "no_reply", "the agent does not begin to speak")
 
@@ -80,7 +82,7 @@ async def talking(caller: Caller) -> float:
 async def _expected(caller: Caller) -> float | None:
     """When the present reply began, or the one that is being prepared; None when there is none."""
     for _ in range(100):
-        begun = _reply_begun(caller)
+        begun = reply_begun(caller.messages)
         phases = of_kind(caller.messages, "phase")
         if begun is not None or not phases or phases[-1]["phase"] == "listening":
             return begun
@@ -88,27 +90,32 @@ async def _expected(caller: Caller) -> float | None:
     return None
 
 
-def _reply_begun(caller: Caller) -> float | None:
-    """When the present reply's first sentence was told; None when none is being spoken."""
+def reply_begun(messages: Sequence[Message]) -> float | None:
+    """When the present reply's first sentence was told; None when none is being spoken.
+
+    A reply that a soft end took back is over as well: that is told by the phase alone."""
     begun = None
-    for each in caller.messages:
-        if each["type"] in ("turn.finished", "barge_in"):
+    for each in messages:
+        is_left = each["type"] == "phase" and each["phase"] != "speaking"
+        if is_left or each["type"] in ("turn.finished", "barge_in"):
             begun = None
         elif each["type"] == "reply.spoken" and begun is None:
             begun = float(each["received"])
     return begun
 
 
-async def _speak_over(caller: Caller, over: Over, begun: float, words: Sequence[Told]) -> Outcome:
+async def _speak_over(
+    caller: Caller, over: Over, begun: float, words: Sequence[Told], whole: WholeReply
+) -> Outcome:
     before = len(caller.messages)
     said = await caller.say(over.audio)
     onset = said.begin + over.onset
     await asyncio.sleep(AFTERWARDS)
-    told = caller.messages[before:]
+    since = caller.messages[before:]
     levels = levels_since(caller.recording, begun - 0.3)
 
     def first(kind: str, **wanted: bool) -> float | None:
-        those = of_kind(told, kind)
+        those = of_kind(since, kind)
         those = [each for each in those if all(each[key] == wanted[key] for key in wanted)]
         return float(those[0]["received"]) - onset if those else None
 
@@ -118,8 +125,10 @@ async def _speak_over(caller: Caller, over: Over, begun: float, words: Sequence[
     if interrupted is not None:
         end = levels.last_sound(onset, onset + interrupted + 0.25)
         silent = max(0.0, end - onset) if end is not None else interrupted
-        heard = of_kind(told, "barge_in")[0]["heard"]
-        error = len(heard.split()) - _received(levels, begun, onset + silent, words)
+        heard = of_kind(since, "barge_in")[0]["heard"]
+        arrived = whole.place(_frames(caller, begun - 0.1, onset + silent))
+        if arrived is not None:
+            error = len(heard.split()) - _words_in(arrived, words)
     return Outcome(
         kind=over.kind,
         name=over.name,
@@ -141,13 +150,14 @@ def _quieter(levels: Levels, onset: float, announced: float | None) -> float | N
     return None if at is None else max(at - onset, announced)
 
 
-def _received(levels: Levels, begun: float, silent: float, words: Sequence[Told]) -> int:
-    """How many words have their middle in what arrived of the reply."""
-    first = levels.first_sound(begun - 0.1)
-    if first is None:
-        return 0
-    position = words[0].begin + silent - first
-    return sum((each.begin + each.end) / 2 <= position for each in words)
+def _frames(caller: Caller, since: float, until: float) -> list[HeardFrame]:
+    """What arrived between two loop times."""
+    return [frame for frame in caller.recording.frames if since <= frame.at < until]
+
+
+def _words_in(seconds: float, words: Sequence[Told]) -> int:
+    """How many words have their middle in the reply's first `seconds`."""
+    return sum((each.begin + each.end) / 2 <= seconds for each in words)
 
 
 def _now() -> float:
@@ -190,7 +200,8 @@ def _note(
         f"Precision {share(caught, len(stopped))}, recall {share(caught, len(true))}. "
         "Quieter: p50 {}, p95 {} ms; silent: p50 {}, p95 {} ms. ".format(*times)
         + f"Words that the history is wrong by: mean {sum(errors) / max(1, len(errors)):.2f}, "
-        f"at most {max(errors, default=0)}. "
+        f"at most {max(errors, default=0)}; what arrived was found in the reply "
+        f"{len(errors)} of {caught} times. "
         "Backchannels are spoken by Piper, but for a recorded “yes”."
     )
 
