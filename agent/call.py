@@ -195,7 +195,7 @@ class Call:
         if self._leaving:
             return
         if self._hearing is not None and self._answering.is_soft:
-            await self._answering.withdraw()
+            await self._interruption.withdraw()
             self._endpointer.reopen()
         else:
             self._overlap = self._answering.audible and not self._floor.by_hand

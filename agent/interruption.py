@@ -30,7 +30,7 @@ class Interruption:
         self._tasks: asyncio.TaskGroup
         self._understanding: asyncio.Task[None] | None = None
         self._urgency = Urgency(Priority.SPECULATIVE)
-        self.speak_language()
+        self._barge_in = self._of_persona()
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """The call has begun; what is said over the agent is understood in its task group."""
@@ -38,8 +38,8 @@ class Interruption:
 
     def speak_language(self) -> None:
         """What is said over the agent is in the persona's language from here on."""
-        context = self._context
-        self._barge_in = BargeIn(context.settings.barge_in, context.persona.language)
+        self._ducking.take_back()
+        self._barge_in = self._of_persona()
 
     def feed(self, probability: float, seconds: float, *, turn: int) -> bool:
         """Take `seconds` of the caller's audio while the agent is audible: whether to stop it.
@@ -85,11 +85,21 @@ class Interruption:
             self._ducking.follow(Verdict.RESUME, turn)
         await asyncio.wait([task])
 
+    async def withdraw(self) -> None:
+        """The caller goes on with the turn that is being answered: what comes then is no answer to
+        what ducked this one, and as loud as ever."""
+        await self._answering.withdraw()
+        self._ducking.take_back()
+        self.end()
+
     def end(self) -> None:
         """Nobody is spoken over any more."""
         self._verdict = None
         self._ducking.end()
         self._barge_in.reset()
+
+    def _of_persona(self) -> BargeIn:
+        return BargeIn(self._context.settings.barge_in, self._context.persona.language)
 
     async def _understand(self, hearing: Hearing, read: OnTranscript) -> None:
         covers = hearing.fed_until

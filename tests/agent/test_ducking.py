@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from agent.events import BargedIn, FillerSpoken, ReplyDucked, ReplySpoken, TurnFinished
+from agent.persona import Persona
 from agent.settings import TurnSettings
 from media.audio import CALLER_RATE, AudioChunk
 from tests.agent.conversation import Line, line
@@ -42,6 +43,50 @@ def test_a_cough_is_taken_back_within_1_2_seconds_and_nothing_is_lost(hold: bool
         assert sounded == pytest.approx(len(LONG.split()) * 0.3, abs=0.1)
         silent = 0.02 * sum(not on for at, on in it.sounding if ducked.at + 0.05 < at < resumed.at)
         assert (silent > 0.5) is hold
+
+    conversation()
+
+
+@pytest.mark.parametrize("hold", [False, True], ids=["quieter", "held"])
+def test_the_reply_after_a_soft_end_begins_as_loud_as_any(hold: bool) -> None:
+    @virtual
+    async def conversation() -> None:
+        settings = TurnSettings.model_validate({"barge_in": {"hold": hold}})
+        async with line(model=FakeModel(LONG), settings=settings) as it:
+            await it.say(QUESTION)
+            taken_back = await it.wait_for(ReplySpoken)
+            await asyncio.sleep(0.1)
+            usual = it.speaker.level
+            await it.say("and in tokyo")
+            said = await it.wait_for(ReplySpoken)
+            await asyncio.sleep(0.1)
+            assert it.speaker.level == pytest.approx(usual, abs=1.0)
+            turn = await it.wait_for(TurnFinished)
+        assert taken_back.at < it.of(ReplyDucked)[0].at < said.at, "it was ducked before"
+        assert [event.ducked for event in it.of(ReplyDucked)] == [True, False]
+        assert turn.reply == LONG
+
+    conversation()
+
+
+@pytest.mark.parametrize("hold", [False, True], ids=["quieter", "held"])
+def test_another_language_under_the_callers_voice_takes_the_duck_back(hold: bool) -> None:
+    @virtual
+    async def conversation() -> None:
+        settings = TurnSettings.model_validate({"barge_in": {"hold": hold}})
+        async with line(model=FakeModel(LONG), settings=settings) as it:
+            await it.say(QUESTION)
+            await it.wait_for(ReplySpoken)
+            await asyncio.sleep(1.0)
+            usual = it.speaker.level
+            it.ear.noise(0.06)
+            await it.wait_for(ReplyDucked)
+            it.call.speak_language(Persona(language="ko", greeting=""))
+            await asyncio.sleep(1.0)
+            assert it.speaker.level == pytest.approx(usual, abs=1.0)
+            turn = await it.wait_for(TurnFinished)
+        assert [event.ducked for event in it.of(ReplyDucked)] == [True, False]
+        assert turn.reply == LONG
 
     conversation()
 
