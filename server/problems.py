@@ -26,12 +26,13 @@ def validated(model: type[SettingsModel], layers: Layers) -> SettingsModel:
     try:
         return model.model_validate(layers.tree)
     except ValidationError as error:
-        if not _take_as_text(layers, error):
-            raise ConfigurationError(_list(model, layers, error)) from None
+        first = error
+    if not _take_as_text(layers, first):
+        raise ConfigurationError(_list(model, layers, first.errors()))
     try:
         return model.model_validate(layers.tree)
     except ValidationError as error:
-        raise ConfigurationError(_list(model, layers, error)) from None
+        raise ConfigurationError(_list(model, layers, _left(layers, first, error))) from None
 
 
 def is_secret(field: FieldInfo) -> bool:
@@ -47,7 +48,7 @@ def _take_as_text(layers: Layers, error: ValidationError) -> bool:
     """Put back what `--set` or a variable said literally where text is wanted (`api_key=1234`)."""
     taken = False
     for detail in error.errors():
-        keys = _keys(detail)
+        keys = _keys(layers, detail)
         source = layers.source(keys)
         if detail["type"] in _WANTED_TEXT and source and source.text is not None:
             if layers.value(keys) != source.text:
@@ -56,26 +57,42 @@ def _take_as_text(layers: Layers, error: ValidationError) -> bool:
     return taken
 
 
-def _list(model: type[BaseModel], layers: Layers, error: ValidationError) -> str:
-    lines = [_line(model, layers, detail) for detail in error.errors()]
-    # A union complains once for each of its members; the writer reads each complaint once.
-    return "\n".join(dict.fromkeys(lines))
+def _left(layers: Layers, first: ValidationError, then: ValidationError) -> list[ErrorDetails]:
+    """The complaints that reading values as text has not settled, about the values as written."""
+    still = {_keys(layers, detail) for detail in then.errors()}
+    before = [detail for detail in first.errors() if _keys(layers, detail) in still]
+    known = {_keys(layers, detail) for detail in before}
+    return [*before, *(d for d in then.errors() if _keys(layers, d) not in known)]
 
 
-def _line(model: type[BaseModel], layers: Layers, detail: ErrorDetails) -> str:
-    keys = _keys(detail)
+def _list(model: type[BaseModel], layers: Layers, details: list[ErrorDetails]) -> str:
+    lines: dict[str, dict[str, None]] = {}
+    for detail in details:  # a union complains once for each of its members
+        head, complaint = _line(model, layers, detail)
+        lines.setdefault(head, {})[complaint] = None
+    return "\n".join(f"{head}: {', or '.join(complaints)}" for head, complaints in lines.items())
+
+
+def _line(model: type[BaseModel], layers: Layers, detail: ErrorDetails) -> tuple[str, str]:
+    """Which setting, and what is wrong with it."""
+    keys = _keys(layers, detail)
     source = layers.source(keys)
     origin = f" ({source.name})" if source else ""
     name = ".".join(keys) or "the configuration"
     if detail["type"] == "extra_forbidden":
-        return f"{name}{origin}: there is no such setting{_nearest_setting(model, keys)}"
-    written = f" = {_shown(model, detail, source)}" if _is_value(detail) else ""
+        return f"{name}{origin}", f"there is no such setting{_nearest_setting(model, keys)}"
+    written = f" = {_shown(model, keys, detail, source)}" if _is_value(detail) else ""
     hint = _nearest_choice(model, keys, detail.get("input"))
-    return f"{name}{written}{origin}: {_sentence(detail['msg'])}{hint}"
+    return f"{name}{written}{origin}", f"{_sentence(detail['msg'])}{hint}"
 
 
-def _keys(detail: ErrorDetails) -> Keys:
-    return tuple(str(part) for part in detail["loc"])
+def _keys(layers: Layers, detail: ErrorDetails) -> Keys:
+    """The path of what was written, without the names that a union's members go by."""
+    keys = tuple(str(part) for part in detail["loc"])
+    for end in range(1, len(keys)):
+        if isinstance(layers.value(keys[:end]), str | int | float):
+            return keys[:end]
+    return keys
 
 
 def _is_value(detail: ErrorDetails) -> bool:
@@ -83,8 +100,7 @@ def _is_value(detail: ErrorDetails) -> bool:
     return detail["type"] != "missing" and not isinstance(detail["input"], dict | BaseModel)
 
 
-def _shown(model: type[BaseModel], detail: ErrorDetails, source: Source | None) -> str:
-    keys = _keys(detail)
+def _shown(model: type[BaseModel], keys: Keys, detail: ErrorDetails, source: Source | None) -> str:
     for end in range(1, len(keys) + 1):  # a table of secrets hides what is in it
         table = _table_at(model, keys[: end - 1])
         field = table.model_fields.get(keys[end - 1]) if table else None

@@ -54,6 +54,11 @@ ADAPTER = "llm.llama.adapters.polite.path=polite.gguf"
         (["server.port=80800"], "server.port = 80800 (--set server.port): must be less than"),
         (["server.prot=80"], "did you mean server.port?"),
         (["stt.engine=wisper"], "did you mean whisper?"),
+        (
+            ["server.max_calls=-1"],
+            "server.max_calls = -1 (--set server.max_calls): must be 'auto', or must be greater",
+        ),
+        (["server.max_calls=many"], "must be 'auto', or must be a valid integer"),
         (["max_calls=3"], "did you mean server.max_calls?"),
         (["personas.ko.adapter=polite"], "the adapters of llm.llama.adapters are: none"),
         ([ADAPTER, "personas.ko.adapter=polte"], "is 'polte', but the adapters of llm.llama"),
