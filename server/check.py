@@ -19,6 +19,7 @@ from typing import Literal
 import aiohttp
 
 from agent.engines import catalog
+from agent.engines.caches import Shared
 from agent.engines.catalog import Hardware
 from agent.engines.mcp.settings import McpSettings
 from agent.engines.tools import HttpToolSettings
@@ -61,7 +62,7 @@ async def findings(
     """Everything that was found out, in the order in which a start needs it."""
     found = [_machine(hardware), *_libraries(), *_addresses(settings)]
     found += [*_tools(settings), *await _servers(settings)]
-    found += [_access(settings), _tls(settings)]
+    found += [_access(settings), _tls(settings), await _store(settings)]
     try:
         choices = await plan(settings, store, hardware)
     except StageUnavailable as error:
@@ -197,6 +198,23 @@ def _tls(settings: Settings) -> Finding:
     left = (end - datetime.now(UTC)).days
     level: Literal["fine", "note"] = "fine" if left >= 14 else "note"
     return Finding(level, f"HTTPS with {file}, which is good until {end:%Y-%m-%d}")
+
+
+async def _store(settings: Settings) -> Finding:
+    """The cache that servers share; one that is away costs misses and is no reason not to serve."""
+    url = settings.cache.url
+    if not url:
+        return Finding("fine", "")
+    shared = Shared(settings.cache)
+    try:
+        await shared.start()
+        if shared.is_up:
+            return Finding("fine", f"the shared cache answers at {url}")
+    finally:
+        await shared.aclose()
+    return Finding(
+        "note", f"the shared cache does not answer at {url}", "start it, or set cache.url"
+    )
 
 
 def _stage(choice: Choice, settings: Settings) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from server.config import load
 from server.hub import Hub
 from server.models import ModelStore
 from server.self_signed import self_signed
+from tests.agent.engines.caches.servers import store_server
 from tests.server.fake_hub import FakeHub
 
 MCP_SERVER = Path(__file__).parents[1] / "agent" / "engines" / "mcp_tools.py"
@@ -208,3 +209,14 @@ async def test_adapters_are_told_with_whom_they_serve(tmp_path: Path) -> None:
     [told] = [finding for finding in used if finding.what.startswith("adapter polite")]
     assert told.level == "fine" and told.what.endswith("MB, scale 1, for ko")
     assert "the adapter polite: /nowhere.gguf" in bad(missing)[0]
+
+
+async def test_whether_the_shared_cache_answers_is_told(tmp_path: Path) -> None:
+    async with store_server("memcached", tmp_path) as server:
+        there = await found(tmp_path, f"cache.url={server.url}")
+        await server.kill()
+        away = await found(tmp_path, f"cache.url={server.url}")
+    assert f"the shared cache answers at {server.url}" in [finding.what for finding in there]
+    [told] = [finding for finding in away if "shared cache" in finding.what]
+    assert (told.level, told.mend) == ("note", "start it, or set cache.url")
+    assert not any("shared cache" in finding.what for finding in await found(tmp_path))

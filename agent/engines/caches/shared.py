@@ -65,6 +65,7 @@ class CacheSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
         database = parsed.path.strip("/")
         if parsed.scheme not in SCHEMES or not parsed.hostname or not f"{database}0".isdecimal():
             raise ValueError("a store's url is redis://host:port/0 or memcached://host:port")
+        _ = parsed.port  # raises ValueError for what is none
         if parsed.password:
             raise ValueError("a password does not belong into the url: set cache.password")
         return url
@@ -91,6 +92,8 @@ class Shared:
         self._asking: set[asyncio.Task[object]] = set()
         self.is_up = False
         """Whether it answered lately; before `start` it has not."""
+        self._is_told = False
+        """That it is out has been logged."""
         self.hits = 0
         self.misses = 0
         self.failures = 0
@@ -184,7 +187,7 @@ class Shared:
             return False
         if not await self._unhurried(self._client.get(key)):
             return False
-        self._late, self.is_up = 0, True
+        self._late, self.is_up, self._is_told = 0, True, False
         return True
 
     async def _unhurried(self, asked: Awaitable[T]) -> bool:
@@ -214,8 +217,9 @@ class Shared:
             self._down(f"{_LATE} answers in a row came too late")
 
     def _down(self, why: str) -> None:
-        if self.is_up:
+        if not self._is_told:
             log.warning("The shared cache is out", extra={"cause": why})
+        self._is_told = True
         self.is_up = False
         if self._prober is None or self._prober.done():
             self._prober = asyncio.create_task(self._probe())

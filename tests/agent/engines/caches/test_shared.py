@@ -152,3 +152,25 @@ async def test_a_password_opens_a_redis(tmp_path: Path) -> None:
         await shared.start()
         assert shared.is_up
         await shared.aclose()
+
+
+async def test_a_store_that_is_away_at_the_start_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with store_server("redis", tmp_path) as server:
+        await server.kill()
+        async with opened(server.url) as shared:
+            await asyncio.sleep(0.5)
+            assert not shared.is_up
+            told = [each for each in caplog.records if each.levelname == "WARNING"]
+            assert [each.message for each in told] == ["The shared cache is out"]
+            assert "127.0.0.1" in told[0].cause  # type: ignore[attr-defined]  # a field of ours
+            await server.start()
+            await until_up(shared)
+    assert caplog.messages[-1] == "The shared cache is back"
+
+
+@pytest.mark.parametrize("url", ["redis://host:99999/0", "memcached://host:port"])
+def test_a_port_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="[Pp]ort"):
+        CacheSettings(url=url)
