@@ -22,6 +22,25 @@ def squeezed(word: str) -> str:
     return re.sub(r"(.)\1{2,}", r"\1\1", word)
 
 
+def undrawn(word: str) -> str:
+    """`word` with its drawn out sounds said short: `uhh` is `uh`, `네에` is `네`.
+
+    Letters that are double by right are lost, too: `good` is `god`."""
+    short = re.sub(r"(.)\1+", r"\1", word)
+    pairs = zip(" " + short, short, strict=False)
+    return "".join(each for before, each in pairs if not _prolongs(each, before))
+
+
+def _prolongs(syllable: str, before: str) -> bool:
+    """Whether it is but the vowel that the syllable before ends in, said on."""
+    if not (is_hangul(syllable) and is_hangul(before)):
+        return False
+    consonant, vowel = divmod((ord(syllable) - ord("가")) // 28, len(_VOWELS))
+    is_bare = consonant == _SILENT and not final_consonant(syllable)
+    ends = (ord(before) - ord("가")) // 28 % len(_VOWELS)
+    return is_bare and not final_consonant(before) and _VOWELS[ends] == _VOWELS[vowel]
+
+
 def is_hangul(character: str) -> bool:
     """Whether it is a precomposed Hangul syllable."""
     return "가" <= character <= "힣"
@@ -34,5 +53,9 @@ def final_consonant(syllable: str) -> str:
     return _FINALS[(ord(syllable) - ord("가")) % 28].strip()
 
 
+_VOWELS = "ㅏㅐㅏㅐㅓㅐㅓㅐㅗㅏㅐㅐㅗㅜㅓㅐㅣㅜㅡㅣㅣ"
+"""What Unicode's vowels (ㅏㅐㅑㅒㅓㅔ…) end in, in their order, ㅐ and ㅔ being one to the ear."""
+_SILENT = 11
+"""The place of ㅇ among the initial consonants."""
 _FINALS = " ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
 """In the order of Unicode's syllables (The Unicode Standard, 3.12)."""

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from agent.dialogue.words import final_consonant, is_hangul, squeezed, words
+from agent.dialogue.words import final_consonant, is_hangul, squeezed, undrawn, words
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,25 @@ def test_drawn_out_words_are_squeezed() -> None:
     assert squeezed("uhhhhhh") == "uhh"
     assert squeezed("음음음음") == "음음"
     assert squeezed("coffee") == "coffee"
+
+
+@pytest.mark.parametrize(
+    ("word", "short"),
+    [
+        ("uhhh", "uh"),
+        ("okaaay", "okay"),
+        ("good", "god"),
+        ("네에", "네"),
+        ("네에에", "네"),
+        ("예에", "예"),
+        ("우와아", "우와"),
+        ("그래요오", "그래요"),
+        ("좋네요", "좋네요"),
+        ("맞아", "맞아"),
+        ("아이고", "아이고"),
+        ("그냥", "그냥"),
+        ("", ""),
+    ],
+)
+def test_what_is_drawn_out_is_said_short(word: str, short: str) -> None:
+    assert undrawn(word) == short
