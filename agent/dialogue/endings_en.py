@@ -36,6 +36,9 @@ _GOALS = frozenset("to of from at into between".split())
 
 _WH_WORDS = frozenset("who whom what where which who's what's where's whose".split())
 
+_BEFORE_CLAUSE = frozenset("what which who whom why how where".split())
+"""Question words that a sentence may end in ("they didn't say why") and a clause mostly follows."""
+
 _PARTICLES = frozenset("in on by with from for".split())
 """Those of them that a statement or a command may end in ("turn it on", "what it is for")."""
 
@@ -63,6 +66,7 @@ _OPENERS = re.compile(
     r"|(?:please )?(?:tell|give|send|show|get) me|let me|i am|we are|going|trying"
     r"|(?:do|does|did) (?:you|they|we|he|she|it) (?:have|want|need|know|like|offer|take)"
     r"|(?:know|wonder|wondering|sure|see|me|ask) (?:what|how|where|when|why|which)"
+    r"|(?:idea|clue|remember|forget|forgot|understand|decide|explain|check) (?:what|which|who|when)"
     r"|(?:what|how) (?:about|do|does|did|kind|much|many)"
     r"|and then|you know|sort|kind|because|actually|basically|also|maybe|not only"
     r")|so|well|(?:my|the) (?:name|number|address|problem|question|thing|reason)"
@@ -176,6 +180,8 @@ def _open_end(said: list[str], last: str, question: bool) -> Reading | None:
         return unsure(f"a preposition left alone: {last}")
     if last == "like" and said[0].startswith(("what", "how", "who")):
         return None
+    if last in _BEFORE_CLAUSE and len(said) > 2:
+        return unsure(f"more may follow: {last}")
     if last == "that" and before in _BEFORE_THAT and not question:
         return unfinished(f"open end: {before} that")
     if last in _AUXILIARIES and before:

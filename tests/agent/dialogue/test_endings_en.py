@@ -151,6 +151,9 @@ UNFINISHED = """
     i need to change my
     i'm not sure if
     i don't know if
+    do you have any idea what
+    i can't remember which
+    i don't understand what
     i don't know how to
     how do i
     where do i
@@ -167,6 +170,10 @@ UNFINISHED = """
 """
 
 UNSURE = """
+    i have no idea how
+    they didn't say why
+    can you explain why
+    do you know who
     i'm not sure
     who am i talking to
     do you deliver
