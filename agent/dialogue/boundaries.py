@@ -151,11 +151,13 @@ def _ends_without_space(text: str, match: re.Match[str], at: int) -> bool:
 
 
 def _continues(text: str, match: re.Match[str], following: int) -> bool:
-    """A small letter after it: the sentence goes on (`Yahoo! is`, `"Really?" he said`)."""
+    """A small letter after it: the sentence goes on (`Yahoo! is`, `"Really?" he said`). After a
+    quote that opens the letter is still to come."""
     at = following
     while at < len(text) and text[at] in OPENERS:
         at += 1
-    return at < len(text) and text[at].islower() and match.group()[-1] not in _FULL_WIDTH
+    may_go_on = at == len(text) or text[at].islower()
+    return may_go_on and match.group()[-1] not in _FULL_WIDTH
 
 
 def _full_stop(text: str, match: re.Match[str], following: int, rules: Rules) -> bool:

@@ -188,6 +188,14 @@ def test_a_mark_that_may_open_or_close_is_waited_for() -> None:
     assert splitter.feed("` So") == ["It is well known。`` "]
 
 
+def test_a_quote_that_opens_is_waited_for_until_its_first_letter_is_there() -> None:
+    splitter = SentenceSplitter("en")
+    assert splitter.feed('Did she ask? "') == []
+    assert splitter.feed("yes") == []
+    other = SentenceSplitter("en")
+    assert [*other.feed('Did she ask? "'), *other.feed("Yes")] == ["Did she ask? "]
+
+
 @settings(max_examples=300, deadline=None)
 @given(TEXTS, st.sampled_from(["en", "ko"]), st.data())
 def test_no_character_is_lost_and_chunks_do_not_matter(
