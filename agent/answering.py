@@ -21,6 +21,7 @@ from agent.errors import EngineError
 from agent.events import (
     BargedIn,
     HistoryChanged,
+    HistoryRead,
     PhaseChanged,
     ReplyCounted,
     ReplyTruncated,
@@ -135,6 +136,7 @@ class Answering:
         """Say a fixed text, unless something else is being said."""
         if self._act is not None or not text:
             return None
+        self._context.emit(HistoryRead(at=self._context.now()))
         return self._start(Remark(self._context, text, turn=turn, on_audible=self._is_audible))
 
     def new_turn(self) -> None:
@@ -172,6 +174,8 @@ class Answering:
             act = self._answer(hearing, speech_end=speech_end, read=_nothing, manner=manner)
             act.commit()
             self._start(act)
+        if act.has_read:
+            self._context.emit(HistoryRead(at=self._context.now()))
         if not act.audible:
             self.move(Phase.THINKING)
 

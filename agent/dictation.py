@@ -16,7 +16,7 @@ from agent.context import Context
 from agent.dialogue.history import heard_key
 from agent.engines.protocols import Priority, Transcript, Urgent
 from agent.errors import EngineError
-from agent.events import FinalTranscript, RecordingRead, SpeechStarted, SpeechStopped
+from agent.events import FinalTranscript, HistoryRead, RecordingRead, SpeechStarted, SpeechStopped
 from agent.hearing import Hearing
 from agent.remark import report
 from agent.turn import OnTranscript
@@ -41,6 +41,7 @@ class Asked:
     async def final(self, priority: Urgent = Priority.COMMITTED) -> Transcript:
         """What the caller said last, once everything that they said is written down."""
         await self._dictation.settled()
+        self._context.emit(HistoryRead(at=self._context.now()))
         history, language = self._context.history, self._context.persona.language
         return Transcript(history.last_heard, language)
 

@@ -97,6 +97,12 @@ class AnswerBegun(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRead(Event):
+    """What the agent says next is made from the history as it is: what is added to that from now
+    on comes after it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartialTranscript(Event):
     """What is understood so far; `stable` is the leading part not expected to change."""
 

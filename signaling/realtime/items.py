@@ -73,6 +73,8 @@ class Items:
 
     def __init__(self) -> None:
         self._items: dict[str, Item] = {}
+        self._later: list[str] | None = None
+        """What came at the end since the agent's next words were begun; None: they were not."""
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self._items.values())
@@ -92,14 +94,26 @@ class Items:
     def add(self, item: Item, after: str | None = None) -> Item:
         """Put an item at the end, or after another (`root`: at the beginning); the oldest is
         forgotten when there are too many. Raises Refused when there is no such other."""
-        if after is None:
-            item.previous = self.last
-            self._items[item.id] = item
-        else:
-            self._insert(item, after)
-        if len(self._items) > MAX_ITEMS:
-            del self._items[next(iter(self._items))]
-        return item
+        if self._later is not None and after in (None, self.last):
+            self._later.append(item.id)
+        return self._add(item, after)
+
+    def hold_place(self) -> None:
+        """The agent's next words are made from what is here: what comes at the end from now on
+        comes after them."""
+        self._later = []
+
+    def give_up_place(self) -> None:
+        """All that was to be said in that place is here, or never will be."""
+        self._later = None
+
+    def add_reply(self, item: Item) -> Item:
+        """Put in what the agent says or asks for: in the place that was held for it."""
+        later = next((each for each in self._later or () if each in self._items), None)
+        if later is None:
+            return self._add(item)
+        before = self.before(later)
+        return self._add(item, before[0].id if before else ROOT)
 
     def call(self, call_id: str) -> Item | None:
         """The newest call of that id."""
@@ -121,6 +135,16 @@ class Items:
             return []  # Too old the moment it came.
         ids = list(self._items)
         return [self._items[each] for each in reversed(ids[: ids.index(item_id)])]
+
+    def _add(self, item: Item, after: str | None = None) -> Item:
+        if after is None:
+            item.previous = self.last
+            self._items[item.id] = item
+        else:
+            self._insert(item, after)
+        if len(self._items) > MAX_ITEMS:
+            del self._items[next(iter(self._items))]
+        return item
 
     def _insert(self, item: Item, after: str) -> None:
         items = list(self._items.values())

@@ -194,6 +194,11 @@ class Narration:
         return told
 
     @_tell.register
+    def _(self, event: events.HistoryRead) -> list[Fields]:
+        self._items.hold_place()
+        return []
+
+    @_tell.register
     def _(self, event: events.FillerSpoken) -> list[Fields]:
         return self._begin_content(event.turn)
 
@@ -216,7 +221,7 @@ class Narration:
         assert self.response is not None
         item = Item(self._new_id("item"), "assistant", "function_call", call=event.call)
         if self.response.conversation is not None:
-            self._items.add(item)
+            self._items.add_reply(item)
         return told + self.response.call(item)
 
     @_tell.register
@@ -317,7 +322,7 @@ class Narration:
             response.item.turn = turn
         if not response.has_content:
             if response.conversation is not None:
-                self._items.add(response.item)
+                self._items.add_reply(response.item)
             told += response.begin(response.item.previous)
         if self._buffered and not response.is_buffered and not response.is_written:
             response.is_buffered = True
@@ -328,6 +333,7 @@ class Narration:
         """The one terminal event of the response that is going on, if one is."""
         response, self.response = self.response, None
         self._unanswered, self._is_awaited = None, False
+        self._items.give_up_place()
         if response is None:
             return []
         if response.conversation is not None and response.item.turn is not None:

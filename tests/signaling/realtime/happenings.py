@@ -65,6 +65,7 @@ def facts() -> st.SearchStrategy[Event]:
         ),
         st.builds(events.CallerIdle, at=at, turn=TURNS, seconds=place, position=place),
         st.builds(events.AnswerBegun, at=at, turn=st.integers(0, 2)),
+        st.builds(events.HistoryRead, at=at),
         st.builds(events.PartialTranscript, at=at, turn=TURNS, text=TEXTS, stable=TEXTS),
         st.builds(
             events.FinalTranscript,

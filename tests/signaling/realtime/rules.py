@@ -36,6 +36,8 @@ class Referee:
         self.going: dict[str, Going] = {}
         self.finished: set[str] = set()
         self.items: dict[str, str] = {}
+        self.order: list[str] = []
+        """The conversation's items as a client puts them in order, by what it is told."""
         self.apart: set[str] = set()
         """Items of responses that are no part of the conversation."""
         self.position = 0
@@ -132,6 +134,8 @@ class Referee:
         assert item_id not in self.items, "an item added twice"
         assert item_id not in self.apart, "an item that is no part of the conversation"
         self.items[item_id] = "added"
+        before = event["previous_item_id"]
+        self.order.insert(0 if before is None else self.order.index(before) + 1, item_id)
 
     def _conversation_item_done(self, event: dict[str, Any]) -> None:
         assert self.items.get(event["item"]["id"]) == "added"
@@ -139,6 +143,7 @@ class Referee:
 
     def _conversation_item_deleted(self, event: dict[str, Any]) -> None:
         assert self.items.get(event["item_id"]) == "done"
+        self.order.remove(event["item_id"])
 
     def _conversation_item_truncated(self, event: dict[str, Any]) -> None:
         assert event["item_id"] in self.items

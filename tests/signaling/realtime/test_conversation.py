@@ -8,12 +8,14 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.engines.protocols import ReplyRequest
 from agent.events import CallStarted, SpeechStopped
 from agent.messages import Message, ToolCall
+from agent.settings import TurnSettings
 from media.microphone import Mark
 from signaling.realtime.commands import Hear, Point, Read
 from signaling.realtime.obedience import obey
@@ -64,6 +66,9 @@ ASKED = st.sampled_from(
         {"type": "conversation.item.truncate"},
         {"type": "conversation.item.create", "item": {"type": "function_call_output"}},
     ]
+)
+AT_THE_END = TurnSettings.model_validate(
+    {"speculation": {"enabled": False}, "fillers": {"enabled": False}}
 )
 OFFER = {"type": "session.update", "session": {"tools": [WEATHER]}}
 AUDIO = "input_audio"
@@ -163,6 +168,42 @@ def called(messages: Iterable[Message]) -> dict[str, str]:
     return {m.call_id: m.text for m in messages if m.role == "tool"}
 
 
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("place", [{}, {"previous_item_id": "root"}, {"previous_item_id": "said"}])
+@pytest.mark.parametrize("moment", [0.01, 0.5, 1.1])
+def test_what_is_typed_while_an_answer_is_thought_about_comes_after_it(
+    asked: bool, place: dict[str, str], moment: float
+) -> None:
+    """Its model reads no more; the client is told the same order, whenever the first sound is."""
+
+    @virtual
+    async def conversation() -> None:
+        async with line(model=FakeModel(STORY, first_token=1.0), settings=AT_THE_END) as it:
+            await it.wait_for(CallStarted)
+            client = Client(it, session("webrtc"))
+            await client.act(client.session.hello())
+            watching = asyncio.create_task(client.watch())
+            await it.say("What time is it?")
+            await it.wait_for(SpeechStopped)
+            if asked:
+                await asyncio.sleep(0.05)
+                await client.ask({"type": "response.cancel"})
+                await client.ask({"type": "response.create"})
+            await asyncio.sleep(moment)
+            said = client.referee.of("input_audio_buffer.committed")[-1]["item_id"]
+            before = {key: said if value == "said" else value for key, value in place.items()}
+            await client.ask(TYPED)
+            await client.ask({**TYPED, **before})
+            await asyncio.sleep(12.0)
+            watching.cancel()
+            await client.follow()
+            assert told(client.session)[-1] == ("user", "Hm?" if place else "Hm? Hm?")
+            assert remembered(it) == told(client.session)
+            assert client.referee.order == [item.id for item in client.session._items]
+
+    conversation()
+
+
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(SCRIPTS, st.booleans())
 def test_the_rules_hold_in_a_real_conversation(
@@ -192,6 +233,7 @@ def test_the_rules_hold_in_a_real_conversation(
             assert remembered(it) == told(client.session), "the model knows another conversation"
             history = it.call._context.history.messages()
             assert called(history) == called(client.session._conversation.messages())
+            assert client.referee.order == [item.id for item in client.session._items]
         await client.follow()
         client.referee.close()
         answers = client.referee.of("conversation.item.input_audio_transcription.completed")

@@ -29,6 +29,7 @@ def test_the_rules_hold_in_any_order(happenings: list[Any], transport: Transport
         if transport == "webrtc" and isinstance(each, tuple):
             continue
         happen(it, referee, each, number)
+    assert referee.order == [item.id for item in it._items], "another order than was told"
     for _ in range(2):
         for told in it.tell(events.CallEnded(at=1200.0, reason="hangup")).events:
             referee.see(told)
