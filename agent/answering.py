@@ -208,6 +208,13 @@ class Answering:
         if isinstance(act, Remark) or act.committed:
             self._record(act, heard, interrupted=True)
 
+    def break_off(self) -> None:
+        """The call was cancelled, and with it whatever was being said: write down what was heard
+        of it. Nothing to do after `abandon`."""
+        act, self._act, self._task = self._act, None, None
+        if isinstance(act, Remark) or (act is not None and act.committed):
+            self._record(act, act.heard, interrupted=True)
+
     async def last_words(self, text: str) -> None:
         """Say `text` instead of whatever was being said, to its end."""
         await self.abandon()

@@ -120,6 +120,7 @@ class Call:
             # The line was cut while something was being said: a hang-up like any other.
             pass
         finally:
+            self._answering.break_off()
             context.mouth.clear()
             self._listener.close()
             context.engines.model.forget(context.call_id)
@@ -172,7 +173,8 @@ class Call:
         position = self._endpointer.position
         probability = await self._voice.hear(chunk)
         self._listener.take(chunk, position)
-        signal = self._endpointer.feed(probability, chunk.seconds, self._voice.level)
+        heard = self._endpointer.feed(probability, chunk.seconds, self._voice.level)
+        signal = None if self._leaving else heard
         match signal:
             case Started():
                 await self._started(signal)
@@ -192,8 +194,6 @@ class Call:
     # -- what it means --------------------------------------------------------------------------
 
     async def _started(self, signal: Started) -> None:
-        if self._leaving:
-            return
         if self._hearing is not None and self._answering.is_soft:
             await self._interruption.withdraw()
             self._endpointer.reopen()

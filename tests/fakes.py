@@ -268,6 +268,7 @@ class FakeVoice:
         self.ended: list[Priority] = []
         """What the priorities had become when the sound was there."""
         self.running = 0
+        self.made: list[Speech] = []
 
     async def start(self) -> None: ...
 
@@ -288,13 +289,15 @@ class FakeVoice:
                 raise self.error
             self.spoken.append(text)
             words = text.split()
-            yield Speech(
+            speech = Speech(
                 AudioChunk(np.full(round(len(words) * self.pace * CALLER_RATE), 500, np.int16)),
                 tuple(
                     Word(word, index * self.pace, (index + 1) * self.pace)
                     for index, word in enumerate(words)
                 ),
             )
+            self.made.append(speech)
+            yield speech
         finally:
             self.running -= 1
 

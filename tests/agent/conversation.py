@@ -13,10 +13,18 @@ from agent.context import Detector, Engines
 from agent.dialogue.forecast import Forecast
 from agent.engines.protocols import TurnJudge
 from agent.engines.tools import Tools
-from agent.events import Event, HistoryChanged, PhaseChanged, ReplySpoken, TurnFinished
+from agent.events import (
+    Event,
+    FillerSpoken,
+    HistoryChanged,
+    PhaseChanged,
+    ReplySpoken,
+    TurnFinished,
+)
 from agent.load import Load
 from agent.persona import Persona
 from agent.settings import TurnSettings
+from media.audio import AudioChunk
 from media.speaker import Speaker
 from tests.fakes import FakeDetector, FakeEar, FakeModel, FakeTranscriber, FakeVoice, Vocabulary
 
@@ -26,12 +34,39 @@ QUIET = Persona(instructions="Be brief.", greeting="")
 
 
 @dataclass
+class Placed:
+    """Audio in the mouth, and the position up to which it reached the caller."""
+
+    position: float
+    audio: AudioChunk
+    until: float = float("inf")
+
+
+class Mouth(Speaker):
+    """The real one, which remembers what lay where and how much of it was heard."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.placed: list[Placed] = []
+
+    async def play(self, audio: AudioChunk) -> float:
+        position = await super().play(audio)
+        self.placed.append(Placed(position, audio))
+        return position
+
+    def clear(self) -> None:
+        for each in self.placed:
+            each.until = min(each.until, max(self.heard, 0.0))
+        super().clear()
+
+
+@dataclass
 class Line:
     """Both ends of a call, and everything that happened in it."""
 
     call: Call
     ear: FakeEar
-    speaker: Speaker
+    speaker: Mouth
     transcriber: FakeTranscriber
     model: FakeModel
     voice: FakeVoice
@@ -40,6 +75,8 @@ class Line:
     """Per 20 ms: when, and whether the agent's audio left."""
     others: set[asyncio.Task[object]] = field(default_factory=asyncio.all_tasks)
     """Tasks that are not the call's own: they were there before it."""
+    running: asyncio.Task[None] = field(init=False)
+    """The call, as a task."""
 
     async def say(self, text: str, then: float = 0.0) -> None:
         """The caller says `text`, and is silent for `then` seconds."""
@@ -73,6 +110,20 @@ class Line:
         return [(m.role, m.text) for m in messages if m.role != "system"]
 
     @property
+    def heard(self) -> str:
+        """All the words that reached the caller's ear, fillers left out."""
+        made = {id(speech.audio): speech.words for speech in self.voice.made}
+        fillers = {each.text.split()[0] for each in self.of(FillerSpoken)}
+        clips = [(each, made.get(id(each.audio), ())) for each in self.speaker.placed]
+        return " ".join(
+            word.text
+            for clip, words in clips
+            if words and words[0].text not in fillers
+            for word in words
+            if clip.position + (word.start + word.end) / 2 <= clip.until
+        )
+
+    @property
     def phase(self) -> str:
         changes = self.of(PhaseChanged)
         return changes[-1].phase if changes else "listening"
@@ -104,7 +155,7 @@ async def line(
     vocabulary = transcriber.vocabulary if transcriber else Vocabulary()
     transcriber = transcriber or FakeTranscriber(vocabulary)
     model, voice = model or FakeModel(), voice or FakeVoice()
-    ear, speaker = FakeEar(vocabulary), Speaker()
+    ear, speaker = FakeEar(vocabulary), Mouth()
     events: list[Event] = []
     call = Call(
         call_id="c1",
@@ -120,10 +171,10 @@ async def line(
     it = Line(call, ear, speaker, transcriber, model, voice, events)
     async with asyncio.TaskGroup() as tasks:
         pacing = tasks.create_task(_pace(it))
-        running = tasks.create_task(call.run(), name="the call")
+        it.running = tasks.create_task(call.run(), name="the call")
         yield it
         ear.hang_up()
-        await asyncio.wait([running])
+        await asyncio.wait([it.running])
         pacing.cancel()
     assert_nothing_is_left(it)
 
