@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 
-from agent.dialogue.reading import Reading, complete, spelling
+from agent.dialogue.dates import dated
+from agent.dialogue.reading import Reading, complete, spelling, unsure
 from agent.dialogue.words import final_consonant, words
 
 _DIGITS_EN = {
@@ -35,6 +36,9 @@ _TENS = frozenset(
 
 _TELEPHONE = (10,)
 """Where the first digits say nothing else."""
+LOCAL = 7
+"""Digits of an American number without its area: one with it is not said in groups that pause
+there, unless it begins with a 1 (and one of other countries, unless it begins with a 0)."""
 
 _LENGTHS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
     "en": (
@@ -75,6 +79,8 @@ def spelled(text: str, language: str) -> Reading | None:
     tokens = _tokens(text, language)
     if address := _address(" ".join(tokens)):
         return address
+    if date := dated(" ".join(tokens), language):
+        return date
     run = _run(tokens, language)
     if not run:
         return _entered(" ".join(tokens)) if language == "en" else None
@@ -84,6 +90,8 @@ def spelled(text: str, language: str) -> Reading | None:
     expected = _expected(before, digits, language)
     if len(digits) in expected:
         return complete(f"a number of {len(digits)} digits is whole")
+    if expected == _TELEPHONE and len(digits) == LOCAL and digits[0] not in "01":
+        return unsure("a telephone number without its area, or 7 of 10 digits")
     if expected and len(digits) < max(expected):
         return spelling(f"{len(digits)} of {max(expected)} digits")
     return spelling(f"{len(digits)} digits")

@@ -11,6 +11,12 @@ ENGLISH_COMPLETE = """
     it's j smith at example dot org
     my email is wrong
     call me at ten thirty
+    november ninth sixty five
+    march the third nineteen eighty two
+    the fifth of may nineteen eighty two
+    my birthday is may fifth two thousand and one
+    june first twenty twenty five
+    July 4th, 1976
 """
 
 ENGLISH_UNFINISHED = """
@@ -20,6 +26,12 @@ ENGLISH_UNFINISHED = """
 ENGLISH_UNSURE = """
     ten twenty
     may twenty
+    november ninth
+    november ninth sixty
+    october twenty four nineteen seventy
+    june first two thousand
+    six eight three three oh seven five
+    my number is six eight three three oh seven five
 """
 
 ENGLISH_SPELLING = """
@@ -42,6 +54,12 @@ ENGLISH_SPELLING = """
     my card number is four one one one
     r h n g a fifty four eighty
     erase e d z e fifty six
+    october twenty four nineteen
+    may seven eight nine
+    six eight three three oh seven
+    one eight three three oh seven five
+    oh two oh seven one two three
+    four one two two six eight four one
 """
 
 KOREAN_COMPLETE = """
@@ -55,10 +73,15 @@ KOREAN_COMPLETE = """
     제 이메일은 케이 아이 엠 골뱅이 네이버 점 컴
     공일공 일이삼사 오육칠팔인데요
     김민수 씨 부탁해요
+    구십이년 오월 삼일
+    생일은 천구백구십이년 유월 십오일
+    1992년 5월 3일
 """
 
 KOREAN_UNSURE = """
     티 하나
+    구십이년 오월
+    오월 삼일
     이사
     공 하나
 """
