@@ -1,7 +1,8 @@
 """llama.cpp's batches: the tokens of one call, and those that fill it up and are forgotten again.
 
 `parts.py` tells why. Filling tokens go to the end of a sequence, where nothing that is kept looks
-at them. They need room that nobody has promised them: where there is none, they are left out.
+at them: that of a prompt, or beside replies those of the sequences next to theirs. They need room
+that nobody has promised them: where there is none, they are left out.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import llama_cpp
 
-from agent.engines.llama.parts import AT_LEAST, AT_ONCE, filled
+from agent.engines.llama.parts import AT_LEAST, AT_ONCE, covered, filled
 from agent.engines.llama.runtime import DecodeFailed, Entry
 
 _NO_ROOM = 1  # what llama_decode answers then, with nothing changed
@@ -29,9 +30,9 @@ class Batch:
         self._split = split
         self.fills = False
         """Whether calls are filled up."""
-        room = room_of(most)
-        self._batch = llama_cpp.llama_batch_init(room, 0, 1)
-        for i in range(room):
+        self._room = room_of(most)
+        self._batch = llama_cpp.llama_batch_init(self._room, 0, 1)
+        for i in range(self._room):
             self._batch.n_seq_id[i] = 1
 
     def close(self) -> None:
@@ -39,11 +40,10 @@ class Batch:
 
     def decode(self, entries: Sequence[Entry]) -> None:
         """One call. Raises DecodeFailed."""
-        result, fill = _NO_ROOM, self._fill(entries) if self.fills else []
-        if fill:
-            result = self._call([*entries, *fill])
-            for entry in fill:
-                llama_cpp.llama_memory_seq_rm(self._memory, entry.sequence, entry.position, -1)
+        result, whole = _NO_ROOM, self._filled(entries) if self.fills else entries
+        if len(whole) > len(entries):
+            result = self._call(whole)
+            self._forget(whole, entries)
         if result == _NO_ROOM:
             result = self._call(entries)
         if result != 0:
@@ -67,23 +67,33 @@ class Batch:
         llama_cpp.llama_memory_clear(self._memory, False)
         self.fills = self.seconds(AT_LEAST) < self.seconds(AT_LEAST - 1)
 
-    def _fill(self, entries: Sequence[Entry]) -> list[Entry]:
-        missing = filled(len(entries)) - len(entries)
+    def _filled(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """The entries, and what fills them up."""
         last = entries[-1]
         if self._split and entries[0].sequence != last.sequence:
-            return self._elsewhere(missing, entries)
-        return [
-            Entry(last.token, last.position + 1 + i, last.sequence, False) for i in range(missing)
-        ]
+            return self._joined(entries)
+        missing = filled(len(entries)) - len(entries)
+        ends = range(last.position + 1, last.position + 1 + missing)
+        return [*entries, *(Entry(last.token, at, last.sequence, False) for at in ends)]
 
-    def _elsewhere(self, missing: int, entries: Sequence[Entry]) -> list[Entry]:
-        """One token for each of the shortest other sequences, as those of the entries have one."""
-        others = set(range(self._sequences)) - {entry.sequence for entry in entries}
-        if not missing or len(others) < missing:
-            return []
-        ends = {s: llama_cpp.llama_memory_seq_pos_max(self._memory, s) for s in others}
-        shortest = sorted(others, key=lambda sequence: ends[sequence])[:missing]
-        return [Entry(entries[0].token, ends[s] + 1, s, False) for s in shortest]
+    def _joined(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """One token for each sequence, in order, and one for those others that fill them up."""
+        own = {entry.sequence: entry for entry in entries}
+        sequences = covered(tuple(own), self._sequences)
+        if len(sequences) > self._room:
+            return entries
+        return [own[s] if s in own else self._next(s, entries[0].token) for s in sequences]
+
+    def _next(self, sequence: int, token: int) -> Entry:
+        end = llama_cpp.llama_memory_seq_pos_max(self._memory, sequence)
+        return Entry(token, end + 1, sequence, False)
+
+    def _forget(self, whole: Sequence[Entry], entries: Sequence[Entry]) -> None:
+        """What was only there to fill up."""
+        kept = {id(entry) for entry in entries}
+        for entry in whole:
+            if id(entry) not in kept:
+                llama_cpp.llama_memory_seq_rm(self._memory, entry.sequence, entry.position, -1)
 
     def _call(self, entries: Sequence[Entry]) -> int:
         batch = self._batch

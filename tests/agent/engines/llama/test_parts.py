@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.engines.llama import LlamaSettings
-from agent.engines.llama.parts import Part, filled, parts
+from agent.engines.llama.parts import Part, covered, filled, parts
 from agent.engines.llama.runtime import Entry
 from bench.random_llama import TINY, write_llama
 from tests.agent.engines.llama.test_engine import SETTINGS, interleaved_and_alone
@@ -55,6 +55,15 @@ def test_prompts_are_read_apart_from_replies_where_each_sequence_has_its_memory(
     assert [part.answers for part in found] == [[1], [], [0, 2]]
 
 
+def test_replies_are_made_in_the_order_of_their_sequences() -> None:
+    batch = [Entry(7, 0, sequence, True) for sequence in (4, 2, 3)]
+
+    (found,) = parts(batch, split=True)
+
+    assert sequences_of(found) == [2, 3, 4]
+    assert found.answers == [1, 2, 0]
+
+
 @given(runs=RUNS, split=st.booleans())
 def test_nothing_is_lost_or_told_twice(runs: list[tuple[int, bool]], split: bool) -> None:
     batch = step(runs)
@@ -77,6 +86,37 @@ def test_nothing_is_lost_or_told_twice(runs: list[tuple[int, bool]], split: bool
 )
 def test_a_call_is_filled_up_where_that_costs_less(tokens: int, cheapest: int) -> None:
     assert filled(tokens) == cheapest
+
+
+@pytest.mark.parametrize(
+    ("sequences", "take_part"),
+    [
+        ((5,), (5,)),
+        ((0, 1), (0, 1)),
+        ((0, 2), (0, 2)),  # two single ones cost no more than four together
+        ((1, 2, 3), (0, 1, 2, 3)),
+        ((0, 1, 3), (0, 1, 2, 3)),
+        ((17, 18, 19), (16, 17, 18, 19)),
+        ((0, 1, 2, 3, 4), (0, 1, 2, 3, 4)),
+        ((0, 2, 4, 6, 8, 10, 12), tuple(range(16))),
+        ((0, 1, 3, 9), (0, 1, 2, 3, 9)),
+        (tuple(range(13)), tuple(range(16))),
+    ],
+)
+def test_a_sequence_between_replies_takes_part_where_that_costs_less(
+    sequences: tuple[int, ...], take_part: tuple[int, ...]
+) -> None:
+    assert covered(sequences, 20) == take_part
+
+
+@given(sequences=st.sets(st.integers(0, 6), min_size=1))
+def test_whoever_replies_takes_part_and_nobody_beyond_the_last_sequence(
+    sequences: set[int],
+) -> None:
+    found = covered(tuple(sorted(sequences)), 7)
+
+    assert sequences <= set(found) <= set(range(7))
+    assert list(found) == sorted(set(found))
 
 
 # -- llama.cpp itself ---------------------------------------------------------------------------
