@@ -23,6 +23,7 @@ from jinja2 import TemplateError
 
 from agent.engines.llama.job import Job
 from agent.engines.llama.pace import Pace, Readings
+from agent.engines.llama.parts import AT_ONCE
 from agent.engines.llama.pieces import Outbox, Pieces
 from agent.engines.llama.prompt import ChatTemplate
 from agent.engines.llama.prompts import Prompts
@@ -56,7 +57,7 @@ class Llama:
         self._thread: threading.Thread | None = None
         self._scheduler: Scheduler | None = None
         self._outbox: Outbox | None = None
-        self._pace = Pace(beside=settings.prefill_share)
+        self._pace = Pace(gap=settings.reply_gap, beside=settings.prefill_share)
         self.device = settings.device
         """`cpu` or `cuda` once it is started."""
 
@@ -174,6 +175,7 @@ class Llama:
         began = time.monotonic()
         scheduler.step()
         self._pace.step(time.monotonic() - began, counts.read - read, counts.replied - replied)
+        scheduler.read_beside(self._pace.beside)
         if counts.unread > asked:
             self._pace.asked(counts.unread - asked)
 
@@ -246,7 +248,7 @@ def _scheduler_of(runtime: LlamaCpp, settings: LlamaSettings, path: Path) -> Sch
         raise EngineMissing("llm", f"{path} cannot be used for a conversation: {error}") from error
     shares = Shares(
         batch=runtime.batch,
-        beside_replies=settings.prefill_share,
+        beside_replies=settings.prefill_share or AT_ONCE,
         speculative=settings.speculative_share,
     )
     prompts = Prompts(template, runtime.tokenize, context=runtime.context)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from agent.engines.llama.adapters import Adapters
 from agent.engines.llama.batch import Batch, room_of
 from agent.engines.llama.grammar import LlamaGrammar
-from agent.engines.llama.parts import parts
+from agent.engines.llama.parts import AT_ONCE, parts
 from agent.engines.llama.prefixes import Prefixes, mark_of
 from agent.engines.llama.runtime import (
     SYSTEM_PROMPTS,
@@ -66,7 +66,7 @@ class LlamaCpp:
         self.cells = _cells(self, settings, split=self._split)
         self.batch = max(
             settings.batch_tokens or (512 if self.layers else 64 if self._split else 60),
-            settings.conversations + settings.prefill_share,
+            settings.conversations + (settings.prefill_share or AT_ONCE),
         )
         self.rewinds = not (
             llama_cpp.llama_model_is_recurrent(self._model)

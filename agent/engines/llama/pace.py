@@ -9,8 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from agent.engines.llama.parts import AT_ONCE
+
 _KEPT = 0.98
 """Share of the past that is left after one more step: it is about the last 50."""
+
+_NEW = 0.2
+"""What one more step counts in what reading costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +35,13 @@ class Readings:
 
 
 class Pace:
-    """The pace of one model's steps. `beside`: tokens of prompts in a step beside replies."""
+    """The pace of one model's steps. `gap`: seconds of a step in which prompts are read beside
+    replies, at most; `beside`: its tokens of prompts, 0: as many as that leaves."""
 
-    def __init__(self, *, beside: int) -> None:
+    def __init__(self, *, gap: float, beside: int = 0) -> None:
+        self._gap = gap
         self._beside = beside
+        self._reading = 0.0
         self._seconds = self._tokens = 0.0
         self._replied_seconds = self._replied = 0.0
         self._new = 0.0
@@ -42,6 +50,9 @@ class Pace:
         """A step that took so long, of so many tokens of prompts and of replies."""
         self._seconds = self._seconds * _KEPT + seconds
         self._tokens = self._tokens * _KEPT + read + replied
+        if read >= AT_ONCE:
+            new = seconds / (read + replied)
+            self._reading += (new - self._reading) * (_NEW if self._reading else 1)
         if replied:
             self._replied_seconds = self._replied_seconds * _KEPT + seconds
             self._replied = self._replied * _KEPT + replied
@@ -49,6 +60,14 @@ class Pace:
     def asked(self, unread: int) -> None:
         """A committed reply whose prompt had so many tokens to be read."""
         self._new += (unread - self._new) * 0.2
+
+    @property
+    def beside(self) -> int:
+        """Tokens of prompts that the next step may read beside replies."""
+        if self._beside:
+            return self._beside
+        affordable = int(self._gap / self._reading) if self._reading else 0
+        return max(affordable - affordable % AT_ONCE, AT_ONCE)
 
     @property
     def tokens_per_second(self) -> float:
@@ -61,5 +80,5 @@ class Pace:
             return 0.0
         tokens = unread + self._new + 1
         if replying:
-            tokens += math.ceil(tokens / self._beside) * replying
+            tokens += math.ceil(tokens / self.beside) * replying
         return tokens * self._seconds / self._tokens

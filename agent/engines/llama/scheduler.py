@@ -12,7 +12,7 @@ it was working on, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.engines.llama.alternation import Alternation
 from agent.engines.llama.calling import Calling
@@ -122,6 +122,11 @@ class Scheduler:
                 self._end(job, None)
         self._places.release(conversation)
         self._prompts.forget(conversation)
+
+    def read_beside(self, tokens: int) -> None:
+        """From the next step on, so many tokens of prompts are read beside replies."""
+        if tokens != self._shares.beside_replies:
+            self._shares = replace(self._shares, beside_replies=tokens)
 
     def step(self) -> None:
         """One call of the library, if there is anything to do."""

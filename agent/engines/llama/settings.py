@@ -48,8 +48,12 @@ class LlamaSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     cache is shared), 512 on a GPU. A step cannot be interrupted: fewer is sooner for a call that
     comes in between. In a shared cache on a CPU attention is rounded in another way from 64 on, so
     that a reply may depend on who else is served."""
-    prefill_share: int = Field(default=16, ge=1, le=8192)
-    """Tokens that are read in one step beside replies that are being made."""
+    prefill_share: int = Field(default=0, ge=0, le=8192)
+    """Tokens that are read in one step beside replies that are being made; 0: as many as
+    `reply_gap` leaves time for, 16 at least."""
+    reply_gap: float = Field(default=0.2, gt=0, le=5)
+    """Seconds from one token of a reply to the next, while others' prompts are read beside it.
+    Speech takes four or five tokens a second; a longer gap lets more callers begin at once."""
     speculative_share: int = Field(default=1, ge=0, le=64)
     """Replies made on speculation that may take part in a step beside committed ones."""
     adapters: dict[str, AdapterSettings] = Field(default_factory=dict)

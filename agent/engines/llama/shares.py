@@ -5,8 +5,8 @@
 3. What a step may read is bounded while replies are made, so that none of them stutters.
 4. Of those that read, committed turns come before speculations, and those before reading along;
    among equals, prompts that can be read in this step come first, and then the oldest.
-5. What is read of a prompt without its end is a multiple of four: any other number costs as much as
-   the next one (`parts.py`).
+5. What is read of a prompt without its end is a multiple of sixteen, or of four where there is room
+   for less and nobody else reads: any other number costs as much as the next one (`parts.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.engines.llama.parts import AT_LEAST
+from agent.engines.llama.parts import AT_LEAST, AT_ONCE
 from agent.engines.protocols import Priority
 
 
@@ -74,7 +74,7 @@ def _reading(readers: list[Demand], budget: int) -> dict[int, int]:
             break
         taken = min(demand.unread, budget)
         if taken < demand.unread and (tokens or taken > AT_LEAST):
-            taken -= taken % AT_LEAST
+            taken -= taken % (AT_ONCE if tokens or taken > AT_ONCE else AT_LEAST)
         if taken:
             tokens[demand.job] = taken
             budget -= taken

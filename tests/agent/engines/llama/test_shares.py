@@ -35,24 +35,20 @@ def test_reading_never_makes_the_step_longer_than_the_batch() -> None:
 def test_committed_prompts_are_read_first_and_reading_along_takes_the_rest() -> None:
     demands = [Demand(1, PARTIAL, 10), Demand(2, SPECULATIVE, 20), Demand(3, COMMITTED, 5)]
 
-    assert divide(demands, SHARES) == {3: 5, 2: 20, 1: 4}
+    assert divide(demands, Shares(48, 16, 1)) == {3: 5, 2: 20, 1: 10}
 
 
 def test_a_short_prompt_need_not_wait_for_a_long_one() -> None:
     demands = [Demand(1, COMMITTED, 400), Demand(2, COMMITTED, 12)]
 
-    assert divide(demands, SHARES) == {2: 12, 1: 20}
+    assert divide(demands, SHARES) == {2: 12, 1: 16}
 
 
-def test_a_part_of_a_prompt_is_a_multiple_of_four_and_its_end_is_not() -> None:
-    demands = [Demand(1, COMMITTED, 13), Demand(2, COMMITTED, 14), Demand(3, COMMITTED, 40)]
+def test_a_part_of_a_prompt_beside_others_is_a_multiple_of_sixteen_and_its_end_is_not() -> None:
+    demands = [Demand(1, COMMITTED, 13), Demand(2, COMMITTED, 14), Demand(3, COMMITTED, 90)]
 
-    assert divide(demands, SHARES) == {1: 13, 2: 14, 3: 4}
-    assert divide([*demands[:2], Demand(4, COMMITTED, 3), demands[2]], SHARES) == {
-        4: 3,
-        1: 13,
-        2: 14,
-    }
+    assert divide(demands, SHARES) == {1: 13, 2: 14}
+    assert divide(demands, Shares(64, 16, 1)) == {1: 13, 2: 14, 3: 32}
 
 
 def test_whoever_is_alone_reads_what_there_is_room_for() -> None:
@@ -60,6 +56,7 @@ def test_whoever_is_alone_reads_what_there_is_room_for() -> None:
 
     assert divide(demands, Shares(3, 16, 1)) == {1: 3}
     assert divide(demands, Shares(7, 16, 1)) == {1: 4}
+    assert divide(demands, Shares(30, 16, 1)) == {1: 16}
 
 
 def test_among_long_prompts_the_oldest_is_read_first() -> None:
