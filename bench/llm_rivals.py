@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import socket
+import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import gguf
-import llama_cpp
 
 from agent.engines.openai import OpenAI, OpenAISettings
 from agent.engines.protocols import ReplyRequest
-from agent.errors import EngineError
+from agent.errors import EngineError, EngineFailed
 from agent.messages import Message
 from bench.llm_talk import TALKING
 
@@ -44,54 +45,39 @@ _HELLO = ReplyRequest(conversation="", messages=(Message("user", "hello"),), max
 
 
 class Locked:
-    """llama-cpp-python's `Llama()` under a lock: one reply after the other, one cached prompt."""
+    """llama-cpp-python's `Llama()` under a lock: one reply after the other, one cached prompt.
+
+    In a process of its own (`bench.llm_locked`): libgomp lets threads spin for a moment only when
+    its teams in one process have more threads than there are processors, and two models in one
+    process cost each other a third of their speed."""
 
     def __init__(self, path: Path, options: argparse.Namespace) -> None:
-        self._path = path
-        self._options = options
+        context = min(2048, trained_context(path))
+        layers = 0 if options.device == "cpu" else -1
+        numbers = (str(number) for number in (context, options.threads, layers))
+        self._command = [sys.executable, "-m", "bench.llm_locked", str(path), *numbers]
         self._lock = asyncio.Lock()
-        self._llama: Any = None
+        self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        self._llama = await asyncio.to_thread(
-            llama_cpp.Llama,
-            str(self._path),
-            n_ctx=min(2048, trained_context(self._path)),
-            n_threads=self._options.threads,
-            n_threads_batch=self._options.threads,
-            n_gpu_layers=0 if self._options.device == "cpu" else -1,
-            verbose=False,
+        pipe, nowhere = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, stdin=pipe, stdout=pipe, stderr=nowhere
         )
 
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
+        assert self._process and self._process.stdin and self._process.stdout
+        asked = {
+            "messages": [{"role": m.role, "content": m.text} for m in request.messages],
+            "max_tokens": request.max_tokens,
+        }
         async with self._lock:
-            pieces: asyncio.Queue[str | None] = asyncio.Queue()
-            making = asyncio.create_task(
-                asyncio.to_thread(self._make, request, asyncio.get_running_loop(), pieces)
-            )
-            while (piece := await pieces.get()) is not None:
+            self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+            while line := await self._process.stdout.readline():
+                if (piece := json.loads(line)) is None:
+                    return
                 yield piece
-            await making
-
-    def _make(
-        self,
-        request: ReplyRequest,
-        loop: asyncio.AbstractEventLoop,
-        pieces: asyncio.Queue[str | None],
-    ) -> None:
-        """On one thread from the first token to the last: its best case."""
-        try:
-            chunks = self._llama.create_chat_completion(
-                [{"role": m.role, "content": m.text} for m in request.messages],
-                max_tokens=request.max_tokens,
-                temperature=0,
-                stream=True,
-            )
-            for chunk in chunks:
-                if text := chunk["choices"][0]["delta"].get("content"):
-                    loop.call_soon_threadsafe(pieces.put_nowait, text)
-        finally:
-            loop.call_soon_threadsafe(pieces.put_nowait, None)
+        raise EngineFailed("llm", "the process of Llama() has ended")
 
     async def prefill(self, request: ReplyRequest) -> None:
         """It has none."""
@@ -103,7 +89,7 @@ class Locked:
         """It keeps none."""
 
     async def aclose(self) -> None:
-        self._llama.close()
+        await _terminate(self._process)
 
 
 class LlamaServer(OpenAI):
@@ -169,6 +155,10 @@ class LlamaServer(OpenAI):
 
     async def aclose(self) -> None:
         await super().aclose()
-        if self._process is not None and self._process.returncode is None:
-            self._process.terminate()
-            await self._process.wait()
+        await _terminate(self._process)
+
+
+async def _terminate(process: asyncio.subprocess.Process | None) -> None:
+    if process is not None and process.returncode is None:
+        process.terminate()
+        await process.wait()
