@@ -13,10 +13,13 @@ from signaling.errors import CallRefused
 class Admission:
     """A server's. Every room that holds calls appends to `counts` how many it holds."""
 
-    def __init__(self, settings: ServerSettings, load: Load | None = None) -> None:
+    def __init__(
+        self, settings: ServerSettings, load: Load | None = None, *, later: int = 0
+    ) -> None:
+        """`later`: bytes that engines and caches take once they are needed."""
         self._settings = settings
         self.load = load or Load()
-        self.capacity = capacity(settings)
+        self.capacity = capacity(settings, later)
         self.counts: list[Callable[[], int]] = []
         self.is_draining = False
         """No call is let in any more: the server stops."""

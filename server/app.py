@@ -26,6 +26,7 @@ from media.pacer import Pacer
 from media.voice import VoiceModel, load_voice_model
 from server import journal
 from server.access import guarding
+from server.admission import Admission
 from server.caches import CacheFigures
 from server.calls import Calls
 from server.config import Settings
@@ -98,7 +99,7 @@ def create_app(
         pacer=pacer,
         stages=reports,
         observers=observers,
-        load=watch.load,
+        admission=Admission(settings.server, watch.load, later=stages.later),
     )
     sockets = Sockets(
         calls, settings, begin=begin, pacer=pacer, stages=reports, observers=observers

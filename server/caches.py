@@ -60,6 +60,11 @@ class Caches:
         )
         return self.model
 
+    @property
+    def later(self) -> int:
+        """Bytes that phrases may take which are not kept yet."""
+        return self.phrases.room if self.settings.tts.phrases.enabled else 0
+
     async def aclose(self) -> None:
         """Let go of the shared store; the engines are closed by who holds them."""
         if self.shared is not None:

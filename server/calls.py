@@ -14,7 +14,7 @@ from typing import Any
 
 from agent import events
 from agent.events import CallEnded, CallerAway, CallerBack, EncodingChanged, Event, KeyPressed
-from agent.load import Load, Rung
+from agent.load import Rung
 from agent.persona import Persona
 from media.clips import Clips
 from media.line import LineSettings
@@ -64,7 +64,7 @@ class Calls:
         pacer: Pacer | None = None,
         stages: Sequence[Mapping[str, Any]] = (),
         observers: Sequence[CallObserver] = (),
-        load: Load | None = None,
+        admission: Admission | None = None,
     ) -> None:
         """`begin` makes a conversation; `language` is that of a call that asks for none."""
         self._begin = begin
@@ -82,7 +82,7 @@ class Calls:
         self._live: dict[str, Live] = {}
         self.new_session: Callable[[str, SessionConfig | None], Session] | None = None
         """Makes a session of the Realtime protocol, in a language, for an offer without one."""
-        self.admission = Admission(self._settings, load)
+        self.admission = admission or Admission(self._settings)
         self.admission.counts.append(self.__len__)
 
     def __len__(self) -> int:

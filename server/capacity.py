@@ -18,27 +18,29 @@ its history. The language model's cache is reserved at the start and part of the
 @dataclass(frozen=True, slots=True)
 class Capacity:
     """`places`: calls at the same time. `base`, `memory`: bytes that are held without a call, and
-    that there are."""
+    that there are; `later`: what engines and caches take once they are needed."""
 
     places: int
     base: int
     memory: int
+    later: int = 0
 
     @property
     def ceiling(self) -> int:
         """Bytes that the server takes when every place is."""
-        return self.base + self.places * PER_CALL
+        return self.base + self.later + self.places * PER_CALL
 
     def __str__(self) -> str:
         held = f"{self.base / 1e6:.0f} MB now, at most {self.ceiling / 1e6:.0f} MB"
         return f"room for {self.places} calls ({held} of {self.memory / 1e6:.0f} MB)"
 
 
-def capacity(settings: ServerSettings) -> Capacity:
+def capacity(settings: ServerSettings, later: int = 0) -> Capacity:
     """Of this process, once its models are loaded."""
     base, there = held_memory(), memory()
     wanted = settings.max_calls
-    return Capacity(places(cores(), there - base) if wanted == "auto" else wanted, base, there)
+    calls = places(cores(), there - base - later) if wanted == "auto" else wanted
+    return Capacity(calls, base, there, later)
 
 
 def places(cores: int, free: int) -> int:

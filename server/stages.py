@@ -81,6 +81,12 @@ class Stages:
     load: Load | None = None
     """The load that spare engines follow."""
 
+    @property
+    def later(self) -> int:
+        """Bytes that engines and caches do not hold yet, and take once they are needed."""
+        decoders = sum(each.later for _, each in self.queues if isinstance(each, PocketSphinx))
+        return decoders + (self.caches.later if self.caches is not None else 0)
+
     async def aclose(self) -> None:
         """Free the engines."""
         engines = self.engines

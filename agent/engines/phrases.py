@@ -78,6 +78,11 @@ class PhrasesInMemory:
         """Bytes of audio that are held."""
         return self._phrases.currsize
 
+    @property
+    def room(self) -> int:
+        """Bytes that are free."""
+        return int(self._phrases.maxsize - self._phrases.currsize)
+
     async def get(self, key: PhraseKey) -> Phrase | None:
         phrase = self._phrases.get(key)
         if phrase is not None:

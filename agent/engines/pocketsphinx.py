@@ -30,6 +30,10 @@ DEFAULT_OPTIONS: Mapping[str, str] = MappingProxyType({"fwdflat": "no", "maxhmmp
 mistakes, and takes half the time."""
 
 
+DECODER_BYTES = 90_000_000
+"""Memory of one decoder, as measured: its model is not shared."""
+
+
 class PocketSphinxSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """How PocketSphinx runs."""
 
@@ -135,11 +139,18 @@ class PocketSphinx:
         self._lock = threading.Lock()
         self._idle: list[SphinxDecoder] = []
         self._followed = 0
+        self._loaded = 0
 
     @property
     def wait(self) -> float:
         """Seconds that the oldest committed job has waited for a worker."""
         return self.workers.wait
+
+    @property
+    def later(self) -> int:
+        """Bytes that decoders take which are not loaded yet."""
+        most = self.settings.decoders + self.settings.followed
+        return max(0, most - self._loaded) * DECODER_BYTES
 
     async def start(self) -> None:
         """Load one decoder; the others are loaded when they are needed. Raises EngineMissing."""
@@ -178,12 +189,15 @@ class PocketSphinx:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
+            self._loaded += 1
         return SphinxDecoder({**DEFAULT_OPTIONS, **self.settings.options})
 
     def put(self, decoder: SphinxDecoder, *, broken: bool = False) -> None:
         """Nobody uses it any more. `broken`: nobody knows how far it came."""
         if broken:
             decoder.close()
+            with self._lock:
+                self._loaded -= 1
             return
         with self._lock:
             self._idle.append(decoder)

@@ -36,7 +36,7 @@ async def serve(settings: Settings, waiting: Waiting) -> int:
     stages = await choose(settings, open_store(settings.models), hardware, waiting.for_)
     waiting.over()
     print(start_block(hardware, stages.reports), flush=True)
-    print(f"  {'takes':12}{capacity(settings.server)}", flush=True)
+    print(f"  {'takes':12}{capacity(settings.server, stages.later)}", flush=True)
     if key:
         print(f"\n  API key, shown this once: {key}", flush=True)
     secrets = ClientSecrets()

@@ -38,6 +38,12 @@ def test_this_machine_has_room_and_a_ceiling_that_is_told() -> None:
     assert told == found.base + found.places * PER_CALL
 
 
+def test_what_engines_and_caches_take_later_is_in_the_ceiling_and_not_given_to_calls() -> None:
+    plain, later = capacity(ServerSettings()), capacity(ServerSettings(), later=360_000_000)
+    assert later.ceiling - later.base == later.places * PER_CALL + 360_000_000
+    assert capacity(ServerSettings(), later=1 << 60).places == 1 < plain.places
+
+
 def test_the_line_at_the_start_says_how_many_and_how_much() -> None:
     line = str(Capacity(places=8, base=500_000_000, memory=4_000_000_000))
     assert line == "room for 8 calls (500 MB now, at most 564 MB of 4000 MB)"

@@ -16,6 +16,7 @@ from agent.engines import catalog
 from agent.engines.catalog import GIGABYTE, Hardware
 from agent.engines.llama import LlamaSettings, library
 from agent.engines.piper import Piper
+from agent.engines.pocketsphinx import DECODER_BYTES
 from agent.engines.protocols import ReplyRequest, Speech
 from agent.errors import EngineError, EngineFailed, EngineMissing
 from agent.load import Rung
@@ -77,6 +78,15 @@ async def test_with_nothing_installed_every_stage_works(chosen: Choose) -> None:
     assert await answered(stages, "Hello!")
     recognition = stages.engines.transcriber.open(language="en")
     recognition.close()
+
+
+async def test_what_is_loaded_only_when_it_is_needed_is_reckoned_with(chosen: Choose) -> None:
+    usual = await chosen("tts.phrases.enabled=false")
+    more = await chosen("stt.pocketsphinx.followed=5", "tts.phrases.enabled=false")
+    remembering = await chosen("tts.phrases.capacity=132_000_000")
+    assert usual.later >= 2 * DECODER_BYTES
+    assert more.later - usual.later == 3 * DECODER_BYTES
+    assert 80_000_000 < remembering.later - usual.later < 132_000_000
 
 
 @pytest.mark.parametrize(
