@@ -102,9 +102,13 @@ class Piper:
         return self._workers.wait
 
     async def start(self) -> None:
-        """Load every voice and speak a word with it, unheard. Raises EngineMissing."""
+        """Load every voice, one that has several languages once, and speak a word with it, unheard.
+        Raises EngineMissing."""
+        loaded: dict[Path, PiperVoice] = {}
         for language, path in self._paths.items():
-            self._voices[language] = await self._workers.run(partial(self._load, path))
+            if path not in loaded:
+                loaded[path] = await self._workers.run(partial(self._load, path))
+            self._voices[language] = loaded[path]
 
     async def speak(
         self,

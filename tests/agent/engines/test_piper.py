@@ -181,3 +181,13 @@ async def test_missing_and_broken_files_are_named(make_piper: MakePiper, tmp_pat
     for exact in (True, False):
         with pytest.raises(EngineMissing, match="not a readable ONNX graph"):
             await make_piper({"en": broken}, exact_words=exact).start()
+
+
+async def test_languages_that_share_a_voice_have_it_loaded_once(
+    make_piper: MakePiper, tmp_path: Path
+) -> None:
+    path = make_voice(tmp_path)
+    piper = make_piper({"en": path, "de": path})
+    await piper.start()
+    assert piper._voices["en"] is piper._voices["de"]
+    assert await speech(piper, "Hello.", language="de")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from pathlib import Path
@@ -63,6 +64,24 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_the_file(tmp_path: Pa
     prefixes.keep(TOKENS, b"state")
 
     assert prefixes.find(TOKENS) is None
+
+
+def test_a_full_disk_leaves_no_half_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Prefixes(tmp_path, mark="m", most=1000)
+    kept.keep([1], b"before")
+
+    def half(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_bytes", half)
+        kept.keep([2], b"after")
+    assert len(list(tmp_path.iterdir())) == 1
+    assert (kept.find([1]), kept.find([2])) == (b"before", None)
 
 
 def test_two_models_of_one_size_are_told_apart(tmp_path: Path) -> None:
