@@ -36,6 +36,19 @@ class _Estimate:
     deviation: float
     seen: int = 0
 
+    def expected(self, caution: float) -> float:
+        return self.centre + caution * self.deviation
+
+    def rest(self, elapsed: float, caution: float) -> float:
+        """Seconds that are left after `elapsed`. Late by no more than usual, it may end any moment;
+        later than that says that this one is of another kind."""
+        expected = self.expected(caution)
+        late = elapsed - expected
+        least = min(self.deviation, expected / 3)
+        if late <= 0:
+            return max(-late, least)
+        return min(least + late, max(expected, elapsed) / 3)
+
     def observe(self, seconds: float, rate: float) -> None:
         if self.seen == 0:
             self.centre, self.deviation = seconds, seconds / 4
@@ -65,21 +78,19 @@ class Forecast:
 
     def expected(self, stage: str) -> float:
         """Seconds that `stage` is expected to take. Raises ValueError when it is unknown."""
-        estimate = self._of(stage)
-        return estimate.centre + self._settings.caution * estimate.deviation
+        return self._of(stage).expected(self._settings.caution)
 
     def first_sound(self, done: Collection[str] = (), *, elapsed: float = 0.0) -> float:
         """Seconds from now to the first sound, when the stages `done` are behind.
 
         `elapsed`: seconds that the stage in progress has taken already. One that takes longer
-        than expected is expected to need half of that time again.
+        than expected needs the longer the more it is late: in the end half of its time again.
         """
         left = [stage for stage in STAGES if stage not in done]
         if not left:
             return 0.0
         running, *later = left
-        expected = self.expected(running)
-        rest = expected - elapsed if elapsed < expected * 2 / 3 else max(expected, elapsed) / 3
+        rest = self._of(running).rest(elapsed, self._settings.caution)
         return rest + sum(self.expected(stage) for stage in later)
 
     def _of(self, stage: str) -> _Estimate:

@@ -61,6 +61,28 @@ def test_time_spent_in_the_running_stage_counts() -> None:
     assert forecast.first_sound(elapsed=3.0) == pytest.approx(3.0)
 
 
+@pytest.mark.parametrize(
+    ("elapsed", "left"),
+    [
+        (0.0, 4.0),
+        (3.0, 1.0),  # what is nearly there is not expected to take long, however long it took
+        (3.8, 0.2),
+        (4.0, 0.1),  # any moment
+        (4.5, 0.6),  # the later it is, the later it will be
+        (9.0, 3.0),
+    ],
+)
+def test_a_stage_that_always_takes_as_long_is_expected_to(elapsed: float, left: float) -> None:
+    forecast = Forecast(ForecastSettings(caution=0))
+    for _ in range(60):
+        forecast.observe("first_token", 3.9)
+        forecast.observe("first_token", 4.1)
+    only = ("transcript",)
+    rest = forecast.first_sound(only, elapsed=elapsed) - forecast.expected("first_sound")
+
+    assert rest == pytest.approx(left, abs=0.12)
+
+
 def test_an_unknown_stage_is_refused() -> None:
     with pytest.raises(ValueError, match="no stage is called 'lunch'; the stages are transcript"):
         Forecast().observe("lunch", 1.0)
