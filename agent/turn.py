@@ -294,6 +294,7 @@ class Answer:
                 expected=self._expected_first_sound,
                 heard=lambda: self.transcript.text if self.transcript else self.hearing.text,
                 uses_tool=lambda: self.using.is_waiting,
+                is_coming=lambda: self.marks.first_token is not None,
             )
 
     async def _cover_call(self) -> None:

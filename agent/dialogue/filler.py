@@ -11,6 +11,7 @@ import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from math import inf
 
 from pydantic import BaseModel, Field
 
@@ -25,6 +26,15 @@ class Intent(Enum):
     SMALL_TALK = "small_talk"
 
 
+LETTER = 0.06
+"""Seconds of a letter, sign or space."""
+SYLLABLE = 0.15
+"""Seconds of a Korean syllable."""
+APART = 1.0
+"""Seconds of silence at the least between two fillers."""
+EARLY = 0.4
+"""Seconds that a filler which must fit before the reply leaves for a reply that is early."""
+
 Phrases = Mapping[str, Mapping[Intent, tuple[str, ...]]]
 
 PHRASES: Phrases = {
@@ -34,12 +44,14 @@ PHRASES: Phrases = {
             "Good question.",
             "Let me think.",
             "Well, let's see.",
+            "Hmm.",
         ),
         Intent.REQUEST: (
             "One moment.",
             "Sure, just a second.",
             "Right away.",
             "Okay, let me check.",
+            "Sure.",
         ),
         Intent.SMALL_TALK: ("Mm-hm.", "I see.", "Well.", "Right."),
     },
@@ -49,12 +61,14 @@ PHRASES: Phrases = {
             "잠깐만요, 볼게요.",
             "음, 어디 보자.",
             "네, 생각해 볼게요.",
+            "음.",
         ),
         Intent.REQUEST: (
             "네, 잠시만요.",
             "네, 확인해 볼게요.",
             "잠시만 기다려 주세요.",
             "네, 알겠습니다.",
+            "네.",
         ),
         Intent.SMALL_TALK: ("아, 네.", "음, 그렇군요.", "네, 그렇죠.", "아, 그러시군요."),
     },
@@ -67,10 +81,17 @@ TOOL_PHRASES: Mapping[str, tuple[str, ...]] = {
 """While a tool is used."""
 
 LONG_PHRASES: Mapping[str, tuple[str, ...]] = {
-    "en": ("I'm still checking, one moment please.", "Thanks for waiting, I'm nearly there."),
+    "en": (
+        "I'm still checking, one moment please.",
+        "Thanks for waiting, I'm nearly there.",
+        "Still checking.",
+        "Nearly there.",
+    ),
     "ko": (
         "아직 확인하고 있어요, 조금만 기다려 주세요.",
         "기다려 주셔서 감사해요, 거의 다 됐어요.",
+        "거의 다 됐어요.",
+        "조금만요.",
     ),
 }
 
@@ -88,9 +109,15 @@ class FillerSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docst
     """Seconds: a reply expected sooner than this from now is waited for instead. A filler lasts
     about a second, and what is ready meanwhile has to wait for its end."""
     long_after: float = Field(default=3.5, gt=0, le=60)
-    """Seconds after the end of the turn at which the second, longer filler begins."""
-    breath: float = Field(default=0.1, ge=0, le=1)
+    """Seconds after the end of the turn at which the second, longer filler begins, at the latest:
+    it is said before where the reply would come into it."""
+    longest_silence: float = Field(default=2.0, gt=0, le=60)
+    """Seconds of silence behind the first filler after which the second one does not wait."""
+    breath: float = Field(default=0.08, ge=0, le=1)
     """Seconds of silence between a filler and the reply that follows it."""
+    most_kept_back: float = Field(default=0.1, ge=0, le=5)
+    """Seconds by which a filler's next word may keep back a reply that is about to sound; where it
+    would be more, the filler ends before it."""
     look_every: float = Field(default=0.1, gt=0, le=1)
     """Seconds between two looks at whether a filler is due."""
     unrepeated: int = Field(default=3, ge=0, le=20)
@@ -116,40 +143,54 @@ class Fillers:
         self._recent: deque[str] = deque(maxlen=settings.unrepeated)
         self._uses: dict[str, int] = {}
 
-    def due(self, waited: float, predicted_first_sound: float, spoken: int = 0) -> bool:
-        """Whether a filler should begin now, `waited` seconds after the end of the turn.
+    def due(self, waited: float, predicted_first_sound: float) -> bool:
+        """Whether a first filler should begin now, `waited` seconds after the end of the turn.
 
         `predicted_first_sound`: when the reply is expected to sound, in seconds after the end of
-        the turn as well; a forecast that time has proved wrong counts as late. `spoken`: fillers
-        of this turn so far; after one the longer one is due, after that none.
+        the turn as well; a forecast that time has proved wrong counts as late.
         """
         settings = self.settings
-        if not settings.enabled or spoken > 1:
-            return False
-        late, begin = settings.late, settings.begin
-        if spoken:
-            late = begin = settings.long_after
-        if waited < begin:
+        if not settings.enabled or waited < settings.begin:
             return False
         if predicted_first_sound <= waited:
-            return waited >= late
-        soon = predicted_first_sound - waited < settings.margin
-        return predicted_first_sound > late and not soon
+            return waited >= settings.late
+        return predicted_first_sound > settings.late and not self._soon(
+            waited, predicted_first_sound
+        )
 
-    def choose(self, text: str) -> str | None:
+    def due_again(self, waited: float, predicted_first_sound: float, silent: float) -> bool:
+        """Whether the second filler should begin now; `silent`: seconds since the first one ended.
+
+        It is for replies that take longer than `long_after`. One that will come so soon after
+        that, that nothing could be said before it any more, has it said earlier.
+        """
+        settings = self.settings
+        is_long = max(waited, predicted_first_sound) > settings.long_after
+        if not settings.enabled or not is_long or not self._long:
+            return False
+        if waited >= settings.long_after or silent >= settings.longest_silence:
+            return not self._soon(waited, predicted_first_sound)
+        needed = min(map(spoken_seconds, self._long)) + settings.breath
+        left = predicted_first_sound - waited
+        is_last_chance = left <= needed + EARLY
+        would_be_late = predicted_first_sound <= settings.long_after + needed
+        return would_be_late and is_last_chance and silent >= APART and left >= needed
+
+    def choose(self, text: str, room: float = inf) -> str | None:
         """A filler that fits what the caller said; None when there is none to say.
 
-        It counts as said. The least used goes first, so that none comes back soon.
+        `room`: seconds until the reply is expected. It counts as said. Of those that are over by
+        then the least used goes first, so that none comes back soon.
         """
-        return self._take(self._phrases.get(intent_of(text, self._language), ()))
+        return self._take(self._phrases.get(intent_of(text, self._language), ()), room)
 
-    def long(self) -> str | None:
+    def long(self, room: float = inf) -> str | None:
         """The second filler, for a reply that takes seconds; None when there is none to say."""
-        return self._take(self._long)
+        return self._take(self._long, room)
 
-    def tool(self) -> str | None:
+    def tool(self, room: float = inf) -> str | None:
         """A filler while a tool is used; None when there is none to say."""
-        return self._take(self._tool)
+        return self._take(self._tool, room)
 
     def phrases(self) -> tuple[str, ...]:
         """All that may be said: to be synthesized at start. Nothing when fillers are off."""
@@ -158,14 +199,26 @@ class Fillers:
         short = [phrase for phrases in self._phrases.values() for phrase in phrases]
         return tuple(dict.fromkeys([*short, *self._tool, *self._long]))
 
-    def _take(self, phrases: Sequence[str]) -> str | None:
+    def _soon(self, waited: float, predicted_first_sound: float) -> bool:
+        return 0 < predicted_first_sound - waited < self.settings.margin
+
+    def _take(self, phrases: Sequence[str], room: float) -> str | None:
         fresh = [phrase for phrase in phrases if phrase not in self._recent]
         if not fresh or not self.settings.enabled:
             return None
-        phrase = min(fresh, key=lambda p: self._uses.get(p, 0))
+        room -= self.settings.breath
+        fitting = [phrase for phrase in fresh if spoken_seconds(phrase) <= room]
+        if not fitting:
+            fitting = [min(fresh, key=spoken_seconds)]
+        phrase = min(fitting, key=lambda p: self._uses.get(p, 0))
         self._uses[phrase] = self._uses.get(phrase, 0) + 1
         self._recent.append(phrase)
         return phrase
+
+
+def spoken_seconds(phrase: str) -> float:
+    """About how long a voice says `phrase`: a Korean syllable is a letter, an English one three."""
+    return sum(SYLLABLE if "가" <= each <= "힣" else LETTER for each in phrase)
 
 
 _REQUEST_EN = re.compile(

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from agent.dialogue.forecast import Forecast
+from agent.dialogue.forecast import STAGES, Forecast
 from agent.engines.protocols import Priority, Recognition, ReplyRequest, Speech, Transcript
 from agent.events import FillerSpoken, StageFailed, TurnFinished
 from agent.settings import TurnSettings
@@ -48,7 +48,52 @@ def test_a_filler_makes_way_for_the_reply(thinks: float) -> None:
     with_fillers, said = virtual(audible)(True)
     assert none == 0
     assert said >= (thinks > 1.9)
-    assert with_fillers - without <= 0.3 + 0.1 + 0.04
+    assert with_fillers - without <= 0.3 + 0.08 + 0.04
+
+
+@pytest.mark.parametrize("thinks", [1.5, 2.0, 3.0, 4.0, 4.5, 5.0])
+def test_a_filler_keeps_no_reply_back_that_was_foreseen(thinks: float) -> None:
+    """The model takes as long as it always does, and its voice a moment."""
+
+    async def waited(fillers: bool) -> tuple[float, list[str]]:
+        settings = TurnSettings.model_validate({"fillers": {"enabled": fillers}})
+        model, voice = FakeModel("It is noon.", first_token=thinks), FakeVoice(seconds=0.15)
+        async with line(model=model, voice=voice, settings=settings, forecast=knows(thinks)) as it:
+            await it.say(QUESTION)
+            turn = await it.wait_for(TurnFinished)
+        assert turn.timeline.audible is not None
+        return turn.timeline.audible - turn.timeline.speech_end, [
+            filler.text for filler in it.of(FillerSpoken)
+        ]
+
+    without, _ = virtual(waited)(False)
+    with_fillers, said = virtual(waited)(True)
+    assert len(said) == 1 + (thinks > 3.5)
+    assert with_fillers - without <= 0.1
+
+
+@virtual
+async def test_a_filler_begins_no_word_once_the_reply_is_about_to_sound() -> None:
+    """The model is quicker than it ever was: its first words end the filler, not their sound."""
+    model, voice = FakeModel("It is noon.", first_token=1.5), FakeVoice(seconds=0.35, pace=0.4)
+    async with line(model=model, voice=voice, forecast=knows(6.0, sounds=0.35)) as it:
+        await it.say(QUESTION)
+        filler = await it.wait_for(FillerSpoken)
+        turn = await it.wait_for(TurnFinished)
+        end = turn.timeline.audible
+        begin, token = turn.timeline.filler, turn.timeline.first_token
+    assert end is not None and begin is not None and token is not None
+    assert begin < token < begin + 0.4 * len(filler.text.split()), "the reply came into it"
+    assert it.heard_between(token + 0.4, end - 0.1) == 0, "a word was begun"
+
+
+def knows(thinks: float, sounds: float = 0.15) -> Forecast:
+    """What a server knows after some turns with a model that takes `thinks` seconds."""
+    forecast = Forecast()
+    for _ in range(40):
+        for stage, seconds in zip(STAGES, (0.02, thinks, sounds), strict=True):
+            forecast.observe(stage, seconds)
+    return forecast
 
 
 @virtual

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agent.dialogue.filler import LONG_PHRASES, PHRASES, Fillers, FillerSettings, Intent, intent_of
+from agent.dialogue.filler import (
+    LONG_PHRASES,
+    PHRASES,
+    Fillers,
+    FillerSettings,
+    Intent,
+    intent_of,
+    spoken_seconds,
+)
 
 QUESTION, REQUEST, SMALL_TALK = Intent.QUESTION, Intent.REQUEST, Intent.SMALL_TALK
 
@@ -72,25 +80,56 @@ def test_a_filler_is_due_when_the_wait_will_be_felt(
 
 
 @pytest.mark.parametrize(
-    ("waited", "predicted", "spoken", "is_due"),
+    ("waited", "predicted", "silent", "is_due"),
     [
-        (2.0, 9.0, 1, False),
-        (3.5, 9.0, 1, True),
-        (3.5, 3.6, 1, False),
-        (4.0, 3.0, 1, True),
-        (9.0, 19.0, 2, False),
+        (2.0, 9.0, 0.5, False),
+        (3.5, 9.0, 1.5, True),  # as long as a caller is to wait
+        (3.2, 9.0, 2.1, True),  # the silence behind a short first one has lasted
+        (3.5, 3.6, 2.0, False),  # the reply comes any moment
+        (4.0, 3.0, 2.0, True),  # the forecast was wrong
+        (2.5, 3.4, 2.1, False),  # not a reply that takes seconds
+        (2.3, 4.0, 1.2, False),  # there is time yet
+        (3.0, 4.0, 1.2, True),  # the last time that it is over before the reply
+        (3.0, 4.0, 0.6, False),  # too soon behind the first
+        (3.3, 4.0, 1.2, False),  # the reply would come into it
     ],
 )
-def test_a_second_filler_is_due_when_a_reply_takes_seconds_and_never_a_third(
-    waited: float, predicted: float, spoken: int, is_due: bool
+def test_a_second_filler_is_due_when_a_reply_takes_seconds_and_has_time_before_it(
+    waited: float, predicted: float, silent: float, is_due: bool
 ) -> None:
-    assert Fillers(FillerSettings(), "en").due(waited, predicted, spoken) is is_due
+    assert Fillers(FillerSettings(), "en").due_again(waited, predicted, silent) is is_due
+
+
+@pytest.mark.parametrize(
+    ("room", "phrases"),
+    [
+        (9.0, {"Hmm, let me see.", "Good question.", "Let me think."}),
+        (0.95, {"Good question.", "Let me think.", "Hmm."}),
+        (0.5, {"Hmm."}),
+        (0.1, {"Hmm."}),  # the shortest keeps the reply back least
+    ],
+)
+def test_a_filler_is_over_before_the_reply_where_one_is_short_enough(
+    room: float, phrases: set[str]
+) -> None:
+    settings = FillerSettings(unrepeated=len(phrases) - 1)
+    fillers = Fillers(settings, "en")
+
+    assert {fillers.choose("what is it?", room) for _ in phrases} == phrases
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_there_is_a_second_filler_for_a_short_while_and_for_a_long_one(language: str) -> None:
+    lengths = [spoken_seconds(phrase) for phrase in LONG_PHRASES[language]]
+
+    assert min(lengths) < 0.9 and max(lengths) > 1.8
 
 
 def test_fillers_can_be_switched_off() -> None:
     fillers = Fillers(FillerSettings(enabled=False), "en")
 
     assert not fillers.due(1.0, 9.0)
+    assert not fillers.due_again(4.0, 9.0, 2.0)
     assert fillers.choose("what is it") is None
     assert fillers.long() is None
     assert fillers.phrases() == ()
@@ -121,7 +160,7 @@ def test_none_is_repeated_within_three(texts: list[str], language: str) -> None:
 def test_all_the_phrases_of_an_intent_take_their_turn() -> None:
     fillers = Fillers(FillerSettings(), "en")
 
-    said = [fillers.choose("what is it?") for _ in range(8)]
+    said = [fillers.choose("what is it?") for _ in range(2 * len(PHRASES["en"][QUESTION]))]
 
     assert set(said) == set(PHRASES["en"][QUESTION])
     assert all(one != other for one, other in pairwise(said))
