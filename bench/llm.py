@@ -5,7 +5,8 @@
 Each of N calls has had a turn and takes its next one at the same moment, on the same file with the
 same threads: when does its first token come, and how many tokens a second do all get together?
 Then: how much of their prompts do whole calls read twice, and what does it cost to continue a
-history of 400 tokens, beside an empty one? Without a file the model is one of random weights in the
+history of 400 tokens, beside an empty one, and beside what llama.cpp itself takes more for tokens
+that attend to as many others? Without a file the model is one of random weights in the
 shape of a 0.5 B one (`--quick`: half of its layers, fewer calls, two rounds). The server is
 measured with --server PYTHON, an interpreter that has its wheel (xllamacpp). Contestants take turns
 within each round; below each row of ours stand the ratios, more than 1.00 being better than that
@@ -26,6 +27,7 @@ from pathlib import Path
 from agent.engines.llama import Llama, LlamaSettings
 from agent.engines.protocols import LanguageModel
 from agent.errors import EngineError
+from bench.llm_floor import reading_seconds
 from bench.llm_rivals import LlamaServer, Locked, trained_context
 from bench.llm_talk import SYSTEM, TALKING, Turn, continued, conversations, request, together, turn
 from bench.random_llama import HALF_BILLION, write_llama
@@ -68,6 +70,9 @@ class Continuing:
     long: float
     read_none: int | None
     read_long: int | None
+    cached_none: int | None
+    """Tokens that were in the cache before."""
+    cached_long: int | None
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,9 @@ class Result:
     """Share of the prompts' tokens in whole calls that were not read, of engines that tell."""
     continuing: dict[str, Continuing]
     """Empty where the model's context is too short for one."""
+    bare: float | None
+    """How many times as long llama.cpp itself takes for the tokens that ours read after a history,
+    as for those after none: they attend to more."""
 
 
 def row(engine: str, calls: int, rounds: list[list[Turn]]) -> Row:
@@ -141,7 +149,8 @@ async def run(path: Path, options: argparse.Namespace) -> Result:
     finally:
         for model in models.values():
             await model.aclose()
-    return Result(path.name, options.device, options.threads, rows, reused, continuing)
+    bare = floor(path, settings, continuing[OURS]) if OURS in continuing else None
+    return Result(path.name, options.device, options.threads, rows, reused, continuing, bare)
 
 
 async def reuse(models: dict[str, LanguageModel], ours: Llama, tokens: int) -> dict[str, float]:
@@ -173,14 +182,33 @@ async def histories(models: dict[str, LanguageModel], rounds: int) -> dict[str, 
             statistics.median(turn.first for turn in long[name]),
             read_by(none[name][-1]),
             read_by(long[name][-1]),
+            cached_by(none[name][-1]),
+            cached_by(long[name][-1]),
         )
         for name in models
     }
 
 
+def floor(path: Path, settings: LlamaSettings, found: Continuing) -> float | None:
+    """The `bare` of a result; None where the tokens are not known."""
+    if not (found.read_none and found.read_long and found.cached_none and found.cached_long):
+        return None
+    none, long = reading_seconds(
+        path,
+        settings,
+        [(found.cached_none, found.read_none), (found.cached_long, found.read_long)],
+    )
+    return long / none
+
+
 def read_by(made: Turn) -> int | None:
     """Tokens of the prompt that had to be read."""
     return made.usage.prompt - made.usage.cached if made.usage else None
+
+
+def cached_by(made: Turn) -> int | None:
+    """Tokens of the prompt that need not be read."""
+    return made.usage.cached if made.usage else None
 
 
 def print_row(r: Row) -> None:
@@ -239,6 +267,9 @@ def verdicts(result: Result) -> Iterator[str]:
         # What is read then has 400 tokens more to attend to, in every layer.
         ratio = it.long / it.none
         yield f"it costs no more than none: {_reached(ratio <= 1 + NOISE)} ({ratio:.2f})"
+        if result.bare is not None:
+            is_least = ratio <= result.bare + NOISE
+            yield f"nor more than in a bare loop ({result.bare:.2f}): {_reached(is_least)}"
 
 
 def _reached(is_met: bool) -> str:
