@@ -110,7 +110,8 @@ async def test_the_agent_stays_quiet_until_a_late_transcript_is_there() -> None:
 
 @virtual
 async def test_the_agent_goes_on_when_a_transcript_is_too_late_and_gives_way_to_it() -> None:
-    async with line(model=FakeModel(LONG, "All right."), transcriber=slow(2.5)) as it:
+    transcriber = slow(2.5)
+    async with line(model=FakeModel(LONG, "All right."), transcriber=transcriber) as it:
         end = await over_the_agent(it, "stop")
         await it.wait_for(BargedIn)
         first = await it.wait_for(TurnFinished)
@@ -120,6 +121,7 @@ async def test_the_agent_goes_on_when_a_transcript_is_too_late_and_gives_way_to_
     assert resumed.at - end <= 1.2
     assert first.interrupted
     assert second.transcript == "stop"
+    assert transcriber.ended == [Priority.COMMITTED] * 2, "once the caller was done it was urgent"
 
 
 @virtual
@@ -184,3 +186,24 @@ def test_a_call_may_end_while_a_word_is_being_understood(after: float) -> None:
             await asyncio.sleep(after)
 
     conversation()
+
+
+def test_a_word_that_is_understood_as_the_reply_ends_does_not_stop_the_next_one() -> None:
+    replies = ("It is noon there.", "Then I will say no more than this to you today.")
+
+    async def conversation(begin: float, seconds: float) -> None:
+        async with line(model=FakeModel(*replies), transcriber=slow(seconds)) as it:
+            await it.say(QUESTION)
+            await it.wait_for(ReplySpoken)
+            await asyncio.sleep(begin)
+            await it.say("stop")
+            await asyncio.sleep(6)
+        assert [each.transcript for each in it.turns] == [QUESTION, "stop"]
+        assert not it.turns[1].interrupted
+        times = it.turns[1].timeline
+        assert times.endpoint is not None
+        assert times.endpoint - times.speech_end < 0.5, "its words were not read"
+
+    for begin in (0.68, 0.70, 0.72):
+        for late in range(5):
+            virtual(conversation)(begin, 0.12 + 0.01 * late)
