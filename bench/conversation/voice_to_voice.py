@@ -63,7 +63,7 @@ async def measure(quick: bool) -> Part:
     """Every sentence to a server that speculates and to one that does not, by turns."""
     off = ("turn.speculation.enabled=false", "turn.hearing.read_along=true")
     found: dict[str, list[Answered]] = {"on": [], "off": []}
-    lost: dict[str, int] = {"on": 0, "off": 0}
+    lost: dict[str, list[str]] = {"on": [], "off": []}
     fillers = "turn.fillers.enabled=false"
     async with quiet_server(fillers) as eager, quiet_server(fillers, *off) as late:
         async with call(eager) as first, call(late) as second:
@@ -72,7 +72,7 @@ async def measure(quick: bool) -> Part:
                 for name, caller in callers.items():
                     answered = await _ask(caller, named(part))
                     if answered is None:
-                        lost[name] += 1
+                        lost[name].append(part)
                     else:
                         found[name].append(answered)
     return _part(found, lost)
@@ -111,7 +111,7 @@ def _answered(spoken: Spoken, told: Exchange) -> Answered:
     )
 
 
-def _part(found: dict[str, list[Answered]], lost: dict[str, int]) -> Part:
+def _part(found: dict[str, list[Answered]], lost: dict[str, list[str]]) -> Part:
     rows = []
     for name, answers in found.items():
         for share in (50, 95):
@@ -122,8 +122,9 @@ def _part(found: dict[str, list[Answered]], lost: dict[str, int]) -> Part:
         name="voice_to_voice",
         title="Voice to voice: from the caller's last voiced sample to the agent's first sound",
         note=f"{len(found['on'])} and {len(found['off'])} sentences of people, answered whole; "
-        f"{lost['on']} and {lost['off']} were not. The rest is the ear and what comes after the "
-        "end of the turn.",
+        f"{len(lost['on'])} and {len(lost['off'])} were not "
+        f"({', '.join(sorted({*lost['on'], *lost['off']})) or 'none'}). "
+        "The rest is the ear and what comes after the end of the turn.",
         columns=("speculation", "", "voice to voice", "wait", "rest", "ear", "after"),
         rows=rows,
         targets=(
