@@ -78,7 +78,7 @@ class Speaking:
 
     @property
     def text(self) -> str:
-        """All that is to be said, as far as it is known."""
+        """All that is to be said, as far as it is known; what a voice failed to say is not."""
         return " ".join(self._sentences)
 
     @property
@@ -97,7 +97,21 @@ class Speaking:
 
     async def run(self, pieces: AsyncGenerator[str, None]) -> None:
         """Say everything; returns when the last of it has left. Cancelling it stops the engines,
-        not the mouth."""
+        not the mouth. Run again, it goes on after what was said before."""
+        try:
+            await self._say(pieces)
+        except* EngineError:
+            self.leave_unsaid()
+            raise
+        if self._broken_off is not None:
+            raise self._broken_off
+
+    def leave_unsaid(self) -> None:
+        """What has no sound yet will get none: the text is what was handed to the mouth."""
+        said = self._heard.full()
+        self._sentences = [said] if said else []
+
+    async def _say(self, pieces: AsyncGenerator[str, None]) -> None:
         clips: asyncio.Queue[_Clip | None] = asyncio.Queue(
             maxsize=self._context.settings.reply.sentences_ahead
         )
@@ -105,8 +119,6 @@ class Speaking:
             tasks.create_task(self._write(pieces, clips, tasks))
             await self._play(clips, tasks)
             await self._context.mouth.drained()
-        if self._broken_off is not None:
-            raise self._broken_off
 
     async def _write(
         self,

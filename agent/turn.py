@@ -366,7 +366,10 @@ class Answer:
     async def _say(self, text: str) -> None:
         if not text:
             return
-        self._speaking = self._new_speaking(Urgency(Priority.COMMITTED))
+        if self._speaking.begun:
+            self._speaking.leave_unsaid()
+        else:
+            self._speaking = self._new_speaking(Urgency(Priority.COMMITTED))
         await self._committed.wait()
         self._speaking.release()
         await self._speaking.run(one_piece(text))

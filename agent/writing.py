@@ -52,8 +52,15 @@ class Writing:
         """It has no sound to be cut in."""
         return self.heard
 
+    def leave_unsaid(self) -> None:
+        """What was not handed over will not be."""
+        del self._pieces[self._written :]
+
     async def run(self, pieces: AsyncGenerator[str, None]) -> None:
-        """Hand everything over; returns when the last piece has been."""
+        """Hand everything over; returns when the last piece has been. Run again, it goes on
+        with a line of its own."""
+        if self.begun:
+            self._pieces.append("\n")
         async with asyncio.TaskGroup() as tasks:
             telling = tasks.create_task(self._tell_when_released())
             async with aclosing(pieces):
