@@ -55,6 +55,7 @@ class Speaking:
         urgency: Urgency | None = None,
     ) -> None:
         self._context = context
+        self._persona = context.persona
         self._on_audible = on_audible
         self._before_sound = before_sound
         self._urgency = urgency or Urgency(Priority.COMMITTED)
@@ -112,6 +113,8 @@ class Speaking:
         self._sentences = [said] if said else []
 
     async def _say(self, pieces: AsyncGenerator[str, None]) -> None:
+        # Whatever the call speaks next, this is said to its end in one language and voice.
+        self._persona = self._context.persona
         clips: asyncio.Queue[_Clip | None] = asyncio.Queue(
             maxsize=self._context.settings.reply.sentences_ahead
         )
@@ -143,9 +146,7 @@ class Speaking:
         clips: asyncio.Queue[_Clip | None],
         tasks: asyncio.TaskGroup,
     ) -> None:
-        splitter = SentenceSplitter(
-            self._context.persona.language, self._context.settings.sentences
-        )
+        splitter = SentenceSplitter(self._persona.language, self._context.settings.sentences)
         hurrying: asyncio.Task[None] | None = None
         async with aclosing(pieces):
             async for piece in pieces:
@@ -177,9 +178,7 @@ class Speaking:
         self, sentence: str, clips: asyncio.Queue[_Clip | None], tasks: asyncio.TaskGroup
     ) -> None:
         sentence = sentence.strip()
-        spoken = to_speech(
-            sentence, self._context.persona.language, self._context.settings.pronunciations
-        )
+        spoken = to_speech(sentence, self._persona.language, self._context.settings.pronunciations)
         if not spoken.text:
             return
         # Anybody's first sentence goes before the third of somebody who is being answered.
@@ -190,7 +189,7 @@ class Speaking:
         tasks.create_task(self._synthesize(clip))
 
     async def _synthesize(self, clip: _Clip) -> None:
-        persona = self._context.persona
+        persona = self._persona
         speech = self._context.engines.synthesizer.speak(
             clip.spoken.text,
             language=persona.language,
