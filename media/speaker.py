@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 from media.audio import AudioChunk, Samples
 from media.clips import Clips
 from media.codecs import OpusOutbound, Outbound, outbound
-from media.opus import OpusSettings
+from media.opus import FRAME_SECONDS, OpusSettings
 from media.playout import Playout
 from media.track import Packet, SpeakerTrack
 
@@ -27,6 +27,8 @@ _SETTLING = 6
 """Packets of silence after speech: aiortc's receiver holds four back until more come."""
 _KEEPALIVE = 20
 """Frames from one packet to the next while silent: 400 ms."""
+_LATEST = (1 << 256) - 1
+"""Frames that may be on their way to the caller's ear: five seconds."""
 
 
 class SpeakerSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -58,6 +60,8 @@ class Speaker:
         self._playout = Playout(duck_db=self._settings.duck_db)
         self._codec: Outbound = OpusOutbound(self._settings.opus)
         self._silent_frames = 0
+        self._sounded = 0
+        """A bit for each of the last frames, the newest the lowest: whether content left in it."""
         self._is_speaking = False
         self._is_paused = False
         self._is_held = False
@@ -98,8 +102,14 @@ class Speaker:
 
     @property
     def heard(self) -> float:
-        """Content seconds that have reached the caller's ear, by the delay that is known."""
-        return max(0.0, self.played - self.delay)
+        """Content seconds that have reached the caller's ear, by the delay that is known.
+
+        Also while nothing leaves any more: what did goes on arriving."""
+        whole, part = divmod(self.delay / FRAME_SECONDS, 1)
+        frames = int(whole)
+        under_way = (self._sounded & ((1 << frames) - 1)).bit_count()
+        oldest = part * (self._sounded >> frames & 1)
+        return max(0.0, self.played - (under_way + oldest) * FRAME_SECONDS)
 
     @property
     def queued(self) -> float:
@@ -202,7 +212,9 @@ class Speaker:
 
     def leave(self) -> Packet | None:
         """20 ms pass: what is to be sent for them, if anything. Called by the driver."""
+        before = self._playout.played
         frame = self._playout.next_frame()
+        self._sounded = (self._sounded << 1 | (self._playout.played > before)) & _LATEST
         if frame is None:
             return self._stay_silent()
         begins = not self._is_speaking

@@ -92,6 +92,21 @@ def test_another_language_under_the_callers_voice_takes_the_duck_back(hold: bool
 
 
 @virtual
+async def test_a_held_reply_was_heard_up_to_where_it_was_held_on_a_long_way_too() -> None:
+    transcriber = FakeTranscriber(Vocabulary(), partials=False)
+    settings = TurnSettings.model_validate({"barge_in": {"hold": True}})
+    async with line(model=FakeModel(LONG), transcriber=transcriber, settings=settings) as it:
+        it.speaker.hear_back(0.6)
+        await it.say(QUESTION)
+        await it.wait_for(ReplySpoken)
+        await asyncio.sleep(2.0)
+        it.ear.say("no wait listen to me")
+        barged = await it.wait_for(BargedIn)
+        # Words of 0.3 s, of which those count whose middle was played.
+        assert len(barged.heard.split()) == round(it.speaker.played / 0.3)
+
+
+@virtual
 async def test_a_voice_without_words_interrupts_by_half_a_second() -> None:
     transcriber = FakeTranscriber(Vocabulary(), partials=False)
     async with line(model=FakeModel(LONG), transcriber=transcriber) as it:

@@ -137,6 +137,23 @@ async def test_heard_is_played_less_the_way_to_the_ear() -> None:
 
 
 @virtual
+async def test_what_has_left_goes_on_arriving_while_nothing_leaves() -> None:
+    speaker = Speaker(SpeakerSettings(listener_delay=0.1))
+    await speaker.play(speech(1.0))
+    await send(speaker, 0.4)
+    speaker.pause()
+    await send(speaker, 0.06)
+    assert speaker.heard == pytest.approx(0.36, abs=1e-3)
+    await send(speaker, 0.2)
+    assert speaker.heard == pytest.approx(speaker.played) == pytest.approx(0.4, abs=1e-3)
+    speaker.resume()
+    await send(speaker, 0.04)
+    assert speaker.heard == pytest.approx(0.4, abs=1e-3)
+    await send(speaker, 0.2)
+    assert speaker.heard == pytest.approx(speaker.played - 0.1, abs=1e-3)
+
+
+@virtual
 async def test_a_closed_speaker_frees_everybody_who_waits() -> None:
     speaker = Speaker()
     await speaker.play(speech(1.0))
