@@ -2,7 +2,8 @@
  * The conversation in writing, as it is spoken: a list of turns.
  *
  * A turn's entry is made when its first fact comes, whichever that is, and every fact may come
- * again: a caller who goes on after the end of a turn makes its transcript provisional again.
+ * again: a caller who goes on after the end of a turn makes its transcript provisional again, and
+ * takes back what was being answered.
  */
 
 import { Reply } from "./reply.js";
@@ -130,11 +131,15 @@ export class Captions {
   }
 
   /**
-   * The turn whose caller speaks now. One that was dropped may be spoken in again.
+   * The turn whose caller speaks now. One that was dropped, or was being answered, may be spoken
+   * in again.
    * @param {number} number
    */
   #hear(number) {
     const turn = this.#turn(number);
+    if (turn.heard.textContent && !turn.entry.classList.contains("provisional")) {
+      turn.reply.takeBack();
+    }
     turn.entry.classList.remove("dropped");
     turn.entry.querySelector(".you .aside")?.remove();
     return turn;

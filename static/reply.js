@@ -64,6 +64,13 @@ export class Reply {
     if (this.#words.length === 0 && text) this.#words.push(this.#append("", text));
   }
 
+  /** The caller goes on with their turn: what was said of this is no answer to it. */
+  takeBack() {
+    this.#forgetTimers();
+    for (const word of this.#words) word.remove();
+    this.#words = [];
+  }
+
   /** The call ended: what was not said yet never will be. */
   stop() {
     this.#forgetTimers();

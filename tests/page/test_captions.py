@@ -49,6 +49,20 @@ async def test_a_caller_who_goes_on_is_provisional_again(
     await expect(page.locator("#turns li")).to_have_count(1)
 
 
+@pytest.mark.parametrize("has_partials", [True, False], ids=["by and by", "at once"])
+async def test_a_reply_that_the_caller_took_back_is_not_read_twice(
+    fake: FakeServer, open_page: OpenPage, has_partials: bool
+) -> None:
+    page = await in_call(fake, open_page)
+    await fake.tell(heard(1, "I would like"), spoken(1, "What would you like?", 0.1))
+    await expect(page.locator(".agent .said")).to_have_text("What would you like?")
+    if has_partials:
+        await fake.tell(understood(1, "I would like a", ""))
+        await expect(page.locator(".agent .said")).to_have_text("")
+    await fake.tell(heard(1, "I would like a coffee."), spoken(1, "One coffee.", 0.1))
+    await expect(page.locator(".agent .said")).to_have_text("One coffee.")
+
+
 async def test_the_agents_words_appear_as_they_are_spoken(
     fake: FakeServer, open_page: OpenPage
 ) -> None:
