@@ -171,3 +171,28 @@ def answers_to_the_brim(path: Path, settings: LlamaSettings) -> Iterator[int]:
         run = [Entry(100 + at % 26, at, 0, at == begin + 2) for at in range(begin, begin + 3)]
         yield from runtime.decode(run, "")
     runtime.close()
+
+
+def test_a_sequence_that_only_takes_part_keeps_what_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_llama(tmp_path / "m.gguf", TINY)
+    always(True, monkeypatch)
+    joined = list(answers_around_a_gap(path))
+    always(False, monkeypatch)
+
+    assert joined == list(answers_around_a_gap(path))
+
+
+def answers_around_a_gap(path: Path) -> Iterator[int]:
+    """Five replies' tokens in the sequences 3, 0 and 2, and then one in 1, which lay between."""
+    from agent.engines.llama.library import LlamaCpp
+
+    runtime = LlamaCpp(path, SETTINGS.model_copy(update={"cache_layout": "split"}))
+    for sequence in range(4):
+        read = [Entry(100 + (at * sequence) % 26, at, sequence, False) for at in range(9)]
+        runtime.decode(read, "")
+    for at in range(9, 14):
+        yield from runtime.decode([Entry(100 + at, at, s, True) for s in (3, 0, 2)], "")
+    yield from runtime.decode([Entry(105, 9, 1, True)], "")
+    runtime.close()

@@ -159,6 +159,20 @@ def test_a_reply_goes_on_while_another_calls_prompt_is_read() -> None:
     assert max(len(batch) for batch in stage.runtime.batches[-5:]) <= 5
 
 
+def test_more_is_read_beside_replies_from_the_step_on_in_which_it_may_be() -> None:
+    stage = Stage(beside_replies=4)
+    _, first = stage.ask("a", "hi", max_tokens=40)
+    while not first.pieces:
+        stage.scheduler.step()
+    stage.ask("b", "a very long question " * 5)
+
+    stage.scheduler.step()
+    stage.scheduler.read_beside(32)
+    stage.scheduler.step()
+
+    assert [len(batch) for batch in stage.runtime.batches[-2:]] == [5, 33]
+
+
 def test_a_committed_turn_is_read_before_a_speculation() -> None:
     stage = Stage(batch=8)
     _, eager = stage.ask("a", "maybe " * 20, priority=SPECULATIVE, system="")
