@@ -181,7 +181,7 @@ def _part(found: list[Outcome]) -> Part:
             Target("quieter, p95", percentile(quieter, 95), 0.25, "s"),
             Target("words wrong in the history, at most", max(errors, default=None), 1),
         ),
-        pictures=[_picture(each) for each in found if each.ducked is not None][:10],
+        pictures=[_picture(each) for each in found if each.ducked is not None],
         data={"sounds": [asdict(each) for each in found]},
     )
 

@@ -129,7 +129,7 @@ def _part(found: list[Pair]) -> Part:
             Target("a reply behind a filler is kept back, at the median", median, 0.1, "s"),
             Target("the same, at the most", worst, WORD, "s"),
         ),
-        pictures=[_picture(pair.on) for pair in found if pair.on.fillers][:6],
+        pictures=[_picture(pair.on) for pair in found if pair.on.fillers],
         data={"pairs": [asdict(pair) for pair in found]},
     )  # fmt: skip
 

@@ -131,7 +131,7 @@ def _part(found: dict[str, list[Answered]], lost: dict[str, list[str]]) -> Part:
             Target("after the end of the turn, at the median, speculation on", after, REST, "s"),
             Target("the same with the ear", rest, REST, "s"),
         ),
-        pictures=[_picture(name, each) for name in found for each in found[name][:6]],
+        pictures=[_picture(name, each) for name in found for each in found[name]],
         data={name: [asdict(each) for each in answers] for name, answers in found.items()},
     )
 

@@ -27,12 +27,11 @@ from media.speaker import Speaker, SpeakerClosed
 from media.voice import VoiceSettings, load_voice_model
 from tests.conftest import TestData
 from tests.media.bad_network import Network, Weather, network, why_not
+from tests.media.bursts import onsets
 from tests.media.peers import Playing
 
 CLEAN = Weather()
 _OUTAGE = Weather(loss=1.0)
-_LOUD = 2_000
-_QUIET = 0.3
 
 
 class Clocked(Playing):
@@ -62,17 +61,7 @@ class Call:
 
     def bursts(self) -> set[int]:
         """Which bursts were heard, by their seconds."""
-        return {int(at - self.says.begun) for at in self._onsets()}
-
-    def _onsets(self) -> Iterator[float]:
-        quiet = 0.0
-        for at, samples in self.heard:
-            if np.abs(samples).max(initial=0) < _LOUD:
-                quiet += len(samples) / 16_000
-                continue
-            if quiet > _QUIET:
-                yield at
-            quiet = 0.0
+        return {int(at - self.says.begun) for at in onsets(self.heard)}
 
 
 def bursts(seconds: int) -> Samples:

@@ -7,7 +7,6 @@ that stalls has a part in every time.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +17,7 @@ from media.opus import FRAME, Encoder
 from media.packets import RtpPacket
 from media.reception import Reception
 from tests.media.bad_network import HELD, Way, Weather
+from tests.media.bursts import onsets
 
 CLEAN = Weather()
 OUTAGE = Weather(loss=1.0)
@@ -26,8 +26,6 @@ TROUBLE = range(4, 7)
 """The seconds in which the weather is bad."""
 _TOUCHED = range(TROUBLE.start, TROUBLE.stop + 1)
 """Those and the next one, in which what was late then still arrives."""
-_LOUD = 2_000
-_QUIET = 0.3
 _OPUS = 96
 _STEP = 0.02
 
@@ -44,17 +42,7 @@ class Heard:
 
     def bursts(self) -> dict[int, float]:
         """Seconds from each burst's begin to its first loud piece, by its second."""
-        return {int(at): at % 1.0 for at in self._onsets()}
-
-    def _onsets(self) -> Iterator[float]:
-        quiet = 0.0
-        for at, samples in self.pieces:
-            if np.abs(samples).max(initial=0) < _LOUD:
-                quiet += len(samples) / 16_000
-                continue
-            if quiet > _QUIET:
-                yield at
-            quiet = 0.0
+        return {int(at): at % 1.0 for at in onsets(self.pieces)}
 
 
 def packets() -> list[RtpPacket]:

@@ -361,34 +361,9 @@ def test_a_turn_is_reopened_once() -> None:
     assert ended.speech == pytest.approx(1.5)
 
 
-def test_a_caller_who_was_cut_off_is_given_more_time() -> None:
-    endpointer = Endpointer(EndpointSettings(), "en")
-    waits = []
-    for _ in range(4):
-        speech(endpointer)
-        endpointer.read("a table for two")
-        waits.append(endpointer.wait)
-        quiet(endpointer, 1.1)
-        speech(endpointer, 0.5)
-        endpointer.reopen()
-        quiet(endpointer, 3.0)
-
-    assert waits == sorted(waits)
-    assert waits[-1] > 1.15 * waits[0]
-    assert waits[-1] <= 2.0 * 0.7 + 1e-9
-
-
-def test_a_slow_speaker_is_given_more_time_and_a_quick_one_less() -> None:
-    slow, quick = (Endpointer(EndpointSettings(), "en") for _ in range(2))
-    for endpointer, pause in ((slow, 0.75), (quick, 0.2)):
-        for _ in range(12):
-            speech(endpointer, 0.5)
-            endpointer.read("i would like to")
-            quiet(endpointer, pause)
-        speech(endpointer, 0.5)
-        endpointer.read("a table for two")
-
-    assert slow.wait > 0.7 > quick.wait
+def test_no_evidence_ends_a_turn_before_the_shortest_wait() -> None:
+    assert ended_after("that is all.", complete=0.1) == pytest.approx(0.2, abs=PIECE)
+    assert ended_after("that is all.", complete=0.1, shortest=0.4) == pytest.approx(0.4, abs=PIECE)
 
 
 def test_another_language_is_read_by_its_own_rules() -> None:
@@ -418,11 +393,3 @@ def test_a_button_that_is_never_let_go_ends_its_utterance_all_the_same() -> None
     endpointer.is_by_hand = True
     signals = speech(endpointer) + quiet(endpointer, 650)
     assert isinstance(signals[-1], Ended)
-
-
-def test_a_fixed_wait_is_not_changed_by_the_callers_rhythm() -> None:
-    endpointer = Endpointer(EndpointSettings(unread=0.5, follows_rhythm=False), "en")
-    for _ in range(5):
-        speech(endpointer)
-        quiet(endpointer, 0.4)
-    assert endpointer.wait == 0.5
