@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -139,3 +140,27 @@ async def test_lost_packets_are_made_up_for_and_the_stream_keeps_its_length() ->
     heard = loud_part(bad.what_was_heard(), 16_000)
     assert tone_seconds(heard, 16_000) == pytest.approx(1.0, abs=0.1)
     assert pitch(heard[1600:-1600], 16_000) == pytest.approx(440, abs=5)
+
+
+async def test_a_flood_of_packets_that_are_all_different_is_dropped_before_it_is_decoded() -> None:
+    clock, decoded = asyncio.get_running_loop().time, list[Samples]()
+    async with talk("short", tone(30.0, 48_000)) as bad:
+        transport = bad.caller.getSenders()[0].transport
+        stock, sample = transport._send_rtp, asyncio.Future[bytes]()
+
+        async def keep(data: bytes) -> None:
+            if is_rtp(data) and not sample.done():
+                sample.set_result(data)
+
+        transport._send_rtp = keep
+        data = await sample
+        reception: Any = bad.line._short and bad.line._short.reception
+        reception._deliver = decoded.append  # the microphone would drop most of it
+        begun, first = clock(), int.from_bytes(data[2:4])
+        for sent in range(3000):
+            number = (first + sent & 0xFFFF).to_bytes(2)
+            await stock(data[:2] + number + (sent * 960).to_bytes(4) + data[8:])
+            await asyncio.sleep(0)  # one datagram is read in each round of the loop
+        took = clock() - begun
+    # 600 at once and 600 a second, and the silence of such a while.
+    assert 300 < len(decoded) < 600 + 600 * took + 50 * (took + 1)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -233,3 +235,26 @@ def test_silence_of_each_codec_is_quiet(codec: str) -> None:
 def test_an_unknown_codec_is_none() -> None:
     assert inbound("speex") is None
     assert outbound("speex", OpusSettings()) is None
+
+
+def test_sound_is_made_up_for_120_ms_at_most_and_the_rest_of_a_gap_is_silence() -> None:
+    sent = packets(1.0)
+    ear = Ear()
+    heard = ear.hear(sent[:10])
+    for packet in sent[40:]:  # without a pause: the packets between were sent, and lost
+        ear.reception.arrive(packet, ear.now)
+        ear.now += 0.05
+        ear.reception.tick(ear.now)
+    heard = np.concatenate(ear.pieces)
+    assert ear.reception.lost == 30
+    assert ear.reception.concealed == pytest.approx(0.12)
+    assert len(heard) == pytest.approx(16_000, abs=640)
+
+
+def test_another_source_goes_on_without_a_gap_whatever_its_timestamps_are() -> None:
+    ear = Ear()
+    ear.hear(packets(0.2))
+    later = [
+        replace(packet, ssrc=8) for packet in packets(0.2, sequence=300, timestamp=48_000 * 3 // 4)
+    ]
+    assert len(ear.hear([*later])) == 0.2 * 16_000

@@ -166,3 +166,17 @@ def test_who_may_just_pass_changes_nothing_for_the_others(moves: list[tuple[int,
         short.put(packet, now)
         assert list(short.take(now)) == arrived
     assert (short.wait, short.lost, short.late) == (whole.wait, whole.lost, whole.late)
+
+
+def test_a_packet_that_was_given_up_long_ago_teaches_nothing() -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    put(reorder, 0, 0.0)
+    for number in range(2, 44, 2):  # every other one is lost
+        put(reorder, number, number * 0.02)
+        take(reorder, number * 0.02 + 0.019)
+    assert reorder.lost == 20
+    before = reorder.wait
+    put(reorder, 1, 0.9)
+    assert reorder.wait == before
+    put(reorder, 37, 0.9)
+    assert reorder.wait > before
