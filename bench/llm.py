@@ -174,8 +174,9 @@ async def histories(models: dict[str, LanguageModel], rounds: int) -> dict[str, 
     long: dict[str, list[Turn]] = {name: [] for name in models}
     for number in range(rounds):
         for name, model in in_turn(models, number):
-            none[name] += await continued(model, 0, f"none {number}", CONTINUED)
-            long[name] += await continued(model, HISTORY, f"long {number}", CONTINUED)
+            found = await continued(model, (0, HISTORY), str(number), CONTINUED)
+            none[name] += found[0]
+            long[name] += found[1]
     return {
         name: Continuing(
             statistics.median(turn.first for turn in none[name]),

@@ -85,13 +85,21 @@ async def conversations(model: LanguageModel, turns: int, tokens: int) -> list[U
     return [usage for task in tasks for usage in task.result()]
 
 
-async def continued(model: LanguageModel, history: int, label: str, times: int) -> list[Turn]:
-    """A call's next turn, after `history` tokens of its past: each time with another question."""
-    past = ["tell me a story", "x" * history] if history else []
-    await turn(model, request(label, [*past, "ok"], 1))
-    found = []
+async def continued(
+    model: LanguageModel, histories: Sequence[int], label: str, times: int
+) -> list[list[Turn]]:
+    """The next turns of calls, each after so many tokens of its past: each time with another
+    question, and the calls in turn, so that they share what disturbs them. (`Llama()` has room for
+    one of them, and reads the other anew.)"""
+    pasts = [["tell me a story", "x" * history] if history else [] for history in histories]
+    names = [f"{label} {history}" for history in histories]
+    for name, past in zip(names, pasts, strict=True):
+        await turn(model, request(name, [*past, "ok"], 1))
+    found: list[list[Turn]] = [[] for _ in names]
     for number in range(times):
-        _, made = await turn(model, request(label, [*past, f"{number}, what is it?"], 1))
-        found.append(made)
-    model.forget(label)
+        for turns, name, past in zip(found, names, pasts, strict=True):
+            _, made = await turn(model, request(name, [*past, f"{number}, what is it?"], 1))
+            turns.append(made)
+    for name in names:
+        model.forget(name)
     return found
