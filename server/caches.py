@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -14,6 +14,13 @@ from agent.engines.caches.meaning import Meaning
 from agent.engines.phrases import CachedVoice, PhrasesInMemory, PhraseStore
 from agent.engines.protocols import LanguageModel, Synthesizer
 from server.config import Settings
+
+Keeps = Callable[[], bool]
+"""Whether what begins to be made now is remembered."""
+
+
+def _always() -> bool:
+    return True
 
 
 @dataclass(slots=True)
@@ -36,16 +43,16 @@ class Caches:
             await caches.shared.start()
         return caches
 
-    def over_voice(self, voice: Synthesizer, mark: str) -> Synthesizer:
+    def over_voice(self, voice: Synthesizer, mark: str, keeps: Keeps = _always) -> Synthesizer:
         """The voice, remembering its phrases. `mark` names the engine and how it is set."""
         store: PhraseStore = self.phrases
         if self.shared is not None:
             store = SharedPhrases(store, self.shared, self.settings.speaker.opus)
-        cached = CachedVoice(voice, self.settings.tts.phrases, store=store, mark=mark)
+        cached = CachedVoice(voice, self.settings.tts.phrases, store=store, mark=mark, keeps=keeps)
         self.voices.append(cached)
         return cached
 
-    def over_model(self, model: LanguageModel, mark: str) -> LanguageModel:
+    def over_model(self, model: LanguageModel, mark: str, keeps: Keeps = _always) -> LanguageModel:
         """The model, remembering its replies to the personas' first questions."""
         replies = self.settings.llm.replies
         if not replies.enabled:
@@ -57,6 +64,7 @@ class Caches:
             mark=mark,
             shared=self.shared,
             likeness=Meaning(replies.meaning) if replies.meaning.model else None,
+            keeps=keeps,
         )
         return self.model
 

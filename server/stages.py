@@ -333,12 +333,16 @@ def _model(
             return caches.over_model(guarded(OpenAI(llm.openai)), mark)
         case _:
             llama = watched_llama(choice.models[ANY_LANGUAGE], llm.llama)
-            # Within what stands in for it: a stopgap's words are not remembered as the model's.
-            remembering = caches.over_model(llama, _mark(choice, llm.llama))
             if choice.spare is not None:
                 plain = llm.llama.model_copy(update={"adapters": {}})
-                spare = watched_llama(choice.spare, plain)
-                remembering = SparingModel(remembering, spare, is_strained)
+                llama = SparingModel(llama, watched_llama(choice.spare, plain), is_strained)
+            # What is known costs nothing under load either. What a spare model or a stopgap says is
+            # not remembered as the model's.
+            remembering = caches.over_model(
+                llama,
+                _mark(choice, llm.llama),
+                keeps=lambda: choice.spare is None or not is_strained(),
+            )
             stand_in = Scripted(llm.scripted, stands_in=True)
             return remembering if choice.forced else FallbackModel(remembering, stand_in, _tell)
 
@@ -363,13 +367,13 @@ def _synthesizer(
         return espeak
     neural = Piper(tts.piper, choice.models)
     queues.append(("tts", neural))
+    guarded: Synthesizer = GuardedSynthesizer(neural, tts.guard)
     piper = caches.over_voice(
-        GuardedSynthesizer(neural, tts.guard),
+        SparingVoice(guarded, espeak, is_strained) if tts.spare else guarded,
         f"piper {choice.model} {tts.piper.model_dump_json()}",
+        keeps=lambda: not tts.spare or not is_strained(),
     )
     voice = piper if choice.forced else FallbackSynthesizer(piper, espeak, _tell)
-    if tts.spare:
-        voice = SparingVoice(voice, espeak, is_strained)
     voices = {language: voice for language in choice.models}
     return SynthesizerByLanguage({**voices, ANY_LANGUAGE: espeak})
 

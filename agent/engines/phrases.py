@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -142,11 +142,15 @@ class CachedVoice:
         *,
         store: PhraseStore | None = None,
         mark: str = "",
+        keeps: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`keeps`: whether a phrase that begins to be made now is kept; those that are known are
+        spoken in any case."""
         self._inner = inner
         self._settings = settings
         self._store = store if store is not None else PhrasesInMemory(settings)
         self._mark = mark
+        self._keeps = keeps
         self._making: dict[PhraseKey, _Making] = {}
         self.counts = PhraseCounts()
 
@@ -224,6 +228,7 @@ class CachedVoice:
     async def _made(self, key: PhraseKey, priority: Urgent) -> AsyncGenerator[Speech, None]:
         """Made by the engine, for this reader and those who follow, and kept when complete."""
         making = self._making[key] = _Making(priority)
+        is_kept = self._keeps()
         spoken = self._inner.speak(
             key.text, language=key.language, voice=key.voice, priority=priority
         )
@@ -238,7 +243,7 @@ class CachedVoice:
                     making.asking = True
                     making.tell()
             making.complete = True
-            if making.pieces:
+            if making.pieces and is_kept:
                 await self._store.put(key, tuple(making.pieces))
         finally:
             making.given_up = not making.complete

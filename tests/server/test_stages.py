@@ -303,3 +303,35 @@ async def test_an_engine_that_had_to_leave_the_gpu_is_reported_where_it_runs(
     with_gpu = replace(SMALL, gpu="GPU", llama_gpu=True)
     stages = await chosen(f"server.state={tmp_path}", f"llm.model={path}", hardware=with_gpu)
     assert (stages.reports[1].engine, stages.reports[1].device) == ("llama", "cpu")
+
+
+async def test_under_load_what_is_known_goes_before_the_spare_model_and_voice(
+    chosen: Choose, tmp_path: Path
+) -> None:
+    path = write_llama(tmp_path / "mine.gguf", TINY)
+    spare = write_llama(tmp_path / "spare.gguf", replace(TINY, layers=1))
+    (tmp_path / "piper").mkdir()
+    make_voice(tmp_path / "piper", name="en_US-mine-low")
+    stages = await chosen(
+        f"server.state={tmp_path}", f"llm.model={path}", f"llm.spare={spare}", "tts.spare=espeak",
+        "personas.en.instructions=Be brief.",
+    )  # fmt: skip
+    assert stages.load is not None
+    known, unknown = first("When do you open?"), first("What do you bake?")
+    usual = await reply_to(stages, known), await spoken(stages, "A known sentence.", "en")
+    stages.load.move(Rung.BRIEF, "llm", at=0.0)
+    assert (await reply_to(stages, known), await spoken(stages, "A known sentence.", "en")) == usual
+    spared = await reply_to(stages, unknown), await spoken(stages, "Another sentence.", "en")
+    stages.load.move(Rung.EASY, "llm", at=0.0)
+    after = await reply_to(stages, unknown), await spoken(stages, "Another sentence.", "en")
+    assert after[0] != spared[0]
+    assert after[1] != spared[1]
+
+
+def first(question: str) -> ReplyRequest:
+    messages = (Message("system", "Be brief."), Message("user", question))
+    return ReplyRequest(conversation=question, messages=messages, max_tokens=16)
+
+
+async def reply_to(stages: Stages, request: ReplyRequest) -> str:
+    return "".join([piece async for piece in stages.engines.model.reply(request)])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -100,14 +100,17 @@ class CachedModel:
         mark: str = "",
         shared: SharedStore | None = None,
         likeness: Likeness | None = None,
+        keeps: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`instructions`: the system prompts whose replies may be kept."""
+        """`instructions`: the system prompts whose replies may be kept. `keeps`: whether one that
+        begins to be made now is kept; those that are known serve in any case."""
         self._inner = inner
         self._settings = settings
         self._instructions = frozenset(instructions)
         self._mark = mark
         self._shared = shared
         self._likeness = likeness
+        self._keeps = keeps
         self._replies: TTLCache[ReplyKey, KnownReply] = TTLCache(
             settings.capacity, settings.lifetime
         )
@@ -140,11 +143,12 @@ class CachedModel:
             calls.append(call)
             request.call(call)
 
+        is_kept = key is not None and self._keeps()
         async with aclosing(self._inner.reply(replace(request, call=note))) as pieces:
             async for piece in pieces:
                 made.append(piece)
                 yield piece
-        if key is not None and not calls:
+        if key is not None and is_kept and not calls:
             self._keep(key, KnownReply("".join(made), request.max_tokens))
 
     async def prefill(self, request: ReplyRequest) -> None:

@@ -212,6 +212,20 @@ async def test_a_reply_made_short_is_made_again_when_there_is_time() -> None:
 
 
 @virtual
+async def test_what_is_made_while_it_is_not_to_be_kept_is_not_and_what_is_known_serves() -> None:
+    model, keeps = Model(), [True]
+    remembering = CachedModel(
+        model, ReplyCacheSettings(), instructions={CAFE}, keeps=lambda: keeps[0]
+    )
+    assert await said(remembering, request("When do you open?")) == "Reply 1."
+    keeps[0] = False
+    assert await said(remembering, request("When do you open?")) == "Reply 1."
+    assert await said(remembering, request("Where do you bake?")) == "Reply 2."
+    keeps[0] = True
+    assert await said(remembering, request("Where do you bake?")) == "Reply 3."
+
+
+@virtual
 async def test_servers_share_replies() -> None:
     store, one, other = Store(), Model(), Model()
     await said(cached(one, shared=store), request("When do you open?"))
