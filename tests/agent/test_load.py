@@ -7,7 +7,14 @@ import asyncio
 import pytest
 
 from agent.engines.protocols import Priority
-from agent.events import LoadChanged, PartialTranscript, ReplySpoken, SpeculationEnded, TurnFinished
+from agent.events import (
+    LoadChanged,
+    PartialTranscript,
+    ReplySpoken,
+    SpeculationEnded,
+    SpeechStarted,
+    TurnFinished,
+)
 from agent.load import Ease, Load, Rung, ease
 from agent.settings import TurnSettings
 from tests.agent.conversation import QUIET, line
@@ -72,13 +79,15 @@ async def test_nothing_is_prepared_on_suspicion_from_the_first_rung_on() -> None
 
 @virtual
 async def test_partials_come_at_the_slowest_pace() -> None:
-    partials = []
+    partials, first = [], []
     for load in (Load(), strained(Rung.SPARING)):
         async with line(load=load) as it:
             await it.say(QUESTION + " and what will the weather be like tomorrow in busan")
             await it.wait_for(TurnFinished)
         partials.append(len(it.of(PartialTranscript)))
+        first.append(it.of(PartialTranscript)[0].at - it.of(SpeechStarted)[0].onset)
     assert 0 < partials[1] <= 0.6 * partials[0]
+    assert first[1] > 1.5 * first[0]
 
 
 @virtual

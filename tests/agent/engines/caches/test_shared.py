@@ -55,7 +55,7 @@ async def test_what_one_server_puts_another_gets(server: StoreServer) -> None:
 
 
 async def test_many_lookups_at_once_each_get_their_own(server: StoreServer) -> None:
-    async with opened(server.url) as shared:
+    async with opened(server.url, patience=1) as shared:
         for number in range(40):
             shared.put("reply", f"question {number}", f"answer {number}".encode())
         await shared.written()
