@@ -43,7 +43,7 @@ class Speaking:
 
     `before_sound` is awaited once, between the release and the reply's first sound.
     `on_audible(text, seconds)` is called as each sentence begins to leave for the caller.
-    `urgency`: that of its first sentences, until the release; None: it is wanted at once.
+    `urgency`: that of its first sentences, which rises with its owner's; None: wanted at once.
     """
 
     def __init__(
@@ -69,7 +69,6 @@ class Speaking:
 
     def release(self) -> None:
         """From now on it may be heard."""
-        self._urgency.hurry()
         self._released.set()
 
     @property
