@@ -12,15 +12,13 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
-import llama_cpp
 import pytest
 
-from agent.engines.llama import Llama, LlamaSettings, library
-from agent.engines.llama.runtime import DecodeFailed
+from agent.engines.llama import Llama, LlamaSettings
 from agent.engines.llama.scheduler import Scheduler
 from agent.engines.llama.settings import physical_cores, spare_cores
 from agent.engines.protocols import LanguageModel, Priority, ReplyRequest
-from agent.errors import EngineFailed, EngineMissing, WrongSetting
+from agent.errors import EngineFailed, EngineMissing
 from agent.messages import Usage
 from bench.random_llama import TINY, write_llama
 from tests.agent.engines.llama.scripted import messages
@@ -297,55 +295,6 @@ async def test_a_model_without_a_template_gets_plain_lines(tmp_path: Path) -> No
     await model.aclose()
 
     assert "User:" not in reply
-
-
-async def test_cuda_that_the_library_lacks_is_refused_with_what_to_do(random_model: Path) -> None:
-    if llama_cpp.llama_supports_gpu_offload():
-        pytest.skip("this llama.cpp has a GPU")
-    with pytest.raises(WrongSetting, match="built without CUDA.*CUDA=1"):
-        await Llama(SETTINGS.model_copy(update={"device": "cuda"}), random_model).start()
-
-
-async def test_a_gpu_that_cannot_take_the_model_is_done_without(
-    random_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """llama.cpp tells of a GPU, and its memory is full."""
-    tried: list[int] = []
-    usual = library._load_model
-
-    def load_model(path: Path, settings: LlamaSettings, layers: int) -> object:
-        tried.append(layers)
-        if layers:
-            raise EngineMissing("llm", "cudaMalloc failed: out of memory")
-        return usual(path, settings, layers)
-
-    monkeypatch.setattr(llama_cpp, "llama_supports_gpu_offload", lambda: True)
-    monkeypatch.setattr(library, "_load_model", load_model)
-    model = Llama(SETTINGS.model_copy(update={"device": "auto"}), random_model)
-    await model.start()
-    reply = await said(model, request("a", "hi"))
-    await model.aclose()
-
-    assert reply
-    assert tried == [-1, 0]
-    assert model.device == "cpu"
-    (record,) = [each for each in caplog.records if "without the GPU" in each.message]
-    assert "out of memory" in record.cause  # type: ignore[attr-defined]  # a field of ours
-
-    with pytest.raises(EngineMissing, match="out of memory"):
-        await Llama(SETTINGS.model_copy(update={"device": "cuda"}), random_model).start()
-
-
-async def test_a_first_step_that_fails_is_told_and_not_waited_for(
-    random_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(self: object, batch: object, adapter: str) -> list[int]:
-        raise DecodeFailed("-2")
-
-    monkeypatch.setattr(library.LlamaCpp, "decode", refuse)
-    async with asyncio.timeout(30):
-        with pytest.raises(EngineMissing, match="cannot compute with .*-2"):
-            await Llama(SETTINGS, random_model).start()
 
 
 async def test_a_cache_type_that_the_model_cannot_have_is_named(random_model: Path) -> None:
