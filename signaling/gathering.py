@@ -22,6 +22,7 @@ from aioice import Candidate, Connection, ice, stun
 from aioice.candidate import candidate_foundation, candidate_priority
 from aiortc import RTCPeerConnection
 
+from media.datagrams import Datagrams, open_datagrams
 from signaling.errors import CallRefused
 from signaling.ice import IceSettings
 
@@ -110,7 +111,7 @@ async def _open(
     connection: Connection, address: str, component: int, settings: IceSettings
 ) -> ice.StunProtocol | None:
     """A socket on `address`, known to the connection; None when no port is free there."""
-    transport = await _bind(connection, address, settings)
+    transport = _bind(connection, address, settings)
     if transport is None:
         return None
     protocol = transport.get_protocol()
@@ -129,16 +130,11 @@ async def _open(
     return protocol
 
 
-async def _bind(
-    connection: Connection, address: str, settings: IceSettings
-) -> asyncio.DatagramTransport | None:
-    loop = asyncio.get_running_loop()
+def _bind(connection: Connection, address: str, settings: IceSettings) -> Datagrams | None:
     failure: OSError | None = None
     for port in _ports(settings):
         try:
-            transport, _ = await loop.create_datagram_endpoint(
-                lambda: ice.StunProtocol(connection), local_addr=(address, port)
-            )
+            transport = open_datagrams(lambda: ice.StunProtocol(connection), address, port)
         except OSError as error:
             failure = error
             continue

@@ -20,6 +20,8 @@ from aiortc import (
 
 from media.audio import Samples
 from media.track import Ticks
+from signaling.gathering import Gatherer
+from signaling.ice import IceSettings
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ async def connect(
     *,
     codec: str = "audio/opus",
 ) -> AsyncIterator[tuple[RTCPeerConnection, RTCPeerConnection]]:
-    """Connect a caller that speaks `codec` to a callee whose audio `answer` sets up.
+    """Connect a caller that speaks `codec` to a callee whose audio `answer` sets up, and whose
+    sockets are the server's.
 
     Both are closed at the end."""
     caller = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -84,6 +87,7 @@ async def connect(
         await callee.setRemoteDescription(caller.localDescription)
         callee.getTransceivers()[0].direction = "sendrecv"
         answer(callee)
+        Gatherer(IceSettings()).prepare(callee)
         await callee.setLocalDescription(await callee.createAnswer())
         await caller.setRemoteDescription(callee.localDescription)
         yield caller, callee

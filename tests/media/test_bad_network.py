@@ -25,6 +25,8 @@ from media.microphone import Microphone
 from media.pacer import Pacer
 from media.speaker import Speaker, SpeakerClosed
 from media.voice import VoiceSettings, load_voice_model
+from signaling.gathering import Gatherer
+from signaling.ice import IceSettings
 from tests.conftest import TestData
 from tests.media.bad_network import Network, Weather, network, why_not
 from tests.media.bursts import onsets
@@ -111,6 +113,7 @@ async def calling(way: Network, says: Samples) -> AsyncIterator[Call]:
             on_choice=call.choices.append,
         )
         call.path = line.path
+        Gatherer(IceSettings()).prepare(pc)
         await pc.setLocalDescription(await pc.createAnswer())
         told.get_loop().call_soon_threadsafe(told.set_result, pc.localDescription.sdp)
         try:
