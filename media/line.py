@@ -105,11 +105,12 @@ class Line:
             failures.append(error)
             short.ended.set()
 
-        leave = self._pacer.join(short.step, fail)
+        leave = self._pacer.join(short.step, fail, short.hear)
         try:
             await short.ended.wait()
         finally:
             leave()
+            short.rest()
             self._microphone.close()
         if failures:
             raise failures[0]

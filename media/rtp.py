@@ -29,6 +29,7 @@ from aiortc.sdp import SessionDescription
 from OpenSSL import SSL
 
 from media.audio import Samples
+from media.datagrams import Datagrams
 from media.dtmf import TELEPHONE_EVENT, Key
 from media.packets import BadRtp, RtpPacket, header, parse
 from media.reception import Reception
@@ -84,6 +85,7 @@ class ShortPath:
         self._on_key = on_key
         self._receiver: Any = transceiver.receiver
         self._sender: Any = transceiver.sender
+        self._ice: Any = transceiver.receiver.transport.transport._connection
         self._inward: _Inward | None = None
         self._outward: _Outward | None = None
         self._hook(self._receiver, "receive", self._receive)
@@ -99,6 +101,24 @@ class ShortPath:
     def reception(self) -> Reception | None:
         """What arrives; None until the connection is up."""
         return self._inward.reception if self._inward else None
+
+    def hear(self) -> None:
+        """Read what has come. From the first time on the loop no longer watches the sockets: to be
+        called every 20 ms, until `rest()`."""
+        if self._inward is not None:
+            for each in self._sockets():
+                each.unwatch()
+                each.read()
+
+    def rest(self) -> None:
+        """Nobody calls `hear()` any more: the loop watches the sockets again."""
+        for each in self._sockets():
+            each.watch()
+
+    def _sockets(self) -> list[Datagrams]:
+        """Those of the call that can be read at will: not the connections to TURN servers."""
+        transports = [each.transport for each in self._ice._protocols]
+        return [each for each in transports if isinstance(each, Datagrams)]
 
     def step(self, tick: int, now: float) -> None:
         """20 ms pass."""

@@ -20,7 +20,17 @@ from media.pacer import Pacer
 from media.speaker import Speaker
 from tests.census import left_by_each
 from tests.media.peers import Playing, connect
-from tests.media.talking import Path, is_rtp, loud_part, pitch, talk, tone, tone_seconds, until
+from tests.media.talking import (
+    Path,
+    Talk,
+    is_rtp,
+    loud_part,
+    pitch,
+    talk,
+    tone,
+    tone_seconds,
+    until,
+)
 
 
 @pytest.mark.parametrize("path", ["short", "stock"])
@@ -36,6 +46,37 @@ async def test_both_sides_hear_each_other_and_a_hang_up_ends_the_line(path: Path
     answered = loud_part(call.what_was_answered(), 48_000)
     assert tone_seconds(answered, 48_000) == pytest.approx(1.0, abs=0.05)
     assert pitch(answered[4800:-4800], 48_000) == pytest.approx(660, abs=3)
+
+
+async def test_while_the_line_runs_its_sockets_are_read_at_the_beat_alone() -> None:
+    async with talk("short", tone(1.0, 48_000)) as call:
+        await until(lambda: watched(call) == {False})
+        before = len(call.heard)
+        await until(lambda: len(call.heard) > before + 10)
+        assert watched(call) == {False}
+        short: Any = call.line._short
+        short.ended.set()
+        await until(lambda: watched(call) == {True})
+
+
+async def test_a_line_whose_step_fails_leaves_its_sockets_to_the_loop() -> None:
+    with pytest.raises(ExceptionGroup) as raised:
+        async with talk("short", tone(1.0, 48_000)) as call:
+            await until(lambda: watched(call) == {False})
+            short: Any = call.line._short
+            short._inward.reception.tick = broken
+            await until(lambda: watched(call) == {True})
+    assert raised.group_contains(ArithmeticError)
+
+
+def watched(call: Talk) -> set[bool]:
+    """Whether the loop watches the sockets of our side."""
+    short: Any = call.line._short
+    return {each._is_watched for each in short._sockets()}
+
+
+def broken(*arguments: object) -> None:
+    raise ArithmeticError("a bug")
 
 
 @pytest.mark.parametrize("path", ["short", "stock"])

@@ -106,6 +106,63 @@ async def test_a_member_may_leave_in_its_own_step() -> None:
     assert pacer.is_idle
 
 
+@virtual
+async def test_all_of_a_moment_hear_before_the_first_of_them_goes_on() -> None:
+    pacer, order = Pacer(), list[str]()
+    for name in "ab":
+        pacer.join(
+            partial(lambda name, tick, now: order.append(f"{name}{tick}"), name),
+            ignore,
+            partial(order.append, f"{name} hears"),
+        )
+    await asyncio.sleep(0.03)
+    assert order == ["a hears", "b hears", "a0", "b0", "a hears", "b hears", "a1", "b1"]
+
+
+@virtual
+async def test_what_is_answered_at_once_goes_out_in_the_same_step() -> None:
+    pacer, heard = Pacer(), asyncio.Queue[int]()
+    said, sent = list[int](), list[tuple[int, list[int]]]()
+
+    async def answer() -> None:
+        while True:
+            said.append(await heard.get())
+
+    async with asyncio.TaskGroup() as tasks:
+        answering = tasks.create_task(answer())
+        pacer.join(
+            lambda tick, now: sent.append((tick, list(said))),
+            ignore,
+            lambda: heard.put_nowait(len(said)),
+        )
+        await asyncio.sleep(0.03)
+        answering.cancel()
+    assert sent == [(0, [0]), (1, [0, 1])]
+
+
+@virtual
+async def test_who_cannot_hear_is_taken_out_and_the_others_never_notice() -> None:
+    pacer, failures, steps = Pacer(), list[Exception](), list[str]()
+
+    def fail() -> None:
+        raise ValueError("deaf")
+
+    pacer.join(lambda tick, now: steps.append("deaf"), failures.append, fail)
+    pacer.join(lambda tick, now: steps.append("other"), ignore, lambda: None)
+    await asyncio.sleep(0.03)
+    assert [str(error) for error in failures] == ["deaf"]
+    assert steps == ["other", "other"]
+
+
+@virtual
+async def test_who_leaves_between_hearing_and_the_step_is_not_called_again() -> None:
+    pacer, steps = Pacer(), list[int]()
+    leave = pacer.join(lambda tick, now: steps.append(tick), ignore, lambda: leave())
+    await asyncio.sleep(0.05)
+    assert steps == []
+    assert pacer.is_idle
+
+
 async def test_after_a_stall_the_late_steps_come_at_once_and_their_lateness_is_told() -> None:
     late: list[float] = []
     pacer, steps = Pacer(late.append), list[int]()

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from importlib.metadata import version
 
 import pytest
-from aioice import Candidate, Connection, ice
+from aioice import Connection, ice
 from aiortc import RTCPeerConnection
 
-from signaling import nomination
+from media.datagrams import Datagrams
+from media.pacer import Pacer
+from signaling import gathering, nomination
 from signaling.gathering import connections
+from signaling.ice import IceSettings
 
 STATE = ice.CandidatePair.State
 
 
-async def gathered(connection: Connection, here: list[str]) -> None:
+async def gathered(connection: Connection, here: tuple[str, ...]) -> None:
     """Gather on loopback addresses of our choice, which aioice would not."""
-
-    gather = connection.get_component_candidates
-
-    async def gather_here(component: int, addresses: list[str]) -> list[Candidate]:
-        return await gather(component, here)
-
-    connection.get_component_candidates = gather_here  # type: ignore[assignment, method-assign]  # called so
+    gather = partial(gathering._gather, connection, IceSettings(bind=here))
+    connection.get_component_candidates = gather  # type: ignore[method-assign]  # of this one alone
     await connection.gather_candidates()
 
 
@@ -48,8 +47,8 @@ class Moving:
             nomination._follow(self.server)
 
     async def __aenter__(self) -> Moving:
-        await gathered(self.phone, ["127.0.0.1", "127.0.0.2"])
-        await gathered(self.server, ["127.0.0.1"])
+        await gathered(self.phone, ("127.0.0.1", "127.0.0.2"))
+        await gathered(self.server, ("127.0.0.1",))
         await introduced(self.phone, self.server)
         await introduced(self.server, self.phone)
         first, self.second = self.phone._protocols
@@ -100,6 +99,23 @@ async def test_a_peer_that_moves_is_followed() -> None:
         assert moving.nominated() != first
         assert moving.nominated()[0] == "127.0.0.2"
         assert moving.state() is STATE.SUCCEEDED
+
+
+async def test_a_peer_that_moves_is_followed_though_sockets_are_read_at_the_beat_alone() -> None:
+    async with Moving(is_mended=True) as moving:
+        pacer, sockets = Pacer(), [each.transport for each in moving.server._protocols]
+        for sock in sockets:
+            assert isinstance(sock, Datagrams)
+            sock.unwatch()
+            pacer.join(lambda tick, now: None, failed, sock.read)
+        first = moving.nominated()
+        await moving.move()
+        assert moving.nominated() != first
+        assert moving.nominated()[0] == "127.0.0.2"
+
+
+def failed(error: Exception) -> None:
+    raise AssertionError("reading never fails") from error
 
 
 async def test_as_it_is_shipped_aioice_does_not_follow() -> None:
