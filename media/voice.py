@@ -8,8 +8,8 @@ Silero hears windows of 512 samples (32 ms), each with the 64 samples before it 
 remembers what it heard. When the gate opens, the last windows are heard again in one run, so that
 it judges the onset with a warm memory and no delay.
 
-While several callers speak, their windows are judged in one run: a window waits up to `together`
-for others, which cost a quarter of what they would alone.
+While several callers speak, the windows that come at one beat of the pacer are judged in one run,
+in which they cost a quarter of what they would alone.
 
 The network is the one that ships with faster-whisper (Silero VAD v6, MIT), written again by
 `media/silero.py`. Its session is shared by all calls; a `Detector` holds the state of one.
@@ -62,9 +62,9 @@ class VoiceSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """webrtcvad's aggressiveness, 0 (lets most through) to 3; the gate before Silero."""
     gate_hold: float = Field(default=0.5, ge=0.0, le=5.0)
     """Seconds that the gate stays open after webrtcvad's last hit."""
-    together: float = Field(default=0.005, ge=0.0, le=0.02)
+    together: float = Field(default=0.0, ge=0.0, le=0.02)
     """Seconds that a window may wait for those of other calls, while three callers or more are
-    heard; 0: it never waits."""
+    heard; 0: only those that come at the same beat are judged in one run."""
     model: Path | None = None
     """Silero's ONNX file; none: the one that ships with faster-whisper."""
 
@@ -122,12 +122,16 @@ class VoiceModel:
         return float(probability), state
 
     async def judge_together(self, window: Samples, state: State) -> Judgement:
-        """One window, shape (1, 576), in one run with those of other calls that come soon."""
-        if not self._can_share or len(self.listening) < _SEVERAL or not self._settings.together:
+        """One window, shape (1, 576), in one run with those of other calls that are there too."""
+        if not self._can_share or len(self.listening) < _SEVERAL:
             return self.judge(window, state)
         loop = asyncio.get_running_loop()
         if not self._waiting:
-            loop.call_later(self._settings.together, self._judge_waiting)
+            if self._settings.together:
+                loop.call_later(self._settings.together, self._judge_waiting)
+            else:
+                # Behind the calls whose chunks came at the same beat, which are to go on already.
+                loop.call_soon(self._judge_waiting)
         waiting = _Waiting(window, state, loop.create_future())
         self._waiting.append(waiting)
         return await waiting.judgement
@@ -180,7 +184,7 @@ class Detector:
         return self._open_for > 0
 
     async def hear(self, chunk: AudioChunk) -> float:
-        """As `probability`; waits a few milliseconds where that makes it cheaper for all calls."""
+        """As `probability`; judged together with other calls' chunks that came at the same beat."""
         for windows in self._windows(chunk):
             if len(windows) == 1:
                 judgement = await self._model.judge_together(windows, self._state)
