@@ -77,6 +77,8 @@ class Row:
     heard: float
     """Share of the callers' audio that reached the detector, percent: below 95 the machine, or
     the callers' own process, could not keep up, and the other figures say little."""
+    sleeps: float
+    """How often the server fell asleep and was woken, per call-second."""
     late_p50: float
     late_p99: float
     to_detector: float
@@ -127,6 +129,7 @@ async def measure(path: str, count: int, state: str, options: Options) -> Row:
         calls=count,
         cpu=used["cpu"] / used["wall"] / count * 1000,
         heard=used["chunks"] / (50 * used["wall"] * count) * 100,
+        sleeps=used.get("sleeps", float("nan")) / used["wall"] / count,  # others do not tell
         late_p50=float(np.percentile(late, 50)) * 1000,
         late_p99=float(np.percentile(late, 99)) * 1000,
         to_detector=to_detector,
@@ -233,12 +236,12 @@ def merged(rows: list[Row]) -> Row:
 
 def table(rows: list[Row]) -> str:
     head = (
-        "path          talking    calls  CPU ms/call-s  heard %  late p50   p99 ms  "
+        "path          talking    calls  CPU ms/call-s  heard %  sleeps/call-s  late p50   p99 ms  "
         "to detector  2 % lost  connected  1st packet  MB/call  threads/call"
     )
     lines = [
         f"{row.path:<13} {row.state:<9} {row.calls:>6.0f} {row.cpu:>14.1f} {row.heard:>8.0f} "
-        f"{row.late_p50:>9.1f} {row.late_p99:>8.1f} "
+        f"{row.sleeps:>14.1f} {row.late_p50:>9.1f} {row.late_p99:>8.1f} "
         f"{row.to_detector:>9.0f} ms {row.to_detector_lossy:>6.0f} ms "
         f"{row.connected:>7.0f} ms {row.first_packet:>8.0f} ms {row.memory:>8.2f} "
         f"{row.threads:>13.1f}"

@@ -48,6 +48,8 @@ from media.speaker import Speaker, SpeakerClosed
 from media.track import Ticks
 from media.voice import VoiceModel, VoiceSettings, load_voice_model
 from server.tuning import Tidying, tune
+from signaling.gathering import Gatherer
+from signaling.ice import IceSettings
 
 _LOUD = 4_000
 _LAST = slice(-32, None)
@@ -115,6 +117,7 @@ class Server:
         self._reply = reply
         self._model: VoiceModel | None = load_voice_model(VoiceSettings()) if detect else None
         self._lateness: list[float] = []
+        self._gatherer = Gatherer(IceSettings())
         self._pacer = Pacer(self._lateness.append)
         self._peers: set[RTCPeerConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -152,6 +155,8 @@ class Server:
                 settings=LineSettings(path="short" if self._path == "short" else "stock"),
             )
             carry, tasks = line.run, [self._talk(speaker)] if self._is_talkative else []
+        if self._path != "aiortc":
+            self._gatherer.prepare(pc)
         await pc.setLocalDescription(await pc.createAnswer())
 
         @pc.on("connectionstatechange")
@@ -218,6 +223,7 @@ class Server:
             "threads": threading.active_count(),
             "tasks": len(asyncio.all_tasks()),
             "peers": len(self._peers),
+            "sleeps": used.ru_nvcsw - self._sleeps,
             "chunks": self._chunks,
             "onsets": self._onsets,
             "paced_late_p50": float(np.percentile(late, 50)),
@@ -229,6 +235,7 @@ class Server:
     def _mark(self) -> None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         self._cpu = used.ru_utime + used.ru_stime
+        self._sleeps = used.ru_nvcsw
         self._wall = time.monotonic()
         self._onsets, self._chunks = [], 0
         self._lateness.clear()
