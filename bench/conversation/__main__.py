@@ -28,6 +28,7 @@ from bench.conversation import (
     echo,
     endpointing,
     fillers,
+    first_words,
     hesitations,
     noise,
     rooms,
@@ -45,6 +46,7 @@ PARTS: dict[str, Callable[[bool], Awaitable[Part]]] = {
     "decisions": decisions.measure,
     "echo": echo.measure,
     "rooms": rooms.measure,
+    "first_words": first_words.measure,
     "noise": noise.measure,
     "fillers": fillers.measure,
 }
