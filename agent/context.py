@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -19,7 +19,7 @@ from agent.messages import NO_TOOLS, Toolbox
 from agent.persona import Persona
 from agent.ready import Canned
 from agent.settings import TurnSettings
-from media.audio import AudioChunk
+from media.audio import AudioChunk, Samples
 from media.microphone import Mark
 
 
@@ -59,6 +59,9 @@ class Mouth(Protocol):
     def queued(self) -> float: ...
     @property
     def level(self) -> float | None: ...
+    @property
+    def recent(self) -> Sequence[Samples]: ...
+    def forget_recent(self) -> None: ...
     async def play(self, audio: AudioChunk) -> float: ...
     async def reached(self, position: float) -> bool: ...
     async def drained(self) -> None: ...

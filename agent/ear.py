@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from agent.context import Detector
 from agent.dialogue.clarity import Clarity
 from agent.dialogue.echo import EchoGate
+from agent.dialogue.likeness import FRAME, Likeness
 from agent.settings import TurnSettings
-from media.audio import AudioChunk, level_db
+from media.audio import AudioChunk, Samples, level_db
 
 ECHO_PROBABILITY = 0.1
 """What is left of the probability of speech when the sound is the agent's own."""
+FIRST = 2.5
+"""Seconds of the agent's voice in which the caller's is told from it by the wave as well: by their
+levels alone, whoever begins to speak just behind the agent seems to follow it."""
 TAIL = 0.8
 """Seconds for which the agent's last sound may still come back."""
 
@@ -21,6 +26,13 @@ class Sounding(Protocol):
 
     @property
     def level(self) -> float | None: ...
+
+    @property
+    def recent(self) -> Sequence[Samples]:
+        """The frames of 20 ms that left last (8 kHz or a multiple), the newest last."""
+
+    def forget_recent(self) -> None:
+        """They are not needed any more."""
 
 
 class CallersVoice:
@@ -32,6 +44,8 @@ class CallersVoice:
         self._settings = settings.barge_in
         self._clarity = Clarity(self._settings.clarity)
         self._echo = EchoGate(settings.echo)
+        self._likeness: Likeness | None = Likeness()
+        self._spoken = 0.0
         self._coming_back = 0.0
         self._silent = 0.0
         self.is_near = False
@@ -55,10 +69,28 @@ class CallersVoice:
             return probability
         self._coming_back = TAIL if sent is not None else max(0, self._coming_back - chunk.seconds)
         level = self.level = level_db(chunk.samples)
-        self._echo.feed(level, sent, chunk.seconds)
-        if probability > ECHO_PROBABILITY and self._echo.is_echo(level, sent):
+        is_other = self._is_other(chunk, probability)
+        # What may be the caller's teaches nothing: their level would be taken for the echo's.
+        teaches_nothing = is_other or (is_other is None and self._echo.is_unsure)
+        self._echo.feed(level, sent, chunk.seconds, caller=bool(teaches_nothing))
+        if probability > ECHO_PROBABILITY and not is_other and self._echo.is_echo(level, sent):
             return ECHO_PROBABILITY
         return probability
+
+    def _is_other(self, chunk: AudioChunk, probability: float) -> bool | None:
+        """Whether it is surely the caller's, while little is known of the echo's level; None: it
+        may be."""
+        if self._likeness is None:
+            return False
+        self._spoken += chunk.seconds if self._mouth.level is not None else 0.0
+        if self._spoken > FIRST and not self._echo.is_unsure:
+            self._likeness = None
+            self._mouth.forget_recent()
+            return False
+        if abs(chunk.seconds - FRAME) > 1e-6:
+            return False
+        is_voice = probability >= self._settings.speech_above
+        return self._likeness.feed(chunk.samples, self._mouth.recent, is_voice=is_voice)
 
     def _judge(self, probability: float, seconds: float) -> None:
         settings = self._settings

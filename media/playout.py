@@ -11,6 +11,7 @@ by silence. A pause repeats the 20 ms that faded when it resumes, so no sound is
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,11 @@ _SEAM = 96
 _PIECE = 0.05
 """Seconds that are brought to the wire's rate at once, as they come to leave. A sentence at once
 would hold the loop up, and 100 KB a second; soxr keeps more, the more it is fed."""
+
+
+_RECENT = 45
+"""Frames (0.9 s) that left last, for whoever looks for them in what comes in."""
+_SILENCE = np.zeros(FRAME // 6, np.int16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,7 @@ class Playout:
         self._is_faded = False
         self._is_sounding = False
         self._left: Samples | None = None
+        self._recent: deque[Samples] | None = deque(maxlen=_RECENT)
         self.place: Place | None = None
         """Where the frame that left last stands in a clip; None: in none, or it was changed."""
         self._last_words: Samples | None = None
@@ -84,6 +91,16 @@ class Playout:
     def level(self) -> float | None:
         """dBFS of the frame that left last; None: nothing did."""
         return None if self._left is None else level_db(self._left)
+
+    @property
+    def recent(self) -> Sequence[Samples]:
+        """The frames that left last, at 8 kHz (160 samples), with silence where none did; none once
+        they are forgotten."""
+        return tuple(self._recent or ())
+
+    def forget_recent(self) -> None:
+        """Nobody will ask for `recent` any more: let its memory go."""
+        self._recent = None
 
     def add(self, audio: AudioChunk) -> float:
         """Append audio of any rate; the content position (seconds) where it will begin."""
@@ -134,6 +151,8 @@ class Playout:
         self.place = None
         frame = self._left = self._next()
         self._is_sounding = frame is not None
+        if self._recent is not None:
+            self._recent.append(_SILENCE if frame is None else _narrowed(frame))
         return frame
 
     def _next(self) -> Samples | None:
@@ -245,3 +264,8 @@ class Playout:
 def _ramped(samples: Samples, start: float, end: float) -> Samples:
     gains: Gains = np.linspace(start, end, len(samples), dtype=np.float32)
     return (samples * gains).astype(np.int16)
+
+
+def _narrowed(frame: Samples) -> Samples:
+    narrow: Samples = frame.reshape(-1, 6).mean(axis=1).astype(np.int16)
+    return narrow

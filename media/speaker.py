@@ -11,7 +11,7 @@ does in DTX: the listener's buffer plays out, and knows that the call lives.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
@@ -120,6 +120,15 @@ class Speaker:
     def level(self) -> float | None:
         """dBFS of what left in the last 20 ms; None when nothing did."""
         return self._playout.level
+
+    @property
+    def recent(self) -> Sequence[Samples]:
+        """What left lately, 20 ms each at 8 kHz, the newest last; see `Playout.recent`."""
+        return self._playout.recent
+
+    def forget_recent(self) -> None:
+        """Nobody will ask for `recent` any more."""
+        self._playout.forget_recent()
 
     def hear_back(self, round_trip: float) -> None:
         """The network's round trip was measured, in seconds: `delay` follows it."""

@@ -85,6 +85,11 @@ class EchoGate:
             return self._fit.gain_db
         return self._gain if self._learned >= self._settings.learn_seconds else None
 
+    @property
+    def is_unsure(self) -> bool:
+        """Nothing is known of an echo yet, so that any is assumed that there can be."""
+        return self._settings.enabled and self.gain_db is None
+
     def feed(
         self, mic_db: float, agent_db: float | None, seconds: float, *, caller: bool = False
     ) -> None:

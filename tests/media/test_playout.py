@@ -211,3 +211,19 @@ def test_a_clear_while_ducked_does_not_become_louder() -> None:
     frames(playout, 5)
     playout.clear()
     assert frames(playout, 1).max() <= LEVEL / 10 + 1
+
+
+def test_what_left_lately_is_known_with_the_silence_before_it() -> None:
+    playout = Playout()
+    playout.next_frame()
+    playout.add(level(0.04))
+    playout.next_frame()
+
+    silence, frame = playout.recent
+    assert not np.any(silence)
+    assert len(silence) == len(frame) == FRAME // 6, "at 8 kHz"
+    assert np.all(frame[2:] == LEVEL)
+
+    playout.forget_recent()
+    playout.next_frame()
+    assert not playout.recent
