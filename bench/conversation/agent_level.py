@@ -16,6 +16,8 @@ STEADY = 0.3
 """Seconds that it must stay quieter: longer than the pauses between its words."""
 AUDIBLE = -60.0
 """dBFS above which a frame is sound, be it a ducked one."""
+UNDER_WAY = 0.25
+"""Seconds for which what left before may still arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,13 @@ class Levels:
                 return edge
         return None
 
-    def last_sound(self, since: float, until: float) -> float | None:
-        """When its last sound between two times had come."""
+    def last_sound(self, since: float, told: float) -> float | None:
+        """When its last sound from `since` on had come, its end being `told` of.
+
+        What is under way then arrives without a pause; after one the next reply begins."""
+        pairs = zip(self.at, self.db, strict=True)
+        until = told + UNDER_WAY
+        until = next((at for at, db in pairs if told <= at < until and db <= AUDIBLE), until)
         there = [
             at
             for at, db in zip(self.at, self.db, strict=True)

@@ -123,7 +123,7 @@ async def _speak_over(
     ducked = first("duck", ducked=True)
     silent = error = None
     if interrupted is not None:
-        end = levels.last_sound(onset, onset + interrupted + 0.25)
+        end = levels.last_sound(onset, onset + interrupted)
         silent = max(0.0, end - onset) if end is not None else interrupted
         heard = of_kind(since, "barge_in")[0]["heard"]
         arrived = whole.place(_frames(caller, begun - 0.1, onset + silent))
