@@ -18,12 +18,13 @@ from agent.events import (
     ReplySpoken,
     ReplyTruncated,
     ReplyWritten,
+    SpeculationEnded,
     TurnFinished,
 )
 from agent.manner import Manner
 from agent.messages import Message, Tool, Toolbox, ToolCall
 from agent.persona import Persona
-from agent.settings import TurnSettings
+from agent.settings import ReplySettings, TurnSettings
 from tests.agent.conversation import Line, line
 from tests.fakes import FakeModel
 from tests.virtual_time import virtual
@@ -233,3 +234,25 @@ async def test_a_silent_caller_is_left_alone_when_that_is_wanted() -> None:
         it.call.desk.adjust(base.model_copy(update={"silence": quiet}))
         await asyncio.sleep(60)
         assert it.said == [] and it.phase == "listening"
+
+
+@pytest.mark.parametrize("changed", ["history", "reply", "tools"])
+def test_a_reply_that_was_prepared_from_something_else_is_never_heard(changed: str) -> None:
+    @virtual
+    async def conversation() -> None:
+        model = FakeModel("Stale words.", "Fresh words.")
+        async with line(model=model) as it:
+            await it.say("What time is it?", then=0.2)
+            assert len(model.requests) == 1, "prepared in the pause"
+            if changed == "history":
+                it.call.desk.remember("user", "I am in Seoul.")
+            elif changed == "reply":
+                reply = ReplySettings(max_tokens=9)
+                it.call.desk.adjust(TurnSettings(reply=reply))
+            else:
+                it.call.desk.offer(Toolbox(tools=(Tool("weather"),)))
+            turn = await it.wait_for(TurnFinished)
+        assert it.said == [turn.reply] == ["Fresh words."]
+        assert [each.outcome for each in it.of(SpeculationEnded)] == ["discarded"]
+
+    conversation()
