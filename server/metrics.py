@@ -119,6 +119,12 @@ class Metrics:
             buckets=(12_000, 16_000, 20_000, 24_000, 28_000, 32_000, 64_000),
             registry=registry,
         )
+        self._prepared_for = Histogram(
+            "chuimsae_opus_expected_loss",
+            "Share of lost packets that the chosen encoding prepares for; 0: without FEC",
+            buckets=(0.0, 0.05, 0.1, 0.2, 0.4),
+            registry=registry,
+        )
 
     def reckon(self, capacity: Capacity) -> None:
         """How many calls there is room for, and what they take."""
@@ -173,6 +179,7 @@ class Metrics:
     @_count.register
     def _(self, event: events.EncodingChanged) -> None:
         self._bitrate.observe(event.bitrate)
+        self._prepared_for.observe(event.loss if event.fec else 0.0)
 
     @_count.register
     def _(self, event: events.KeyPressed) -> None:

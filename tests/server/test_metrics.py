@@ -68,6 +68,16 @@ def test_what_happens_in_turns_is_counted() -> None:
     assert value(metrics, "chuimsae_stage_failures_total", stage="llm", recovered="yes") == 1
 
 
+def test_the_encoding_that_was_chosen_is_counted() -> None:
+    metrics = Metrics()
+    metrics.observe("a", events.EncodingChanged(at=1.0, bitrate=12_000, fec=True, loss=0.3))
+    metrics.observe("a", events.EncodingChanged(at=9.0, bitrate=16_000, fec=False, loss=0.0))
+    assert value(metrics, "chuimsae_opus_bitrate_bucket", le="12000.0") == 1
+    assert value(metrics, "chuimsae_opus_bitrate_bucket", le="16000.0") == 2
+    assert value(metrics, "chuimsae_opus_expected_loss_bucket", le="0.0") == 1
+    assert value(metrics, "chuimsae_opus_expected_loss_sum") == 0.3
+
+
 def test_refusals_are_counted_by_code() -> None:
     metrics = Metrics()
     metrics.refused("busy")
