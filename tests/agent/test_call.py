@@ -41,6 +41,7 @@ async def test_a_question_is_answered() -> None:
     assert turn.transcript == QUESTION
     assert turn.reply == "It is noon. Anything else?"
     assert it.history == [("user", QUESTION), ("assistant", turn.reply)]
+    assert it.model.committed == ["c1"], "the model may hurry"
     assert [event.phase for event in it.of(PhaseChanged)] == [
         "hearing",
         "thinking",
