@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -105,7 +106,7 @@ class Caller:
         """Seconds by which each packet came later than the earliest of its talkspurt."""
         self.is_gone = False
         self._mouth = _Mouth()
-        self._earliest = 0.0
+        self._earliest = math.inf
         self._leave: Callable[[], None] | None = None
         self._changed = asyncio.Event()
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
