@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
 WINDOW = 512
@@ -58,7 +59,7 @@ def rewritten(path: Path) -> bytes:
     then `h` and `c` for these streams' next windows. Raises UnknownNetwork."""
     try:
         stored = onnx.load(str(path))
-    except Exception as error:  # protobuf's errors are of no common kind
+    except (OSError, DecodeError) as error:
         raise UnknownNetwork(f"{path} cannot be read as ONNX: {error}") from error
     weights = {each.name: numpy_helper.to_array(each) for each in stored.graph.initializer}
     for name, shape in _SHAPES.items():

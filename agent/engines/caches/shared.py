@@ -195,7 +195,7 @@ class Shared:
         try:
             async with asyncio.timeout(_UNHURRIED):
                 await asked
-        except Exception as error:  # as in `get`
+        except Exception as error:  # two drivers' kinds; any means out, and is told
             self._down(str(error) or type(error).__name__)
             return False
         return True
@@ -240,5 +240,5 @@ class Shared:
         try:
             async with asyncio.timeout(_UNHURRIED):
                 await self._client.close()
-        except Exception as error:  # as in `get`
+        except Exception as error:  # the same; nothing is asked of it any more
             log.debug("The shared cache's connection did not close", extra={"cause": str(error)})

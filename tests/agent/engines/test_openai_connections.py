@@ -92,8 +92,11 @@ async def test_a_kept_connection_that_is_closed_when_it_is_used_costs_no_reply()
     assert endpoint.asked == [1, 2, 1, 2, 1]
 
 
-async def test_an_endpoint_that_always_hangs_up_is_asked_twice_and_no_more() -> None:
-    endpoint = Forgetful(answers=0)
+@pytest.mark.parametrize("kind", [Forgetful, Resetting])
+async def test_an_endpoint_that_always_hangs_up_is_asked_twice_and_no_more(
+    kind: type[Forgetful],
+) -> None:
+    endpoint = kind(answers=0)
     async with asking(endpoint) as model:
         with pytest.raises(EngineFailed, match="could not be asked"):
             await said(model)
@@ -110,11 +113,3 @@ async def test_a_kept_connection_that_is_reset_when_it_is_used_costs_no_reply(
     async with asking(endpoint) as model:
         assert [await said(model, long) for _ in range(3)] == ["Hello there."] * 3
     assert endpoint.asked == [1, 2, 1, 2, 1]
-
-
-async def test_an_endpoint_that_always_resets_is_asked_twice_and_no_more() -> None:
-    endpoint = Resetting(answers=0)
-    async with asking(endpoint) as model:
-        with pytest.raises(EngineFailed, match="could not be asked"):
-            await said(model)
-    assert endpoint.asked == [1, 1]
