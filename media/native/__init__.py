@@ -1,0 +1,125 @@
+"""The part of the media path that is compiled: a few leaves in C, for which each packet is work.
+
+The sources stand beside this file and are compiled by the system's C compiler when they are first
+needed, in about two seconds, for the very processor that runs them. What comes out is kept under a
+name that tells its sources, compiler and processor, so that it is never stale. Without a compiler
+`native()` is None, and the same is done in Python, at some more CPU.
+
+cffi loads it without compiling anything for Python itself: `native.h` is read by both the C
+compiler and cffi. A call into it lets the other threads run, as any of cffi's does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cffi
+
+log = logging.getLogger(__name__)
+
+OFF = "CHUIMSAE_NATIVE"
+"""Environment variable; `off`: everything is done in Python."""
+_HERE = Path(__file__).parent
+_OPTIONS = ("-O3", "-march=native", "-std=gnu17", "-shared", "-fPIC", "-fno-math-errno", "-Wall")
+_PATIENCE = 120.0
+"""Seconds that the compiler may take."""
+
+
+class NotCompiled(Exception):
+    """The sources could not be compiled or loaded; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """The compiled functions (`lib`), by the names of `native.h`, and what makes their values."""
+
+    ffi: cffi.FFI
+    lib: Any
+
+
+@cache
+def native() -> Native | None:
+    """The compiled part, compiled now if it has not been; None: there is none, said once."""
+    if os.environ.get(OFF, "").lower() == "off":
+        return None
+    try:
+        return load(compiled())
+    except NotCompiled as error:
+        log.warning(
+            "the media path runs without its compiled part, at a third more CPU; "
+            "install a C compiler (gcc or clang) to have it",
+            extra={"why": str(error)},
+        )
+        return None
+
+
+def load(library: Path) -> Native:
+    """Load a compiled library. Raises NotCompiled."""
+    ffi = cffi.FFI()
+    ffi.cdef((_HERE / "native.h").read_text())
+    try:
+        return Native(ffi, ffi.dlopen(str(library)))
+    except OSError as error:
+        raise NotCompiled(str(error)) from error
+
+
+def compiled(folder: Path | None = None) -> Path:
+    """The library for these sources, this compiler and this processor, made if it is not there;
+    `folder`: where it is kept. Raises NotCompiled."""
+    compiler = os.environ.get("CC") or next(filter(shutil.which, ("cc", "gcc", "clang")), None)
+    if compiler is None:
+        raise NotCompiled("no C compiler: none of cc, gcc and clang was found")
+    folder = folder or _cache()
+    library = folder / f"{_fingerprint(compiler)}.so"
+    if not library.is_file():
+        _compile(compiler, library)
+    return library
+
+
+def _compile(compiler: str, library: Path) -> None:
+    sources = [str(path) for path in sorted(_HERE.glob("*.c"))]
+    try:
+        library.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
+            # Several processes may start at once: each compiles its own, the last one's stays.
+            made = Path(scratch) / library.name
+            command = [compiler, *_OPTIONS, *sources, "-o", str(made), "-lm"]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE)
+            if done.returncode:
+                raise NotCompiled(f"{compiler} failed: {done.stderr.strip()[-500:]}")
+            made.replace(library)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NotCompiled(str(error)) from error
+
+
+def _fingerprint(compiler: str) -> str:
+    """What the library depends on, as a name."""
+    told = hashlib.sha256()
+    for path in sorted((*_HERE.glob("*.c"), *_HERE.glob("*.h"))):
+        told.update(path.read_bytes())
+    told.update(repr((compiler, _OPTIONS, platform.machine(), _processor())).encode())
+    return told.hexdigest()[:24]
+
+
+def _processor() -> str:
+    """What tells one kind of processor from another, where the system says it: a home directory
+    may be shared by machines of several kinds."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return "".join(line for line in lines if line.startswith(("model name", "flags", "Features")))
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chuimsae"
