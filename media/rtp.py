@@ -1,11 +1,11 @@
 """The short way through aiortc: from the datagram to the decoder, from the encoder to the datagram.
 
-The one file that uses the insides of aiortc and aioice. On the stock way each datagram is tried as
-STUN, queued, parsed into objects, held back by a fixed buffer and decoded in a thread to 48 kHz
-stereo; each packet sent wakes a task per call. Here a datagram that carries media goes from the
-socket's callback through SRTP and our reorder buffer to 16 kHz sound in one step, and the common
-pacer sends what the speaker says. Everything else stays aiortc's: ICE, DTLS, RTCP with its reports
-(whose counters are kept fed), NACKs, statistics and the shutdown.
+With `media/outward.py` the one place that uses the insides of aiortc and aioice. On the stock way
+each datagram is tried as STUN, queued, parsed into objects, held back by a fixed buffer and decoded
+in a thread to 48 kHz stereo; each packet sent wakes a task per call. Here a datagram that carries
+media goes from the socket's callback through SRTP and our reorder buffer to 16 kHz sound in one
+step, and the common pacer sends what the speaker says. Everything else stays aiortc's: ICE, DTLS,
+RTCP with its reports (whose counters are kept fed), NACKs, statistics and the shutdown.
 
 It hooks single objects, never classes: other connections of the process are not touched.
 `media/insides.py` says whether the insides are those known here; if not, the call takes the stock
@@ -16,33 +16,25 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import random
-import struct
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pylibsrtp
-from aiortc import RTCRtpTransceiver, clock, rtcdtlstransport, rtcrtpreceiver
-from aiortc.rtp import RTP_HISTORY_SIZE, HeaderExtensions
+from aiortc import RTCRtpTransceiver, clock, rtcrtpreceiver
 from aiortc.sdp import SessionDescription
 from OpenSSL import SSL
 
 from media.audio import Samples
 from media.datagrams import Datagrams
 from media.dtmf import TELEPHONE_EVENT, Key
-from media.packets import BadRtp, RtpPacket, header, parse
+from media.outward import Outward
+from media.packets import BadRtp, RtpPacket, parse
 from media.reception import Reception
 from media.speaker import Speaker
 
 _EVENT_RATE = 8_000
-_NTP_EPOCH = 2_208_988_800
-"""Seconds from NTP's epoch (1900) to that of `time.time()`."""
 _STREAMS = 4
 """SSRCs of one peer that statistics are kept of."""
-_REPEATABLE = 32
-"""Packets (0.64 s) that are kept to be sent again; one that is asked for later would come too
-late. aiortc keeps 128, a tenth of a call's memory."""
 _RATE, _BURST = 600.0, 600.0
 """Packets a second that one peer may send, and at once; Opus at 2.5 ms needs 400."""
 
@@ -87,7 +79,7 @@ class ShortPath:
         self._sender: Any = transceiver.sender
         self._ice: Any = transceiver.receiver.transport.transport._connection
         self._inward: _Inward | None = None
-        self._outward: _Outward | None = None
+        self._outward: Outward | None = None
         self._hook(self._receiver, "receive", self._receive)
         self._hook(self._receiver, "_RTCRtpReceiver__stop_decoder", self._stop_decoder)
         self._hook(self._sender, "send", self._send)
@@ -166,7 +158,7 @@ class ShortPath:
         if self._outward is None:
             codec = parameters.codecs[0]
             self._speaker.speak_codec(codec.name)
-            self._outward = _Outward(self._sender, codec, parameters.muxId)
+            self._outward = Outward(self._sender, codec, parameters.muxId)
 
     async def _stop_sending(self, stock: Callable[..., Any]) -> None:
         self._outward = None
@@ -273,84 +265,9 @@ class _Inward:
         return statistics
 
 
-class _Outward:
-    """A sender's packets, put on the socket."""
-
-    def __init__(self, sender: Any, codec: Any, mid: str) -> None:
-        self._sender = sender
-        self._dtls: Any = sender.transport
-        self._ice: Any = self._dtls.transport._connection
-        self._payload_type: int = codec.payloadType
-        self._samples = codec.clockRate // 50
-        self._origin = random.getrandbits(32)
-        # The lower half: a wrap while packets are lost at the start breaks SRTP.
-        self._sequence = random.getrandbits(15)
-        self._extension = _extension_block(sender, mid)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether packets can be sent at all."""
-        return bool(self._dtls._state is rtcdtlstransport.State.CONNECTED)
-
-    def send(self, payload: bytes, marker: bool, tick: int) -> None:
-        """Send one packet, timed by its 20 ms step."""
-        pair = self._ice._nominated.get(1)
-        if not self._sender._enabled or pair is None or pair.protocol.transport.is_closing():
-            return
-        timestamp = self._origin + tick * self._samples & 0xFFFFFFFF
-        packet = (
-            header(
-                payload_type=self._payload_type,
-                marker=marker,
-                sequence=self._sequence,
-                timestamp=timestamp,
-                ssrc=self._sender._ssrc,
-                extension=self._extension,
-            )
-            + payload
-        )
-        data = self._dtls._tx_srtp.protect(packet)
-        pair.protocol.transport.sendto(data, pair.remote_addr)
-        self._account(packet, len(payload), len(data), timestamp)
-        self._sequence = self._sequence + 1 & 0xFFFF
-
-    def _account(self, packet: bytes, payload: int, data: int, timestamp: int) -> None:
-        """Keep what RTCP sender reports, statistics and NACKs are made of."""
-        sender = self._sender
-        history = sender._RTCRtpSender__rtp_history
-        history[self._sequence % RTP_HISTORY_SIZE] = _Sent(self._sequence, packet)
-        history.pop((self._sequence - _REPEATABLE) % RTP_HISTORY_SIZE, None)
-        sender._RTCRtpSender__ntp_timestamp = int((time.time() + _NTP_EPOCH) * 2**32)
-        sender._RTCRtpSender__rtp_timestamp = timestamp
-        sender._RTCRtpSender__octet_count += payload
-        sender._RTCRtpSender__packet_count += 1
-        self._dtls._RTCDtlsTransport__tx_bytes += data
-        self._dtls._RTCDtlsTransport__tx_packets += 1
-
-
-class _Sent:
-    """A packet that may be asked for again, in the shape that aiortc's sender repeats."""
-
-    __slots__ = ("_packet", "sequence_number")
-
-    def __init__(self, sequence_number: int, packet: bytes) -> None:
-        self.sequence_number = sequence_number
-        self._packet = packet
-
-    def serialize(self, extensions: object) -> bytes:
-        return self._packet
-
-
 def _without_idle_buffers(stock: Callable[..., SSL.Context], **named: Any) -> SSL.Context:
     """A context whose connections hold OpenSSL's two record buffers, 33 KB, only while data passes:
     media does not pass there."""
     context = stock(**named)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     return context
-
-
-def _extension_block(sender: Any, mid: str) -> bytes:
-    """The header extension of all packets: the media's id, when it was negotiated."""
-    values = HeaderExtensions(mid=mid)
-    profile, value = sender._RTCRtpSender__rtp_header_extensions_map.set(values)
-    return struct.pack("!HH", profile, len(value) // 4) + value if value else b""
