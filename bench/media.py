@@ -380,9 +380,10 @@ def main() -> None:
 
 
 def _print_quality() -> None:
-    from bench import media_quality  # PESQ is needed for this alone
+    from bench import media_clean, media_quality  # PESQ is needed for this alone
 
-    print(media_quality.table(list(media_quality.measure())))
+    print(media_quality.table(list(media_quality.measure())), end="\n\n")
+    print(media_clean.table(list(media_clean.measure())))
 
 
 if __name__ == "__main__":
