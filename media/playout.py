@@ -20,6 +20,7 @@ import numpy.typing as npt
 from media.audio import AudioChunk, Resampler, Samples, level_db
 from media.clips import Clip
 from media.opus import FRAME, WIRE_RATE
+from media.recent import Recent
 
 _STEP = 1.0 / (WIRE_RATE * 0.03)
 """Change of gain per sample while ducking: from full to nothing would take 30 ms."""
@@ -28,11 +29,6 @@ _SEAM = 96
 _PIECE = 0.05
 """Seconds that are brought to the wire's rate at once, as they come to leave. A sentence at once
 would hold the loop up, and 100 KB a second; soxr keeps more, the more it is fed."""
-
-
-_RECENT = 45
-"""Frames (0.9 s) that left last, for whoever looks for them in what comes in."""
-_SILENCE = np.zeros(FRAME // 6, np.int16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +68,7 @@ class Playout:
         self._is_faded = False
         self._is_sounding = False
         self._left: Samples | None = None
-        self._recent: deque[Samples] | None = deque(maxlen=_RECENT)
+        self._recent: Recent | None = Recent()
         self.place: Place | None = None
         """Where the frame that left last stands in a clip; None: in none, or it was changed."""
         self._last_words: Samples | None = None
@@ -96,7 +92,7 @@ class Playout:
     def recent(self) -> Sequence[Samples]:
         """The frames that left last, at 8 kHz (160 samples), with silence where none did; none once
         they are forgotten."""
-        return tuple(self._recent or ())
+        return () if self._recent is None else self._recent.frames
 
     def forget_recent(self) -> None:
         """Nobody will ask for `recent` any more: let its memory go."""
@@ -152,7 +148,7 @@ class Playout:
         frame = self._left = self._next()
         self._is_sounding = frame is not None
         if self._recent is not None:
-            self._recent.append(_SILENCE if frame is None else _narrowed(frame))
+            self._recent.add(frame)
         return frame
 
     def _next(self) -> Samples | None:
@@ -264,8 +260,3 @@ class Playout:
 def _ramped(samples: Samples, start: float, end: float) -> Samples:
     gains: Gains = np.linspace(start, end, len(samples), dtype=np.float32)
     return (samples * gains).astype(np.int16)
-
-
-def _narrowed(frame: Samples) -> Samples:
-    narrow: Samples = frame.reshape(-1, 6).mean(axis=1).astype(np.int16)
-    return narrow

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from media.audio import Samples
+from media.opus import FRAME
+from media.recent import Recent
+
+
+def frames(count: int) -> list[Samples | None]:
+    """Noise, with every third frame missing."""
+    noise = np.random.default_rng(7).integers(-32_768, 32_768, (count, FRAME)).astype(np.int16)
+    return [None if index % 3 == 2 else frame for index, frame in enumerate(noise)]
+
+
+def narrowed(frame: Samples | None) -> Samples:
+    """One frame by itself."""
+    wide = np.zeros(FRAME) if frame is None else frame
+    narrow: Samples = wide.reshape(-1, 6).mean(axis=1).astype(np.int16)
+    return narrow
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 44, 45, 46, 107])
+@pytest.mark.parametrize("asked_every", [1, 4, 1000])
+def test_the_last_45_frames_are_known_at_8_khz_however_often_one_asks(
+    count: int, asked_every: int
+) -> None:
+    recent, left = Recent(), frames(count)
+    for index, frame in enumerate(left):
+        recent.add(frame)
+        if index % asked_every == 0:
+            assert len(recent.frames) == min(index + 1, 45)
+    expected = [narrowed(frame) for frame in left[-45:]]
+    assert np.array_equal(np.array(recent.frames), np.array(expected))
