@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 
 OFF = "CHUIMSAE_NATIVE"
 """Environment variable; `off`: everything is done in Python."""
-_HERE = Path(__file__).parent
+SOURCES = Path(__file__).parent
+"""The folder of the media path's sources and headers."""
 _OPTIONS = ("-O3", "-march=native", "-std=gnu17", "-shared", "-fPIC", "-fno-math-errno", "-Wall")
 _PATIENCE = 120.0
 """Seconds that the compiler may take."""
@@ -63,37 +64,38 @@ def native() -> Native | None:
         return None
 
 
-def load(library: Path) -> Native:
-    """Load a compiled library. Raises NotCompiled."""
+def load(library: Path, sources: Path = SOURCES) -> Native:
+    """Load a compiled library by the headers of its sources' folder. Raises NotCompiled."""
     ffi = cffi.FFI()
-    ffi.cdef((_HERE / "native.h").read_text())
+    for header in sorted(sources.glob("*.h")):
+        ffi.cdef(header.read_text())
     try:
         return Native(ffi, ffi.dlopen(str(library)))
     except OSError as error:
         raise NotCompiled(str(error)) from error
 
 
-def compiled(folder: Path | None = None) -> Path:
+def compiled(sources: Path = SOURCES, *, folder: Path | None = None) -> Path:
     """The library for these sources, this compiler and this processor, made if it is not there;
     `folder`: where it is kept. Raises NotCompiled."""
     compiler = os.environ.get("CC") or next(filter(shutil.which, ("cc", "gcc", "clang")), None)
     if compiler is None:
         raise NotCompiled("no C compiler: none of cc, gcc and clang was found")
     folder = folder or _cache()
-    library = folder / f"{_fingerprint(compiler)}.so"
+    library = folder / f"{_fingerprint(compiler, sources)}.so"
     if not library.is_file():
-        _compile(compiler, library)
+        _compile(compiler, sources, library)
     return library
 
 
-def _compile(compiler: str, library: Path) -> None:
-    sources = [str(path) for path in sorted(_HERE.glob("*.c"))]
+def _compile(compiler: str, sources: Path, library: Path) -> None:
+    files = [str(path) for path in sorted(sources.glob("*.c"))]
     try:
         library.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
             # Several processes may start at once: each compiles its own, the last one's stays.
             made = Path(scratch) / library.name
-            command = [compiler, *_OPTIONS, *sources, "-o", str(made), "-lm"]
+            command = [compiler, *_OPTIONS, *files, "-o", str(made), "-lm"]
             done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE)
             if done.returncode:
                 raise NotCompiled(f"{compiler} failed: {done.stderr.strip()[-500:]}")
@@ -102,10 +104,10 @@ def _compile(compiler: str, library: Path) -> None:
         raise NotCompiled(str(error)) from error
 
 
-def _fingerprint(compiler: str) -> str:
+def _fingerprint(compiler: str, sources: Path) -> str:
     """What the library depends on, as a name."""
     told = hashlib.sha256()
-    for path in sorted((*_HERE.glob("*.c"), *_HERE.glob("*.h"))):
+    for path in sorted((*sources.glob("*.c"), *sources.glob("*.h"))):
         told.update(path.read_bytes())
     told.update(repr((compiler, _OPTIONS, platform.machine(), _processor())).encode())
     return told.hexdigest()[:24]
