@@ -6,8 +6,6 @@ Many calls never ask, so a frame is kept as it left at first; several at once ar
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 
 from media.audio import Samples
@@ -21,6 +19,8 @@ _RATIO = 6
 """48 kHz to 8."""
 _SUM = np.ones(_RATIO, np.float32)
 _SILENCE = np.zeros(FRAME, np.int16)
+_SCRATCH = np.empty(_TOGETHER * FRAME, np.float32)
+"""Where frames are narrowed, one call's after the other's, in the loop's thread."""
 
 
 class Recent:
@@ -28,7 +28,8 @@ class Recent:
 
     def __init__(self) -> None:
         self._wide: list[Samples] = []
-        self._narrow: deque[Samples] = deque(maxlen=_KEPT)
+        self._narrow: Samples = np.zeros((_KEPT, FRAME // _RATIO), np.int16)
+        self._known = 0
 
     def add(self, frame: Samples | None) -> None:
         """20 ms passed, with a frame of shape (960,), which is not to be written to, or none."""
@@ -41,11 +42,14 @@ class Recent:
         """Up to 45 frames at 8 kHz (160 samples), the newest last; silence where none left."""
         if self._wide:
             self._narrow_all()
-        return tuple(self._narrow)
+        return tuple(self._narrow[_KEPT - self._known :].copy())
 
     def _narrow_all(self) -> None:
         """The mean of each six samples, cut to a whole number."""
-        wide = np.concatenate(self._wide).astype(np.float32)
+        count = len(self._wide)
+        wide = np.concatenate(self._wide, out=_SCRATCH[: count * FRAME])
         means = wide.reshape(-1, _RATIO) @ _SUM / _RATIO
-        self._narrow.extend(means.astype(np.int16).reshape(len(self._wide), -1))
+        self._narrow[:-count] = self._narrow[count:]
+        self._narrow[-count:] = means.reshape(count, -1).astype(np.int16)
+        self._known = min(self._known + count, _KEPT)
         self._wide.clear()
