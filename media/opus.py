@@ -55,7 +55,8 @@ class OpusSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
     complexity: int = Field(default=5, ge=0, le=10)
     """libopus' effort, 0..10; 5 costs about 3.5 ms of CPU per second of speech, 0 about 1.3."""
     mode: Mode = "lowdelay"
-    """`lowdelay` and `audio`: CELT, best quality for its CPU; `voip`: SILK, needed for FEC."""
+    """`lowdelay`: CELT, best quality for its CPU; `audio` and `voip`: SILK, with CELT
+    above it from 16 kbit/s. Where FEC is needed `voip` is taken by itself."""
 
 
 class BadPacket(ValueError):
