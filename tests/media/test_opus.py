@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import numpy as np
+import opuslib.api.ctl as ctl
+import opuslib.api.decoder as decoder_api
+import opuslib.api.encoder as encoder_api
 import pytest
 
 from media.audio import Samples
 from media.opus import (
     FRAME,
+    FRAME_SECONDS,
     WIRE_RATE,
     BadPacket,
     Decoder,
     Encoder,
+    Mode,
     OpusSettings,
     packet_seconds,
     silent_packets,
@@ -35,6 +40,21 @@ def pitch(samples: Samples, rate: int) -> float:
     return float(np.argmax(spectrum) * rate / len(samples))
 
 
+def noise(seconds: float) -> Samples:
+    samples = np.random.default_rng(1).standard_normal(round(seconds * WIRE_RATE))
+    return (samples * 3000).astype(np.int16)
+
+
+def bits_per_second(encoder: Encoder) -> float:
+    packets = encoded(noise(1.0), encoder)
+    return sum(map(len, packets)) * 8 / (len(packets) * FRAME_SECONDS)
+
+
+def told(encoder: Encoder, request: object) -> int:
+    """What libopus answers when it is asked how it encodes."""
+    return int(encoder_api.encoder_ctl(encoder._encoder.encoder_state, request))
+
+
 def test_a_tone_comes_back_at_16_khz_mono_with_its_pitch_and_loudness() -> None:
     decoder = Decoder(16_000)
     heard = np.concatenate([decoder.decode(packet) for packet in encoded(tone(1.0))])
@@ -44,10 +64,54 @@ def test_a_tone_comes_back_at_16_khz_mono_with_its_pitch_and_loudness() -> None:
 
 
 def test_the_packets_keep_to_the_bit_rate() -> None:
-    noise = (np.random.default_rng(1).standard_normal(48_000) * 3000).astype(np.int16)
     for bitrate in (12_000, 24_000, 48_000):
-        packets = encoded(noise, Encoder(OpusSettings(bitrate=bitrate)))
-        assert sum(map(len, packets)) * 8 == pytest.approx(bitrate, rel=0.15)
+        encoder = Encoder(OpusSettings(bitrate=bitrate))
+        assert bits_per_second(encoder) == pytest.approx(bitrate, rel=0.15)
+        assert (encoder.bitrate, encoder.fec) == (bitrate, False)
+
+
+def test_a_stream_becomes_smaller_and_larger_again_as_it_is_adapted() -> None:
+    encoder = Encoder()
+    for bitrate in (12_000, 28_000, 12_000, 24_000):
+        encoder.adapt(bitrate=bitrate, fec=False, loss=0.0)
+        assert encoder.bitrate == bitrate
+        assert bits_per_second(encoder) == pytest.approx(bitrate, rel=0.15)
+
+
+def test_a_stream_with_fec_becomes_smaller_and_larger_again_as_it_is_adapted() -> None:
+    encoder = Encoder()
+    sizes = []
+    for bitrate in (12_000, 28_000, 12_000, 28_000):
+        encoder.adapt(bitrate=bitrate, fec=True, loss=0.1)
+        sizes.append(bits_per_second(encoder))
+    assert min(sizes[1], sizes[3]) > 1.5 * max(sizes[0], sizes[2])
+
+
+def test_libopus_is_told_how_much_loss_to_prepare_for_and_when_it_is_over() -> None:
+    encoder = Encoder()
+    asked = [(True, 0.15, 15), (True, 0.4, 40), (True, 9.0, 100), (False, 0.0, 0)]
+    for fec, loss, percent in asked:
+        encoder.adapt(bitrate=16_000, fec=fec, loss=loss)
+        assert told(encoder, ctl.get_packet_loss_perc) == percent
+        assert bool(told(encoder, ctl.get_inband_fec)) == encoder.fec == fec
+
+
+@pytest.mark.parametrize("mode", ["lowdelay", "audio", "voip"])
+def test_each_mode_brings_a_tone_back(mode: Mode) -> None:
+    decoder = Decoder(16_000)
+    packets = encoded(tone(1.0), Encoder(OpusSettings(mode=mode)))
+    heard = np.concatenate([decoder.decode(packet) for packet in packets])
+    assert len(heard) == 16_000
+    assert pitch(heard[4000:12000], 16_000) == pytest.approx(440, abs=3)
+
+
+def test_a_packet_of_120_ms_the_longest_there_is_comes_out_whole() -> None:
+    frames = [packet[1:] for packet in encoded(tone(0.12))]
+    sizes = bytes(len(frame) for frame in frames[:-1])
+    packet = bytes([encoded(tone(0.02))[0][0] | 3, 0x80 | 6]) + sizes + b"".join(frames)
+    heard = Decoder(16_000).decode(packet)
+    assert len(heard) == 0.12 * 16_000
+    assert loudness(heard[640:]) == pytest.approx(loudness(tone(0.12)), rel=0.1)
 
 
 def test_a_missing_packet_is_concealed_with_sound_that_fades() -> None:
@@ -149,6 +213,14 @@ def test_a_packet_tells_how_long_it_sounds(packet: bytes, seconds: float) -> Non
     assert packet_seconds(packet) == pytest.approx(seconds)
 
 
+def test_every_packet_tells_how_long_it_sounds_as_libopus_does() -> None:
+    for first in range(256):
+        packet = bytes([first, 3])
+        frames = decoder_api.libopus_packet_get_nb_frames(packet, len(packet))
+        samples = decoder_api.libopus_packet_get_samples_per_frame(packet, WIRE_RATE)
+        assert packet_seconds(packet) == pytest.approx(frames * samples / WIRE_RATE), packet
+
+
 def test_a_packet_without_its_frame_count_is_refused() -> None:
     for bad in (b"", b"\xfb"):
         with pytest.raises(BadPacket):
@@ -172,3 +244,4 @@ def test_a_spared_encoder_takes_less_effort_and_takes_it_again() -> None:
     spared.adapt(bitrate=16_000, fec=True, loss=0.1)  # opens another encoder
     spared.adapt(bitrate=24_000, fec=False, loss=0.0)
     assert packets(spared) != packets(usual)
+    assert told(spared, ctl.get_complexity) == 0
