@@ -74,6 +74,12 @@ class OpusInbound:
     def __init__(self) -> None:
         self._decoder = Decoder(CALLER_RATE)
 
+    @property
+    def address(self) -> int:
+        """Where libopus' decoder is in memory, for who calls it from C; it lives as long as this
+        does."""
+        return self._decoder.address
+
     def seconds(self, payload: bytes) -> float:
         return packet_seconds(payload)
 

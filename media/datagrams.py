@@ -31,12 +31,18 @@ class Datagrams(asyncio.DatagramTransport):
         """To be made by `open_datagrams`. Takes the socket, which must not block."""
         super().__init__({"socket": sock, "sockname": sock.getsockname()})
         self._socket = sock
-        self._protocol = protocol
+        self.protocol = protocol
+        """Whom what comes is for."""
         self._loop = asyncio.get_running_loop()
         self._is_watched = False
         self._is_closing = False
         protocol.connection_made(self)
         self.watch()
+
+    @property
+    def number(self) -> int:
+        """The socket's file descriptor, for who reads it in place of `read()`; -1: closed."""
+        return self._socket.fileno()
 
     def watch(self) -> None:
         """Have the loop read what comes as it comes. Idempotent."""
@@ -61,9 +67,9 @@ class Datagrams(asyncio.DatagramTransport):
             except BlockingIOError:
                 return
             except OSError as error:  # What was sent before came to nobody (ICMP).
-                self._protocol.error_received(error)
+                self.protocol.error_received(error)
                 continue
-            self._protocol.datagram_received(bytes(_BUFFER[:size]), address)
+            self.protocol.datagram_received(bytes(_BUFFER[:size]), address)
 
     def sendto(self, data: Any, addr: Any = None) -> None:
         """Send one datagram to `addr` (host and port). Ignored once closed."""
@@ -74,10 +80,10 @@ class Datagrams(asyncio.DatagramTransport):
         except BlockingIOError:
             return
         except OSError as error:
-            self._protocol.error_received(error)
+            self.protocol.error_received(error)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        return self._protocol
+        return self.protocol
 
     def is_closing(self) -> bool:
         return self._is_closing
@@ -95,7 +101,7 @@ class Datagrams(asyncio.DatagramTransport):
 
     def _end(self) -> None:
         self._socket.close()
-        self._protocol.connection_lost(None)
+        self.protocol.connection_lost(None)
 
 
 def open_datagrams(

@@ -9,7 +9,7 @@ import aioice.ice
 from aiortc import RTCRtpTransceiver, rtcdtlstransport, rtcrtpreceiver, rtcrtpsender
 
 KNOWN = {"aiortc": ("1.15.", "1.16."), "aioice": ("0.13.",)}
-"""The versions whose insides `media/rtp.py` and `media/outward.py` know."""
+"""The versions whose insides `media/rtp.py` and its halves know."""
 
 _CLASSES: tuple[tuple[type, tuple[str, ...]], ...] = (
     (rtcrtpreceiver.RTCRtpReceiver, ("receive", "_RTCRtpReceiver__stop_decoder")),

@@ -162,6 +162,11 @@ class Decoder:
         self._pcm = np.zeros(self._capacity, np.int16)
         self._pcm_pointer = self._pcm.ctypes.data_as(c_int16_pointer)
 
+    @property
+    def address(self) -> int:
+        """Where libopus' state is in memory."""
+        return ctypes.cast(self._decoder.decoder_state, ctypes.c_void_p).value or 0
+
     def decode(self, packet: bytes) -> Samples:
         """The samples of a packet, of any length that Opus knows. Raises BadPacket."""
         if not packet:
@@ -186,6 +191,11 @@ class Decoder:
         if count < 0:
             raise BadPacket(f"libopus refuses a packet of {length} bytes (error {count})")
         return self._pcm[:count].copy()
+
+
+def decode_address() -> int:
+    """Where the C function `opus_decode` is in memory."""
+    return ctypes.cast(decoder_api.libopus_decode, ctypes.c_void_p).value or 0
 
 
 def packet_seconds(packet: bytes) -> float:

@@ -12,11 +12,13 @@ beginning or a packet dropped, never an error.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from media.audio import CALLER_RATE, Samples
-from media.codecs import Inbound, inbound
+from media.codecs import Inbound, OpusInbound, inbound
 from media.dtmf import TELEPHONE_EVENT, Key, Keys
 from media.opus import BadPacket
 from media.packets import RtpPacket, ahead
@@ -34,6 +36,29 @@ _MOST_PATIENCE = 0.2
 _STEP = 320
 _STALL = 0.02
 """Seconds; a step later than this is a stall of this process, not of the network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The packet that is expected, where nothing stands in its way."""
+
+    ssrc: int
+    payload_type: int
+    sequence: int
+    timestamp: int
+    transit: float
+    jitter: float
+    decoder: OpusInbound
+
+
+class Passed(Protocol):
+    """What became of `Next` after so many packets that passed."""
+
+    passed: int
+    sequence: int
+    timestamp: int
+    transit: float
+    jitter: float
 
 
 class Reception:
@@ -75,6 +100,40 @@ class Reception:
     def wait(self) -> float:
         """Seconds that a gap is waited for at present."""
         return self._reorder.wait
+
+    @property
+    def next(self) -> Next | None:
+        """The Opus packet that whoever reads the socket may decode by itself; None: whatever comes
+        is to `arrive()`."""
+        number = self._reorder.next
+        if number is None or self._ssrc is None or self._expected is None or self._broken:
+            return None
+        if not isinstance(self._decoder, OpusInbound):
+            return None
+        return Next(
+            ssrc=self._ssrc,
+            payload_type=self._payload_type,
+            sequence=number,
+            timestamp=self._expected,
+            transit=self._transit,
+            jitter=self.jitter,
+            decoder=self._decoder,
+        )
+
+    def passed(self, packets: Passed, now: float) -> None:
+        """Packets, each the next, were decoded elsewhere; their sound is then to `hear()`."""
+        self._reorder.passed(packets.passed, packets.sequence)
+        self._expected = packets.timestamp
+        self._transit, self.jitter = packets.transit, packets.jitter
+        self._heard_last, self._filled = now, 0.0
+
+    def hear(self, sound: Samples) -> None:
+        """The sound of a packet that passed elsewhere."""
+        self._deliver(sound)
+
+    def failed(self) -> None:
+        """A packet that passed elsewhere could not be decoded."""
+        self._broken += 1
 
     def arrive(self, packet: RtpPacket, now: float) -> None:
         """A packet of this call's audio arrived."""

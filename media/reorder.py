@@ -67,6 +67,18 @@ class Reorder(Generic[PacketT]):
         """Seconds that a gap is waited for at present."""
         return min(self._wait * _MARGIN, MOST_WAIT)
 
+    @property
+    def next(self) -> int | None:
+        """The sequence number that would pass at once; None: packets are waited for, or none has
+        come yet."""
+        return None if self._waiting else self._expected
+
+    def passed(self, count: int, following: int) -> None:
+        """So many packets passed elsewhere, each the next; `following`: the number after them."""
+        self._stray = None
+        self._wait *= _FORGET**count
+        self._expected = following
+
     def passes(self, packet: PacketT) -> bool:
         """Whether the packet that arrived is the next, as nearly all are, and has passed; False:
         it is to be put in and waited for."""

@@ -1,11 +1,12 @@
 """The short way through aiortc: from the datagram to the decoder, from the encoder to the datagram.
 
-With `media/outward.py` the one place that uses the insides of aiortc and aioice. On the stock way
-each datagram is tried as STUN, queued, parsed into objects, held back by a fixed buffer and decoded
-in a thread to 48 kHz stereo; each packet sent wakes a task per call. Here a datagram that carries
-media goes from the socket's callback through SRTP and our reorder buffer to 16 kHz sound in one
-step, and the common pacer sends what the speaker says. Everything else stays aiortc's: ICE, DTLS,
-RTCP with its reports (whose counters are kept fed), NACKs, statistics and the shutdown.
+With its halves, `media/inward.py` and `media/outward.py`, the one place that uses the insides of
+aiortc and aioice. On the stock way each datagram is tried as STUN, queued, parsed into objects,
+held back by a fixed buffer and decoded in a thread to 48 kHz stereo; each packet sent wakes a task
+per call. Here a datagram that carries media goes from the socket through SRTP and our reorder
+buffer to 16 kHz sound in one step, and the common pacer sends what the speaker says. Everything
+else stays aiortc's: ICE, DTLS, RTCP with its reports (whose counters are kept fed), NACKs,
+statistics and the shutdown.
 
 It hooks single objects, never classes: other connections of the process are not touched.
 `media/insides.py` says whether the insides are those known here; if not, the call takes the stock
@@ -19,24 +20,19 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-import pylibsrtp
-from aiortc import RTCRtpTransceiver, clock, rtcrtpreceiver
+from aiortc import RTCRtpTransceiver
 from aiortc.sdp import SessionDescription
 from OpenSSL import SSL
 
 from media.audio import Samples
 from media.datagrams import Datagrams
 from media.dtmf import TELEPHONE_EVENT, Key
+from media.inward import Inward
 from media.outward import Outward
-from media.packets import BadRtp, RtpPacket, parse
 from media.reception import Reception
 from media.speaker import Speaker
 
 _EVENT_RATE = 8_000
-_STREAMS = 4
-"""SSRCs of one peer that statistics are kept of."""
-_RATE, _BURST = 600.0, 600.0
-"""Packets a second that one peer may send, and at once; Opus at 2.5 ms needs 400."""
 
 
 def codec_spoken(transceiver: RTCRtpTransceiver) -> str | None:
@@ -78,7 +74,7 @@ class ShortPath:
         self._receiver: Any = transceiver.receiver
         self._sender: Any = transceiver.sender
         self._ice: Any = transceiver.receiver.transport.transport._connection
-        self._inward: _Inward | None = None
+        self._inward: Inward | None = None
         self._outward: Outward | None = None
         self._hook(self._receiver, "receive", self._receive)
         self._hook(self._receiver, "_RTCRtpReceiver__stop_decoder", self._stop_decoder)
@@ -97,10 +93,11 @@ class ShortPath:
     def hear(self) -> None:
         """Read what has come. From the first time on the loop no longer watches the sockets: to be
         called every 20 ms, until `rest()`."""
-        if self._inward is not None:
-            for each in self._sockets():
-                each.unwatch()
-                each.read()
+        if self._inward is None:
+            return
+        for each in self._sockets():
+            each.unwatch()
+            self._inward.read(each)
 
     def rest(self) -> None:
         """Nobody calls `hear()` any more: the loop watches the sockets again."""
@@ -137,7 +134,7 @@ class ShortPath:
         await stock(parameters)
         if self._inward is None and not self.ended.is_set():
             self._end_decoder_thread()
-            self._inward = _Inward(self._receiver, parameters, self._deliver, self._on_key)
+            self._inward = Inward(self._receiver, parameters, self._deliver, self._on_key)
 
     def _end_decoder_thread(self) -> None:
         """aiortc has just started a thread that will get nothing to decode."""
@@ -164,105 +161,6 @@ class ShortPath:
         self._outward = None
         await stock()
         self.ended.set()
-
-
-class _Inward:
-    """A receiver's packets, taken from the socket's callback."""
-
-    def __init__(
-        self,
-        receiver: Any,
-        parameters: Any,
-        deliver: Callable[[Samples], None],
-        on_key: Callable[[Key], None] | None,
-    ) -> None:
-        self._receiver = receiver
-        self._dtls: Any = receiver.transport
-        self._clock = asyncio.get_running_loop().time
-        self._rates = {codec.payloadType: codec.clockRate for codec in parameters.codecs}
-        codecs = {codec.payloadType: codec.name for codec in parameters.codecs}
-        self.reception = Reception(codecs, deliver, self._clock(), on_key=on_key)
-        self._statistics: dict[int, Any] = receiver._RTCRtpReceiver__remote_streams
-        self._ours: dict[int, Any] = {}
-        self._budget, self._budget_at = _BURST, self._clock()
-        self._is_open = True
-        self._hook_socket(self._dtls.transport._connection)
-
-    def close(self) -> None:
-        """What still arrives goes aiortc's way."""
-        self._is_open = False
-
-    def _hook_socket(self, ice: Any) -> None:
-        stock_queue = ice.data_received
-
-        def data_received(data: bytes, component: int) -> None:
-            if not self._take(data):
-                stock_queue(data, component)
-
-        def without_stun(stock: Callable[..., None]) -> Callable[..., None]:
-            def datagram_received(data: bytes, address: Any) -> None:
-                if not self._take(data):
-                    stock(data, address)
-
-            return datagram_received
-
-        for protocol in ice._protocols:
-            protocol.datagram_received = without_stun(protocol.datagram_received)
-        ice.data_received = data_received
-
-    def _take(self, data: bytes) -> bool:
-        """Take a datagram if it is RTP (RFC 7983, RFC 5761); False leaves it to aiortc."""
-        if len(data) < 2 or not 127 < data[0] < 192 or 192 <= data[1] <= 208:
-            return False
-        if not self._is_open or self._dtls._rx_srtp is None:
-            return False
-        now = self._clock()
-        if not self._is_affordable(now):
-            return True
-        try:
-            packet = parse(self._dtls._rx_srtp.unprotect(data))
-        except (pylibsrtp.Error, BadRtp):
-            return True
-        self._dtls._RTCDtlsTransport__rx_bytes += len(data)
-        self._dtls._RTCDtlsTransport__rx_packets += 1
-        if self._receiver._enabled and self._is_ours(packet):
-            self.reception.arrive(packet, now)
-        return True
-
-    def _is_affordable(self, now: float) -> bool:
-        """A peer that floods pays itself: what is too much is dropped before it costs anything."""
-        self._budget = min(self._budget + (now - self._budget_at) * _RATE, _BURST)
-        self._budget_at = now
-        if self._budget < 1.0:
-            return False
-        self._budget -= 1.0
-        return True
-
-    def _is_ours(self, packet: RtpPacket) -> bool:
-        statistics = self._ours.get(packet.ssrc)
-        if statistics is None:
-            statistics = self._meet(packet)
-            if statistics is None:
-                return False
-        if packet.payload_type not in self._rates:
-            return False
-        statistics.add(packet)
-        return True
-
-    def _meet(self, packet: RtpPacket) -> Any:
-        """A new SSRC: have aiortc's router learn it, so that RTCP about it finds the receiver."""
-        if self._dtls._rtp_router.route_rtp(packet) is not self._receiver:
-            return None
-        while len(self._ours) >= _STREAMS:
-            forgotten = next(iter(self._ours))
-            del self._ours[forgotten]
-            self._statistics.pop(forgotten, None)
-            self._dtls._rtp_router.ssrc_table.pop(forgotten, None)
-        rate = self._rates.get(packet.payload_type, 48_000)
-        statistics = self._statistics.get(packet.ssrc) or rtcrtpreceiver.StreamStatistics(rate)
-        self._statistics[packet.ssrc] = self._ours[packet.ssrc] = statistics
-        self._receiver._RTCRtpReceiver__active_ssrc[packet.ssrc] = clock.current_datetime()
-        return statistics
 
 
 def _without_idle_buffers(stock: Callable[..., SSL.Context], **named: Any) -> SSL.Context:

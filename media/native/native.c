@@ -1,3 +1,5 @@
+#include <stdint.h>
+
 #include "native.h"
 
 /* Rises when what a function takes or gives changes its meaning. */

@@ -1,3 +1,67 @@
-/* What Python calls in the compiled part; read by the C compiler and by cffi alike. */
+/* What Python calls in the compiled part; read by the C compiler and by cffi alike, so plain
+   declarations alone, of types that both know. */
 
 int native_version(void);
+
+/* arrivals.c: datagrams from a socket to 16 kHz sound. */
+
+/* Of libsrtp (2.x) and libopus. */
+typedef int (*Unprotect)(void *session, void *packet, int *length);
+typedef int (*Decode)(void *decoder, const unsigned char *packet, int length, int16_t *samples,
+                      int capacity, int is_fec);
+
+/* What receiver reports and statistics are made of (RFC 3550, appendix A): one SSRC's. */
+typedef struct {
+    int64_t received, cycles, jitter_q4, last_arrival;
+    int32_t base, latest;      /* sequence numbers; -1: none yet */
+    uint32_t clock_rate, last_timestamp;
+} Counters;
+
+/* Count a packet of this SSRC, as aiortc's StreamStatistics.add does. */
+void count_packet(Counters *counters, uint16_t sequence, uint32_t timestamp);
+
+/* One call's incoming stream. */
+typedef struct {
+    Unprotect unprotect;
+    Decode decode;
+    void *session;             /* libsrtp's; NULL: nothing is decrypted yet, nothing is RTP */
+    void *decoder;             /* libopus', to 16 kHz mono */
+    Counters *counters;
+    double budget, budget_at;  /* packets that may still come at that time, seconds */
+    double jitter, transit;    /* seconds, as in media/reception.py */
+    int64_t bytes, packets;    /* decrypted since Python looked last */
+    int32_t passed;            /* packets that passed in this reading */
+    uint32_t ssrc, timestamp;  /* of the packet that may pass next */
+    uint16_t sequence;
+    uint8_t payload_type;
+    uint8_t may_pass;          /* 0: every packet is for Python */
+} Stream;
+
+/* A datagram that came. */
+typedef struct {
+    int32_t kind;              /* ARRIVED_... */
+    int32_t length;            /* bytes of the datagram, or samples of its sound */
+} Arrival;
+
+#define ARRIVED_NOTHING 0      /* dropped: no valid RTP, or too much of it */
+#define ARRIVED_SOUND 1        /* passed and decoded: in `sounds` */
+#define ARRIVED_BROKEN 2       /* passed, but is no Opus */
+#define ARRIVED_PACKET 3       /* RTP, decrypted, that is not simply the next: in `datagrams` */
+#define ARRIVED_OTHER 4        /* no RTP: in `datagrams`, from `addresses` */
+
+#define MOST_ARRIVALS 64
+#define LARGEST_DATAGRAM 2048
+#define LONGEST_SOUND 1920     /* 120 ms, the longest of Opus, at 16 kHz */
+#define LARGEST_ADDRESS 28     /* struct sockaddr_in6 */
+
+/* Where they are put, anew by each reading. */
+typedef struct {
+    Arrival arrivals[MOST_ARRIVALS];
+    int16_t sounds[MOST_ARRIVALS][LONGEST_SOUND];
+    unsigned char datagrams[MOST_ARRIVALS][LARGEST_DATAGRAM];
+    unsigned char addresses[MOST_ARRIVALS][LARGEST_ADDRESS];
+} Room;
+
+/* Read what a socket that does not block has, 64 datagrams at most, at the time `now` (seconds, any
+   clock that only rises). How many came, each told in `room`; negative: an errno. */
+int read_arrivals(Stream *stream, Room *room, int socket, double now);

@@ -1,0 +1,205 @@
+/* From a socket to sound: all that is the same for nearly every packet of a call.
+
+   A datagram that is RTP is decrypted; when it is just the packet that was expected, it is counted
+   and decoded on the spot. Whatever else happens (a gap, another source, another codec, STUN, DTLS)
+   is handed to Python, which knows what to do and says when packets may pass again. */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "native.h"
+
+/* Packets a second that one peer may send, and at once; Opus at 2.5 ms needs 400. */
+#define RATE 600.0
+#define BURST 600.0
+
+#define OPUS_CLOCK 48000
+#define CLOCK_PER_SAMPLE 3     /* of the sound at 16 kHz */
+
+/* A packet, read in place. */
+typedef struct {
+    uint32_t timestamp, ssrc;
+    uint16_t sequence;
+    uint8_t payload_type;
+    const unsigned char *payload;
+    int length;
+} Packet;
+
+static uint32_t big_endian(const unsigned char *data, int bytes)
+{
+    uint32_t number = 0;
+    for (int index = 0; index < bytes; index++)
+        number = number << 8 | data[index];
+    return number;
+}
+
+/* Read an RTP packet (RFC 3550, section 5.1), as media/packets.py does; 0: it is none. */
+static int parse(const unsigned char *data, int length, Packet *packet)
+{
+    if (length < 12 || data[0] >> 6 != 2)
+        return 0;
+    int begin = 12 + 4 * (data[0] & 0x0F), end = length;
+    if (data[0] & 0x10) {
+        if (end < begin + 4)
+            return 0;
+        begin += 4 + 4 * (int)big_endian(data + begin + 2, 2);
+    }
+    if (data[0] & 0x20 && end > begin) {
+        if (!data[length - 1])
+            return 0;
+        end -= data[length - 1];
+    }
+    if (begin > end)
+        return 0;
+    packet->payload_type = data[1] & 0x7F;
+    packet->sequence = (uint16_t)big_endian(data + 2, 2);
+    packet->timestamp = big_endian(data + 4, 4);
+    packet->ssrc = big_endian(data + 8, 4);
+    packet->payload = data + begin;
+    packet->length = end - begin;
+    return 1;
+}
+
+/* RTP by its first bytes (RFC 7983, RFC 5761): not STUN, DTLS or RTCP. */
+static int is_rtp(const unsigned char *data, int length)
+{
+    return length >= 2 && data[0] > 127 && data[0] < 192 && (data[1] < 192 || data[1] > 208);
+}
+
+/* A peer that floods pays itself: what is too much is dropped before it costs anything. */
+static int is_affordable(Stream *stream, double now)
+{
+    stream->budget = fmin(stream->budget + (now - stream->budget_at) * RATE, BURST);
+    stream->budget_at = now;
+    if (stream->budget < 1.0)
+        return 0;
+    stream->budget -= 1.0;
+    return 1;
+}
+
+void count_packet(Counters *counters, uint16_t sequence, uint32_t timestamp)
+{
+    counters->received++;
+    if (counters->base < 0)
+        counters->base = sequence;
+    if (counters->latest >= 0 && (int16_t)(sequence - counters->latest) <= 0)
+        return;
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    double seconds = (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+    int64_t arrival = (int64_t)(seconds * counters->clock_rate);
+    if (sequence < counters->latest)
+        counters->cycles += 1 << 16;
+    counters->latest = sequence;
+    if (timestamp != counters->last_timestamp && counters->received > 1) {
+        int64_t change = (arrival - counters->last_arrival) -
+                         ((int64_t)timestamp - (int64_t)counters->last_timestamp);
+        counters->jitter_q4 += llabs(change) - ((counters->jitter_q4 + 8) >> 4);
+    }
+    counters->last_arrival = arrival;
+    counters->last_timestamp = timestamp;
+}
+
+/* Smooth the variation of the packets' way (RFC 3550, section 6.4.1). */
+static void measure_jitter(Stream *stream, const Packet *packet, double now)
+{
+    double transit = now - (double)packet->timestamp / OPUS_CLOCK;
+    double change = fabs(transit - stream->transit);
+    stream->transit = transit;
+    if (change < 1.0)
+        stream->jitter += (change - stream->jitter) / 16;
+}
+
+/* The packet is the next one: decode it to `samples`. */
+static Arrival pass(Stream *stream, const Packet *packet, int16_t *samples, double now)
+{
+    count_packet(stream->counters, packet->sequence, packet->timestamp);
+    stream->passed++;
+    stream->sequence++;
+    int length = stream->decode(stream->decoder, packet->payload, packet->length, samples,
+                                LONGEST_SOUND, 0);
+    measure_jitter(stream, packet, now);
+    if (length < 0) {
+        stream->may_pass = 0;
+        return (Arrival){ARRIVED_BROKEN, 0};
+    }
+    stream->timestamp += (uint32_t)length * CLOCK_PER_SAMPLE;
+    return (Arrival){ARRIVED_SOUND, length};
+}
+
+/* What a datagram of so many bytes is; RTP is decrypted in its place. */
+static Arrival take(Stream *stream, unsigned char *data, int length, int16_t *samples, double now)
+{
+    if (!stream->session || !is_rtp(data, length))
+        return (Arrival){ARRIVED_OTHER, length};
+    int decrypted = length;
+    if (!is_affordable(stream, now) || stream->unprotect(stream->session, data, &decrypted))
+        return (Arrival){ARRIVED_NOTHING, 0};
+    Packet packet;
+    if (!parse(data, decrypted, &packet))
+        return (Arrival){ARRIVED_NOTHING, 0};
+    stream->bytes += length;
+    stream->packets++;
+    if (stream->may_pass && packet.ssrc == stream->ssrc && packet.sequence == stream->sequence &&
+        packet.timestamp == stream->timestamp && packet.payload_type == stream->payload_type &&
+        packet.length > 0)
+        return pass(stream, &packet, samples, now);
+    /* What comes after it must not overtake it. */
+    stream->may_pass = 0;
+    return (Arrival){ARRIVED_PACKET, decrypted};
+}
+
+/* Receive what there is; the lengths are put into `lengths`. How many, or a negative errno. */
+static int receive(Room *room, int socket, int lengths[MOST_ARRIVALS])
+{
+    struct iovec parts[MOST_ARRIVALS];
+#ifdef __linux__
+    struct mmsghdr messages[MOST_ARRIVALS];
+    for (int index = 0; index < MOST_ARRIVALS; index++) {
+        parts[index] = (struct iovec){room->datagrams[index], LARGEST_DATAGRAM};
+        messages[index].msg_hdr = (struct msghdr){.msg_name = room->addresses[index],
+                                                  .msg_namelen = LARGEST_ADDRESS,
+                                                  .msg_iov = &parts[index], .msg_iovlen = 1};
+    }
+    int came = recvmmsg(socket, messages, MOST_ARRIVALS, MSG_DONTWAIT, NULL);
+    if (came < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+    for (int index = 0; index < came; index++)
+        lengths[index] = messages[index].msg_hdr.msg_flags & MSG_TRUNC
+                             ? 0 : (int)messages[index].msg_len;
+    return came;
+#else
+    int came = 0;
+    for (; came < MOST_ARRIVALS; came++) {
+        parts[0] = (struct iovec){room->datagrams[came], LARGEST_DATAGRAM};
+        struct msghdr message = {.msg_name = room->addresses[came],
+                                 .msg_namelen = LARGEST_ADDRESS,
+                                 .msg_iov = &parts[0], .msg_iovlen = 1};
+        ssize_t length = recvmsg(socket, &message, MSG_DONTWAIT);
+        if (length < 0) {
+            if (came || errno == EAGAIN || errno == EWOULDBLOCK)
+                return came;
+            return -errno;
+        }
+        lengths[came] = message.msg_flags & MSG_TRUNC ? 0 : (int)length;
+    }
+    return came;
+#endif
+}
+
+int read_arrivals(Stream *stream, Room *room, int socket, double now)
+{
+    int lengths[MOST_ARRIVALS];
+    int came = receive(room, socket, lengths);
+    stream->passed = 0;
+    for (int index = 0; index < came; index++)
+        room->arrivals[index] = take(stream, room->datagrams[index], lengths[index],
+                                     room->sounds[index], now);
+    return came;
+}

@@ -1,0 +1,392 @@
+"""The compiled reading of a socket does what the reading in Python does, whatever comes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from aiortc.rtcrtpreceiver import StreamStatistics
+from aiortc.rtp import RtpPacket as StockPacket
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pylibsrtp import Policy, Session
+
+from media.arrivals import Arrivals, Counters
+from media.audio import Samples
+from media.datagrams import Datagrams, open_datagrams
+from media.native import Native, native
+from media.opus import FRAME, Encoder
+from media.packets import RtpPacket, header, parse
+from media.reception import Reception
+
+OPUS = 111
+KEY = bytes(range(30))
+CODECS = {OPUS: "opus", 0: "PCMU", 101: "telephone-event"}
+
+
+def built() -> Native:
+    found = native()
+    if found is None:
+        pytest.skip("no C compiler: packets are read in Python alone")
+    return found
+
+
+def session(kind: int) -> Session:
+    return Session(
+        Policy(key=KEY, ssrc_type=kind, srtp_profile=Policy.SRTP_PROFILE_AES128_CM_SHA1_80)
+    )
+
+
+def speech(count: int) -> list[bytes]:
+    encoder = Encoder()
+    turns = np.arange(count * FRAME) * 300 * 2 * np.pi / 48_000
+    sound = (np.sin(turns) * 9_000).astype(np.int16)
+    return [encoder.encode(sound[at : at + FRAME]) for at in range(0, len(sound), FRAME)]
+
+
+SPEECH = speech(60)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A packet of a caller; `at`: which 20 ms step of theirs it stands for."""
+
+    at: int
+    ssrc: int = 7
+    payload_type: int = OPUS
+    payload: bytes | None = None
+    skewed: int = 0
+    padding: int = 0
+    csrc: int = 0
+    extension: bytes = b""
+
+    def packet(self, first: int = 65_500) -> bytes:
+        head = bytearray(
+            header(
+                payload_type=self.payload_type,
+                marker=False,
+                sequence=(first + self.at) & 0xFFFF,
+                timestamp=(2**32 - 9_600 + self.at * FRAME + self.skewed) & 0xFFFFFFFF,
+                ssrc=self.ssrc,
+                extension=self.extension,
+            )
+        )
+        if self.csrc:
+            head[0] |= self.csrc
+            head[12:12] = bytes(4 * self.csrc)
+        body = SPEECH[self.at % len(SPEECH)] if self.payload is None else self.payload
+        if self.padding:
+            head[0] |= 0x20
+            body += bytes(self.padding - 1) + bytes([self.padding])
+        return bytes(head) + body
+
+
+@dataclass
+class Heard(asyncio.DatagramProtocol):
+    """Who is told what comes out: of a call that is read in C, or in Python."""
+
+    compiled: Native | None
+    sound: list[Samples] = field(default_factory=list)
+    others: list[tuple[bytes, Any]] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+    counters: dict[int, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.reception = Reception(CODECS, self.sound.append, 0.0)
+        self.session = session(Policy.SSRC_ANY_INBOUND)
+        self.now = 0.0
+        self.arrivals = None
+        if self.compiled is not None:
+            self.arrivals = Arrivals(self.compiled, self.session, self.reception, self.arrive)
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self.others.append((data, addr))
+
+    def error_received(self, exc: Exception) -> None:
+        self.errors.append(exc)
+
+    def arrive(self, packet: RtpPacket, now: float) -> None:
+        if packet.ssrc not in self.counters:
+            if self.compiled is not None:
+                self.counters[packet.ssrc] = Counters(self.compiled, 48_000)
+            else:
+                self.counters[packet.ssrc] = StreamStatistics(48_000)
+        self.counters[packet.ssrc].add(packet)
+        self.reception.arrive(packet, now)
+
+    def take(self, data: bytes) -> None:
+        """In Python."""
+        self.arrive(parse(self.session.unprotect(data)), self.now)
+
+    def read(self, datagrams: Datagrams) -> None:
+        """In C."""
+        assert self.arrivals is not None
+        self.arrivals.read(datagrams, self.now)
+        following = self.reception.next
+        if not self.arrivals.may_pass:
+            self.arrivals.let_pass(following and self.counters.get(following.ssrc))
+
+    def step(self) -> None:
+        self.now += 0.02
+        self.reception.tick(self.now)
+
+
+class Network:
+    """A caller's socket, and one of ours."""
+
+    def __init__(self, protocol: asyncio.DatagramProtocol, address: str = "127.0.0.1") -> None:
+        self.ours = open_datagrams(lambda: protocol, address, 0)
+        self.ours.unwatch()
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.caller = socket.socket(family, socket.SOCK_DGRAM)
+        self.caller.bind((address, 0))
+        self._to = self.ours.get_extra_info("sockname")
+
+    def send(self, data: bytes) -> None:
+        self.caller.sendto(data, self._to)
+
+    def close(self) -> None:
+        self.caller.close()
+        self.ours.close()
+
+
+@pytest.fixture
+async def call() -> Any:
+    heard = Heard(built())
+    network = Network(heard)
+    yield heard, network
+    network.close()
+
+
+Steps = list[list[Sent]]
+"""What comes in each 20 ms."""
+
+
+def both(steps: Steps) -> tuple[Heard, Heard]:
+    """The same packets, read in C and in Python, 20 ms after 20 ms."""
+
+    async def run() -> tuple[Heard, Heard]:
+        caller = session(Policy.SSRC_ANY_OUTBOUND)
+        quick, plain = Heard(built()), Heard(None)
+        network = Network(quick)
+        try:
+            for step in steps:
+                for sent in step:
+                    data = caller.protect(sent.packet())
+                    network.send(data)
+                    plain.take(data)
+                quick.read(network.ours)
+                quick.step(), plain.step()
+        finally:
+            network.close()
+        return quick, plain
+
+    return asyncio.run(run())
+
+
+def assert_the_same(quick: Heard, plain: Heard) -> None:
+    assert np.array_equal(np.concatenate([*quick.sound, []]), np.concatenate([*plain.sound, []]))
+    assert quick.reception.lost == plain.reception.lost
+    assert quick.reception.concealed == pytest.approx(plain.reception.concealed)
+    assert quick.reception.jitter == pytest.approx(plain.reception.jitter)
+    assert quick.reception.wait == pytest.approx(plain.reception.wait)
+    assert quick.counters.keys() == plain.counters.keys()
+    for ssrc, counted in plain.counters.items():
+        ours = quick.counters[ssrc]
+        assert ours.packets_received == counted.packets_received
+        assert (ours.max_seq, ours.packets_lost) == (counted.max_seq, counted.packets_lost)
+        assert ours.fraction_lost == counted.fraction_lost
+
+
+def in_order(count: int) -> Steps:
+    return [[Sent(at)] for at in range(count)]
+
+
+def test_packets_in_order_pass_in_c_and_sound_the_same() -> None:
+    quick, plain = both(in_order(50))  # both wrapping numbers wrap on the way
+    assert_the_same(quick, plain)
+    assert len(np.concatenate(quick.sound)) == 50 * 320
+
+
+def test_after_the_first_none_is_told_to_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = list[int]()
+    stock = Reception.arrive
+
+    def arrive(self: Reception, packet: RtpPacket, now: float) -> None:
+        told.append(packet.sequence_number)
+        stock(self, packet, now)
+
+    monkeypatch.setattr(Reception, "arrive", arrive)
+    quick = both(in_order(20))[0]
+    assert quick.reception.next is not None
+    assert told.count(65_500) == 2 and len(told) == 21, "one by C's way, twenty by Python's"
+
+
+networks = st.lists(
+    st.lists(
+        st.builds(
+            Sent,
+            at=st.integers(0, 40),
+            ssrc=st.sampled_from([7, 7, 7, 7, 8]),
+            payload_type=st.sampled_from([OPUS, OPUS, OPUS, 0, 13, 101]),
+            payload=st.sampled_from([None, None, None, b"", b"\xff\xff", b"\x78", bytes(160)]),
+            skewed=st.sampled_from([0, 0, 0, 480, 960 * 70, -960]),
+            padding=st.sampled_from([0, 0, 3]),
+            csrc=st.sampled_from([0, 0, 2]),
+            extension=st.sampled_from([b"", bytes.fromhex("bede000110610000")]),
+        ),
+        max_size=3,
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 25), networks)
+def test_whatever_comes_is_heard_as_in_python(before: int, steps: Steps) -> None:
+    started = in_order(before)
+    met = {(sent.ssrc, sent.at) for step in started for sent in step}
+    fresh: Steps = []
+    for step in steps:  # SRTP lets no number in twice
+        new = [sent for sent in step if (sent.ssrc, sent.at) not in met]
+        fresh.append(list({(sent.ssrc, sent.at): sent for sent in new}.values()))
+        met.update((sent.ssrc, sent.at) for sent in new)
+    assert_the_same(*both([*started, *fresh]))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_a_network_that_loses_and_reorders_is_heard_as_in_python(luck: random.Random) -> None:
+    steps: Steps = [[] for _ in range(70)]
+    for at in range(60):
+        if luck.random() > 0.1:
+            steps[at + luck.choice([0, 0, 0, 0, 1, 2, 4])].append(Sent(at))
+    assert_the_same(*both(steps))
+
+
+async def test_what_is_no_rtp_is_told_with_its_address(call: tuple[Heard, Network]) -> None:
+    heard, network = call
+    stun, rtcp = bytes.fromhex("000100002112a442") + bytes(12), b"\x80\xc8" + bytes(26)
+    for data in (stun, rtcp, b"\x16\xfe\xfd" + bytes(20), b"?"):
+        network.send(data)
+    heard.read(network.ours)
+    address = network.caller.getsockname()
+    assert heard.others == [
+        (data, address) for data in (stun, rtcp, b"\x16\xfe\xfd" + bytes(20), b"?")
+    ]
+
+
+async def test_an_address_of_ipv6_is_told_as_the_socket_module_does() -> None:
+    heard = Heard(built())
+    try:
+        network = Network(heard, "::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    network.send(b"hello")
+    address = network.caller.getsockname()
+    heard.read(network.ours)
+    network.close()
+    assert heard.others == [(b"hello", address)]
+
+
+def garbage() -> Iterator[bytes]:
+    luck = random.Random(5)
+    yield b""
+    for length in (1, 2, 11, 12, 13, 40, 400, 1_500, 2_048, 2_049, 9_000):
+        yield b"\x80\x6f" + luck.randbytes(max(0, length - 2))
+        yield luck.randbytes(length)
+
+
+async def test_garbage_and_what_is_too_long_are_dropped_and_the_call_goes_on(
+    call: tuple[Heard, Network],
+) -> None:
+    heard, network = call
+    caller = session(Policy.SSRC_ANY_OUTBOUND)
+    for at in range(3):
+        for data in garbage():
+            network.send(data)
+        network.send(caller.protect(Sent(at).packet()))
+        heard.read(network.ours)
+    assert len(np.concatenate(heard.sound)) == 3 * 320
+
+
+async def test_64_datagrams_are_read_at_once_and_the_rest_the_next_time(
+    call: tuple[Heard, Network],
+) -> None:
+    heard, network = call
+    for number in range(70):
+        network.send(bytes([number]))
+    heard.read(network.ours)
+    assert len(heard.others) == 64
+    heard.read(network.ours)
+    assert [data for data, _ in heard.others] == [bytes([number]) for number in range(70)]
+
+
+async def test_a_flood_is_dropped_before_it_is_decrypted(call: tuple[Heard, Network]) -> None:
+    heard, network = call
+    caller = session(Policy.SSRC_ANY_OUTBOUND)
+    for at in range(1_000):
+        network.send(caller.protect(Sent(at).packet(first=0)))
+        if at % 50 == 49:
+            heard.read(network.ours)
+    assert heard.counters[7].packets_received == 600
+    heard.now = 0.1
+    for at in range(1_000, 1_064):
+        network.send(caller.protect(Sent(at).packet(first=0)))
+    heard.read(network.ours)
+    assert heard.counters[7].packets_received == 660
+
+
+async def test_a_peer_that_is_gone_is_told_to_the_protocol(call: tuple[Heard, Network]) -> None:
+    heard, network = call
+    address = network.caller.getsockname()
+    network.caller.close()
+    network.ours.sendto(b"are you there?", address)
+    await asyncio.sleep(0.05)
+    heard.read(network.ours)
+    assert [type(error) for error in heard.errors] == [ConnectionRefusedError] or not heard.errors
+
+
+async def test_nothing_is_read_of_a_closed_socket(call: tuple[Heard, Network]) -> None:
+    heard, network = call
+    network.send(b"late")
+    network.ours.close()
+    heard.read(network.ours)
+    await asyncio.sleep(0)
+    heard.read(network.ours)
+    assert not heard.others and not heard.errors
+
+
+@given(st.lists(st.tuples(st.integers(0, 65_535), st.integers(0, 2**32 - 1)), max_size=40))
+def test_figures_are_those_of_aiortc(packets: list[tuple[int, int]]) -> None:
+    ours, stock = Counters(built(), 48_000), StreamStatistics(48_000)
+    for number, (sequence, timestamp) in enumerate(packets):
+        ours.add(RtpPacket(OPUS, False, sequence, timestamp, 7, b""))
+        stock.add(StockPacket(sequence_number=sequence, timestamp=timestamp))
+        if number % 5 == 4:
+            assert ours.fraction_lost == stock.fraction_lost
+    if packets:
+        assert ours.packets_expected == stock.packets_expected
+        assert ours.packets_lost == stock.packets_lost
+        assert ours.max_seq == stock.max_seq
+        assert ours.packets_received == stock.packets_received
+        # What time it is is asked twice.
+        assert ours.jitter == pytest.approx(stock.jitter, abs=500)
+
+
+def test_figures_that_aiortc_began_go_on() -> None:
+    stock = StreamStatistics(48_000)
+    for number in range(10):
+        stock.add(StockPacket(sequence_number=number * 2, timestamp=number * 960))
+    assert stock.fraction_lost == 121
+    ours = Counters(built(), 48_000, stock)
+    for each in (ours, stock):
+        each.add(RtpPacket(OPUS, False, 20, 9_600, 7, b""))  # type: ignore[arg-type]
+    assert ours.fraction_lost == stock.fraction_lost
+    assert ours.packets_lost == stock.packets_lost == 10
