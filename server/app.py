@@ -22,6 +22,7 @@ from aiohttp.typedefs import Handler
 
 from agent.call import Call
 from agent.load import Load
+from media.native import native
 from media.pacer import Pacer
 from media.voice import VoiceModel, load_voice_model
 from server import journal
@@ -83,6 +84,7 @@ def create_app(
     reports = [asdict(report) for report in stages.reports]
     watch = Watch(settings.load, stages.queues, load=stages.load, on_reading=metrics.weigh)
     begin = begin or conversations(settings, stages, watch.load)
+    native()  # compiled before the first call comes, where it has not been
     pacer = Pacer(_both(metrics.lateness.observe, watch.gauge))
     guard = guarding(settings, secrets)
     stays = Stays(settings.limits)

@@ -31,7 +31,9 @@ OFF = "CHUIMSAE_NATIVE"
 """Environment variable; `off`: everything is done in Python."""
 SOURCES = Path(__file__).parent
 """The folder of the media path's sources and headers."""
-_OPTIONS = ("-O3", "-march=native", "-std=gnu17", "-shared", "-fPIC", "-fno-math-errno", "-Wall")
+_OPTIONS = "-O3 -march=native -std=gnu17 -shared -fPIC -fno-math-errno -Wall".split()
+_INCLUDED = ("-D_GNU_SOURCE", "-include", "stdint.h")
+"""What each source is compiled with: a header that cffi reads too may include nothing."""
 _PATIENCE = 120.0
 """Seconds that the compiler may take."""
 
@@ -95,7 +97,7 @@ def _compile(compiler: str, sources: Path, library: Path) -> None:
         with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
             # Several processes may start at once: each compiles its own, the last one's stays.
             made = Path(scratch) / library.name
-            command = [compiler, *_OPTIONS, *files, "-o", str(made), "-lm"]
+            command = [compiler, *_OPTIONS, *_INCLUDED, *files, "-o", str(made), "-lm"]
             done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE)
             if done.returncode:
                 raise NotCompiled(f"{compiler} failed: {done.stderr.strip()[-500:]}")

@@ -4,10 +4,8 @@
    and decoded on the spot. Whatever else happens (a gap, another source, another codec, STUN, DTLS)
    is handed to Python, which knows what to do and says when packets may pass again. */
 
-#define _GNU_SOURCE
 #include <errno.h>
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>

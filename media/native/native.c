@@ -1,5 +1,3 @@
-#include <stdint.h>
-
 #include "native.h"
 
 /* Rises when what a function takes or gives changes its meaning. */
