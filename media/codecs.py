@@ -14,6 +14,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from media.ahead import Ahead
 from media.audio import CALLER_RATE, Resampler, Samples
 from media.opus import (
     WIRE_RATE,
@@ -24,6 +25,7 @@ from media.opus import (
     packet_seconds,
     silent_packets,
 )
+from media.stretch import Stretch
 
 PCM_RATE = 24_000
 """Hz of plain PCM, as the Realtime protocol knows it."""
@@ -59,8 +61,9 @@ class Outbound(Protocol):
     def silence(self) -> bytes:
         """A frame of silence."""
 
-    def encode(self, frame: Samples) -> bytes:
-        """20 ms of 48 kHz as one payload."""
+    def encode(self, frame: Samples, stretch: Stretch | None = None) -> bytes:
+        """20 ms of 48 kHz as one payload. `stretch`: where the frame was taken from last, if it
+        leaves as it was there; a codec may encode ahead by it."""
 
     def reset(self) -> None:
         """Speech begins after a silence."""
@@ -93,16 +96,30 @@ class OpusInbound:
 
 
 class OpusOutbound:
-    """Opus at the settings' rate; adapts to the network."""
+    """Opus at the settings' rate; adapts to the network. Encodes ahead."""
 
     clock_rate = WIRE_RATE
 
     def __init__(self, settings: OpusSettings) -> None:
-        self.encoder = Encoder(settings)
+        self._encoder = Encoder(settings)
+        self._ahead = Ahead(self._encoder)
         self.silence, nothing = silent_packets()
         self.nothing: bytes | None = nothing
-        self.encode = self.encoder.encode
-        self.reset = self.encoder.reset
+        self.encode = self._ahead.encode
+
+    def reset(self) -> None:
+        self._ahead.settle()
+        self._encoder.reset()
+
+    def adapt(self, *, bitrate: int, fec: bool, loss: float) -> None:
+        """From the next packet on; see `Encoder.adapt`."""
+        self._ahead.settle()
+        self._encoder.adapt(bitrate=bitrate, fec=fec, loss=loss)
+
+    def spare(self, *, is_spared: bool) -> None:
+        """From the next packet on; see `Encoder.spare`."""
+        self._ahead.settle()
+        self._encoder.spare(is_spared=is_spared)
 
 
 class _Fading:
@@ -187,7 +204,7 @@ class G711Outbound:
         self._steady = _Steady(self.clock_rate)
         self.silence = table[np.zeros(160, np.uint16)].tobytes()
 
-    def encode(self, frame: Samples) -> bytes:
+    def encode(self, frame: Samples, stretch: Stretch | None = None) -> bytes:
         return self._table[self._steady.feed(frame).view(np.uint16)].tobytes()
 
     def reset(self) -> None:
@@ -225,7 +242,7 @@ class PcmOutbound:
     def __init__(self) -> None:
         self._steady = _Steady(PCM_RATE)
 
-    def encode(self, frame: Samples) -> bytes:
+    def encode(self, frame: Samples, stretch: Stretch | None = None) -> bytes:
         return self._steady.feed(frame).astype("<i2").tobytes()
 
     def reset(self) -> None:
@@ -267,7 +284,7 @@ class G722Outbound:
     def silence(self) -> bytes:
         return self.encode(np.zeros(960, np.int16))
 
-    def encode(self, frame: Samples) -> bytes:
+    def encode(self, frame: Samples, stretch: Stretch | None = None) -> bytes:
         samples = self._steady.feed(frame)
         sound = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
         sound.sample_rate = CALLER_RATE

@@ -41,6 +41,8 @@ _APPLICATIONS: dict[Mode, str] = {
 }
 _set_prediction_disabled = ctl.ctl_set(4042)
 """OPUS_SET_PREDICTION_DISABLED, which opuslib has no name for."""
+_STATE_SIZE: int = encoder_api.libopus_get_size(1)
+"""Bytes of an encoder, mono."""
 _LARGEST_PACKET = 1275
 _LONGEST_PACKET_SECONDS = 0.12
 _NOTHING_SENT = b"\xf8"
@@ -75,6 +77,9 @@ class Encoder:
         self._pcm_pointer = self._pcm.ctypes.data_as(c_int16_pointer)
         self._packet = ctypes.create_string_buffer(_LARGEST_PACKET)
         self._is_fresh = False
+        self._before = ctypes.create_string_buffer(0)
+        self._was_fresh = False
+        self._ahead = self._pcm[:0]
         self._mode: Mode = self._settings.mode
         self._complexity = self._settings.complexity
         self._encoder = self._open()
@@ -99,6 +104,26 @@ class Encoder:
         if is_first:
             self._control(_set_prediction_disabled, 0)
         return packet
+
+    def encode_ahead(self, samples: Samples) -> list[bytes]:
+        """Frames in a row, of shape (n·960,), as packets. `go_back` can take the last ones back."""
+        if not len(self._before):
+            self._before = ctypes.create_string_buffer(_STATE_SIZE)
+        # "It is position independent and can be freely copied" (opus.h).
+        ctypes.memmove(self._before, self._encoder.encoder_state, _STATE_SIZE)
+        self._was_fresh = self._is_fresh
+        self._ahead = samples
+        return self._encode_all(samples)
+
+    def go_back(self, left: int) -> None:
+        """As if only the first `left` frames that were last given to `encode_ahead` had been
+        encoded, and nothing since."""
+        ctypes.memmove(self._encoder.encoder_state, self._before, _STATE_SIZE)
+        self._is_fresh = self._was_fresh
+        self._encode_all(self._ahead[: left * FRAME])
+
+    def _encode_all(self, samples: Samples) -> list[bytes]:
+        return [self.encode(samples[at : at + FRAME]) for at in range(0, len(samples), FRAME)]
 
     def _next_packet(self) -> bytes:
         size = encoder_api.libopus_encode(

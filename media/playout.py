@@ -21,14 +21,15 @@ from media.audio import AudioChunk, Resampler, Samples, level_db
 from media.clips import Clip
 from media.opus import FRAME, WIRE_RATE
 from media.recent import Recent
+from media.stretch import Stretch
 
 _STEP = 1.0 / (WIRE_RATE * 0.03)
 """Change of gain per sample while ducking: from full to nothing would take 30 ms."""
 _SEAM = 96
 """Samples (2 ms) over which audio that ends abruptly fades out."""
-_PIECE = 0.05
-"""Seconds that are brought to the wire's rate at once, as they come to leave. A sentence at once
-would hold the loop up, and 100 KB a second; soxr keeps more, the more it is fed."""
+_PIECE = 0.1
+"""Seconds that are brought to the wire's rate at once, as they come to leave: what is encoded
+ahead. A sentence at once would hold the loop up, and 100 KB a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +40,6 @@ class Place:
     index: int
 
 
-@dataclass(slots=True)
-class _Piece:
-    """Samples of which those before `begin` have left."""
-
-    samples: Samples
-    clip: Clip | None
-    begin: int = 0
-
-
 Gains = npt.NDArray[np.float32]
 
 
@@ -55,7 +47,7 @@ class Playout:
     """The agent's audio, frame by frame."""
 
     def __init__(self, *, duck_db: float = 15.0) -> None:
-        self._pieces: deque[_Piece] = deque()
+        self._stretches: deque[Stretch] = deque()
         self._waiting = 0
         self._unmade: deque[Samples] = deque()
         self._unmade_length = 0
@@ -71,6 +63,8 @@ class Playout:
         self._recent: Recent | None = Recent()
         self.place: Place | None = None
         """Where the frame that left last stands in a clip; None: in none, or it was changed."""
+        self.stretch: Stretch | None = None
+        """What the frame that left last was taken from; None: from several, or it was changed."""
         self._last_words: Samples | None = None
 
     @property
@@ -121,7 +115,7 @@ class Playout:
         """Drop everything that waits. What is sounding right now fades out in the next frame."""
         if self._is_sounding and self.queued:
             self._last_words = _ramped(self._peek(), 1.0, 0.0)
-        self._pieces.clear()
+        self._stretches.clear()
         self._unmade.clear()
         self._waiting = self._unmade_length = 0
         self._resampler = Resampler(self._resampler.source, WIRE_RATE)
@@ -144,7 +138,7 @@ class Playout:
 
     def next_frame(self) -> Samples | None:
         """960 samples to send now, not to be written to; None when there is nothing to say."""
-        self.place = None
+        self.place = self.stretch = None
         frame = self._left = self._next()
         self._is_sounding = frame is not None
         if self._recent is not None:
@@ -157,14 +151,14 @@ class Playout:
             return last
         if self._is_paused:
             return self._fall_silent()
-        if not self.queued:
+        if not self._waiting and not self.queued:
             self._gain = self._target
             self._is_faded = False
             return None
         frame = self._louder_or_quieter(self._take())
         if self._is_faded:
             self._is_faded = False
-            self.place = None
+            self.place = self.stretch = None
             frame = _ramped(frame, 0.0, 1.0)
         return frame
 
@@ -175,45 +169,50 @@ class Playout:
         return _ramped(self._peek(), 1.0, 0.0)
 
     def _append(self, samples: Samples, clip: Clip | None = None) -> None:
-        if len(samples):
-            self._pieces.append(_Piece(samples, clip))
-            self._waiting += len(samples)
+        if not len(samples):
+            return
+        self._waiting += len(samples)
+        last = self._stretches[-1] if self._stretches else None
+        if last is not None and last.clip is clip is None and last.left < FRAME:
+            # The frame over the seam is one like any other then.
+            samples = np.concatenate([last.take(), samples])
+            self._stretches.pop()
+        self._stretches.append(Stretch(samples, clip))
 
     def _peek(self) -> Samples:
         """The next frame as it would sound, without the clock moving."""
         self._fill()
         frame = np.concatenate(
-            [*(piece.samples[piece.begin :] for piece in self._pieces), np.zeros(FRAME, np.int16)]
+            [*(each.samples[each.begin :] for each in self._stretches), np.zeros(FRAME, np.int16)]
         )[:FRAME]
         return (frame * np.float32(self._gain)).astype(np.int16)
 
     def _take(self) -> Samples:
-        self._fill()
-        first = self._pieces[0] if self._pieces else None
-        if first is None or len(first.samples) <= first.begin + FRAME:
+        if self._waiting < FRAME:
+            self._fill()
+        first = self._stretches[0] if self._stretches else None
+        if first is None or first.left <= FRAME:
             return self._take_last()
-        begin, end = first.begin, first.begin + FRAME
-        first.begin = end
+        if first.clip is not None:
+            self.place = Place(first.clip, first.begin // FRAME)
+        self.stretch = first
         self._waiting -= FRAME
         self._played += FRAME
-        if first.clip is not None:
-            self.place = Place(first.clip, begin // FRAME)
-        return first.samples[begin:end]
+        return first.take()
 
     def _take_last(self) -> Samples:
-        """A frame with which the first piece is over, and perhaps more."""
+        """A frame with which the first stretch is over, and perhaps more."""
         frame = np.zeros(FRAME, np.int16)
         filled = 0
-        while filled < FRAME and self._pieces:
-            piece = self._pieces[0]
-            part = piece.samples[piece.begin : piece.begin + FRAME - filled]
-            if piece.clip is not None and len(part) == FRAME:
-                self.place = Place(piece.clip, piece.begin // FRAME)
+        while filled < FRAME and self._stretches:
+            first = self._stretches[0]
+            begin, part = first.begin, first.take(FRAME - filled)
+            if first.clip is not None and len(part) == FRAME:
+                self.place = Place(first.clip, begin // FRAME)
             frame[filled : filled + len(part)] = part
             filled += len(part)
-            piece.begin += len(part)
-            if piece.begin == len(piece.samples):
-                self._pieces.popleft()
+            if not first.left:
+                self._stretches.popleft()
         self._waiting -= filled
         self._played += filled
         if not self.queued and self.place is None:
@@ -233,12 +232,16 @@ class Playout:
         self._append(self._resampler.flush())
 
     def _make_piece(self) -> None:
-        """Bring the next stretch of what is to be said to the wire's rate."""
-        samples = self._unmade.popleft()
-        most = round(self._resampler.source * _PIECE)
-        if len(samples) > most:
-            self._unmade.appendleft(samples[most:])
-            samples = samples[:most]
+        """Bring the next of what is to be said to the wire's rate."""
+        room, parts = round(self._resampler.source * _PIECE), []
+        while self._unmade and room:
+            part = self._unmade.popleft()
+            if len(part) > room:
+                self._unmade.appendleft(part[room:])
+                part = part[:room]
+            parts.append(part)
+            room -= len(part)
+        samples = parts[0] if len(parts) == 1 else np.concatenate(parts)
         self._unmade_length -= len(samples)
         self._append(self._resampler.feed(samples))
 
@@ -250,7 +253,7 @@ class Playout:
         start = self._gain
         if start == self._target == 1.0:
             return frame
-        self.place = None
+        self.place = self.stretch = None
         reach = _STEP * FRAME
         end = min(max(self._target, start - reach), start + reach)
         self._gain = end

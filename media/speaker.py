@@ -1,8 +1,9 @@
 """The call's mouth: audio in, one Opus packet out per 20 ms, and the playout clock.
 
-`Playout` decides what leaves; here it is encoded in the moment it leaves (so that a duck is heard
-at once), silence is turned into next to nothing, and those who wait for a moment of the reply are
-told. A driver calls `leave()` once per 20 ms: aiortc's sender through `track`, or a pacer.
+`Playout` decides what leaves; here it is encoded (ahead of its time, and again when a duck or a
+pause changes what comes), silence is turned into next to nothing, and those who wait for a moment
+of the reply are told. A driver calls `leave()` once per 20 ms: aiortc's sender through `track`, or
+a pacer.
 
 While nothing is said a few packets of silence leave, then one tiny packet every 400 ms, as Opus
 does in DTX: the listener's buffer plays out, and knows that the call lives.
@@ -146,14 +147,14 @@ class Speaker:
     def adapt(self, *, bitrate: int, fec: bool, loss: float) -> None:
         """Make the encoding fit the network (Opus alone can); see `Encoder.adapt`."""
         if isinstance(self._codec, OpusOutbound):
-            self._codec.encoder.adapt(bitrate=bitrate, fec=fec, loss=loss)
+            self._codec.adapt(bitrate=bitrate, fec=fec, loss=loss)
             # Clips are encoded by the settings: on a worse network each call encodes for itself.
             self._is_plain = not fec and bitrate >= self._settings.opus.bitrate
 
     def spare(self, *, is_spared: bool) -> None:
         """Encode with the least effort, or with the usual one (Opus alone knows any)."""
         if isinstance(self._codec, OpusOutbound):
-            self._codec.encoder.spare(is_spared=is_spared)
+            self._codec.spare(is_spared=is_spared)
 
     async def play(self, audio: AudioChunk) -> float:
         """Say `audio` (any rate) after what waits; the content position where it begins.
@@ -242,7 +243,7 @@ class Speaker:
             # next one must not build on it.
             self._is_in_clip = False
             self._codec.reset()
-        return self._codec.encode(frame)
+        return self._codec.encode(frame, self._playout.stretch)
 
     def _go_on(self) -> None:
         if not (self._is_paused or self._is_held):

@@ -245,3 +245,17 @@ def test_a_spared_encoder_takes_less_effort_and_takes_it_again() -> None:
     spared.adapt(bitrate=24_000, fec=False, loss=0.0)
     assert packets(spared) != packets(usual)
     assert told(spared, ctl.get_complexity) == 0
+
+
+@pytest.mark.parametrize("fec", [False, True], ids=["CELT", "SILK"])
+@pytest.mark.parametrize("left", [0, 1, 4])
+def test_an_encoder_that_goes_back_has_never_been_ahead(left: int, fec: bool) -> None:
+    sound = (np.random.default_rng(3).standard_normal(FRAME * 20) * 3_000).astype(np.int16)
+    ahead, behind = Encoder(), Encoder()
+    for encoder in (ahead, behind):
+        encoder.adapt(bitrate=24_000, fec=fec, loss=0.1)
+    assert ahead.encode_ahead(sound[: FRAME * 5]) == encoded(sound[: FRAME * 5], behind)
+    assert len(ahead.encode_ahead(sound[FRAME * 5 : FRAME * 10])) == 5
+    ahead.go_back(left)
+    encoded(sound[FRAME * 5 : FRAME * (5 + left)], behind)
+    assert encoded(sound[FRAME * 12 :], ahead) == encoded(sound[FRAME * 12 :], behind)

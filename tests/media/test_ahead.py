@@ -1,0 +1,181 @@
+"""Packets that are encoded before they leave are those that would be encoded as they leave."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from media import codecs
+from media.ahead import FRAMES, Ahead
+from media.audio import AudioChunk, Samples
+from media.clips import Clips
+from media.opus import FRAME, WIRE_RATE, Decoder, Encoder
+from media.speaker import Speaker, SpeakerSettings
+from media.stretch import Stretch
+from tests.virtual_time import virtual
+
+
+def voice(seconds: float, seed: int = 1) -> Samples:
+    """A tone that glides, in noise: no two frames are encoded alike."""
+    length = round(seconds * WIRE_RATE)
+    turns = np.cumsum(np.linspace(150, 900, length)) * 2 * np.pi / WIRE_RATE
+    noise = np.random.default_rng(seed).standard_normal(length)
+    return (np.sin(turns) * 9_000 + noise * 300).astype(np.int16)
+
+
+class Counting(Encoder):
+    """An encoder that tells how many frames it was given at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[int] = []
+
+    def encode_ahead(self, samples: Samples) -> list[bytes]:
+        self.given.append(len(samples) // FRAME)
+        return super().encode_ahead(samples)
+
+
+def left(ahead: Ahead, stretch: Stretch, count: int) -> list[bytes]:
+    return [ahead.encode(stretch.take(), stretch) for _ in range(count)]
+
+
+def one_by_one(samples: Samples, encoder: Encoder | None = None) -> list[bytes]:
+    encoder = encoder or Encoder()
+    return [encoder.encode(frame) for frame in samples.reshape(-1, FRAME)]
+
+
+def test_a_stretch_is_encoded_several_frames_at_a_time_and_as_ever() -> None:
+    encoder, sound = Counting(), voice(0.3)
+    packets = left(Ahead(encoder), Stretch(sound), 15)
+    assert packets == one_by_one(sound)
+    assert encoder.given[:2] == [FRAMES, FRAMES]
+
+
+@pytest.mark.parametrize("unchanged", range(1, 12))
+def test_a_frame_that_was_changed_is_the_next_packet_wherever_it_comes(unchanged: int) -> None:
+    sound = voice(0.4)
+    changed = sound.copy()
+    changed[unchanged * FRAME :] //= 4
+    ahead, stretch = Ahead(Encoder()), Stretch(sound)
+    packets = left(ahead, stretch, unchanged)
+    packets += [ahead.encode(stretch.take() // 4) for _ in range(20 - unchanged)]
+    assert packets == one_by_one(changed)
+
+
+def test_another_stretch_is_not_taken_for_the_one_that_was_encoded() -> None:
+    one, other = voice(0.2, seed=1), voice(0.2, seed=2)
+    ahead = Ahead(Encoder())
+    packets = left(ahead, Stretch(one), 2) + left(ahead, Stretch(other), 10)
+    assert packets == one_by_one(np.concatenate([one[: 2 * FRAME], other]))
+
+
+@virtual
+async def test_a_duck_is_heard_in_the_very_next_packets_and_does_not_click() -> None:
+    turns = np.arange(WIRE_RATE) * 440 * 2 * np.pi / WIRE_RATE
+    tone = AudioChunk((np.sin(turns) * 10_000).astype(np.int16), WIRE_RATE)
+    speaker, decoder = Speaker(SpeakerSettings(duck_db=20.0)), Decoder(WIRE_RATE)
+    await speaker.play(tone)
+
+    def heard(frames: int) -> Samples:
+        packets = [speaker.leave() for _ in range(frames)]
+        return np.concatenate([decoder.decode(packet.payload) for packet in packets if packet])
+
+    def steepest(samples: Samples) -> int:
+        return int(np.abs(np.diff(samples.astype(int))).max())
+
+    before = heard(2 * FRAMES + 2)[5 * FRAME :]  # three more are encoded
+    speaker.duck()
+    ducked = heard(2)
+    assert np.abs(ducked[:FRAME]).max() < np.abs(before).max() * 1.05
+    assert np.abs(ducked[-FRAME // 2 :]).max() < np.abs(before).max() / 2
+    assert steepest(np.concatenate([before[-FRAME:], ducked])) < steepest(before) * 1.1
+
+
+@virtual
+async def test_another_rate_holds_from_the_next_packet_on() -> None:
+    speaker = Speaker()
+    await speaker.play(AudioChunk(voice(1.0), WIRE_RATE))
+    for _ in range(FRAMES + 2):
+        speaker.leave()
+    speaker.adapt(bitrate=16_000, fec=True, loss=0.1)
+    packet = speaker.leave()
+    assert packet is not None and packet.payload[0] >> 3 < 16, "the speech mode"
+
+
+@virtual
+async def test_a_new_listener_gets_nothing_that_was_encoded_for_the_last_one() -> None:
+    sound, speaker = voice(1.0), Speaker()
+    await speaker.play(AudioChunk(sound, WIRE_RATE))
+    for _ in range(FRAMES + 2):
+        speaker.leave()
+    speaker.hold()
+    speaker.release()
+    first = speaker.leave()
+    alone = Encoder()
+    alone.reset()
+    begin = (FRAMES + 2) * FRAME
+    assert first is not None and first.begins
+    assert first.payload == alone.encode(sound[begin : begin + FRAME])
+
+
+_PHRASE = AudioChunk(voice(0.13, seed=9), WIRE_RATE)
+_ACTS: dict[str, Callable[[Speaker], None]] = {
+    "duck": Speaker.duck,
+    "unduck": Speaker.unduck,
+    "pause": Speaker.pause,
+    "resume": Speaker.resume,
+    "hold": Speaker.hold,
+    "release": Speaker.release,
+    "clear": Speaker.clear,
+    "worse": lambda speaker: speaker.adapt(bitrate=12_000, fec=False, loss=0.0),
+    "lossy": lambda speaker: speaker.adapt(bitrate=24_000, fec=True, loss=0.1),
+    "better": lambda speaker: speaker.adapt(bitrate=24_000, fec=False, loss=0.0),
+    "spare": lambda speaker: speaker.spare(is_spared=True),
+    "care": lambda speaker: speaker.spare(is_spared=False),
+    "telephone": lambda speaker: bool(speaker.speak_codec("PCMA")) and None,
+    "browser": lambda speaker: bool(speaker.speak_codec("opus")) and None,
+}
+
+
+async def _story(script: list[tuple[str, int]]) -> list[object]:
+    """All that can be seen of a speaker to which this happens: what is done, and for how many
+    frames it goes on."""
+    speaker, seen = Speaker(SpeakerSettings(buffer=10.0), Clips()), list[object]()
+    await speaker.play(_PHRASE)
+    spoken = "browser"
+    for what, frames in script:
+        spoken = what if what in ("telephone", "browser") else spoken  # soxr's dither is by chance
+        if what == "say":
+            await speaker.play(AudioChunk(voice(frames / 40, seed=frames), WIRE_RATE))
+        elif what == "phrase":
+            await speaker.play(_PHRASE)
+        else:
+            _ACTS[what](speaker)
+        for _ in range(frames):
+            packet = speaker.leave()
+            payload = packet and (packet.payload if spoken != "telephone" else len(packet.payload))
+            content = (speaker.played, speaker.queued, speaker.heard, speaker.level)
+            seen.append((payload, packet and packet.begins, content))
+    return seen
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["say", "say", "phrase", *_ACTS]), st.integers(0, 12)),
+        max_size=20,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_happens_what_leaves_is_what_leaves_when_nothing_is_encoded_ahead(
+    script: list[tuple[str, int]],
+) -> None:
+    hurried = asyncio.run(_story(script))
+    with patch.object(codecs, "Ahead", partial(Ahead, most=1)):
+        assert asyncio.run(_story(script)) == hurried
