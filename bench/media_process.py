@@ -24,7 +24,9 @@ class Options:
     detector: bool
     core: int
     mute: bool = False
-    """The agent says nothing (our own paths alone)."""
+    """The agent says nothing."""
+    unasked: bool = False
+    """The agent begins by itself, also another's that else only answers."""
 
 
 class DidNotStart(Exception):
@@ -37,8 +39,9 @@ def _command(path: str, options: Options, reply: float) -> list[str]:
     Raises DidNotStart."""
     replying = ["--reply", str(reply)] if reply else []
     if path in PEERS:
+        told = ["--mute"] * options.mute + ["--unasked"] * options.unasked
         try:
-            return [str(python()), "-W", "ignore", "-m", *PEERS[path], *replying]
+            return [str(python()), "-W", "ignore", "-m", *PEERS[path], *replying, *told]
         except NoPeers as error:
             raise DidNotStart(str(error)) from error
     flags = ["--disturb", options.disturb] if options.disturb else []

@@ -22,6 +22,8 @@ from bench.media_sound import speech
 
 _LOUD = 4_000
 _QUIET_CHUNKS = 10
+UNASKED = 60.0
+"""Seconds that an agent talks which begins by itself: longer than any call that is measured."""
 
 Answer = Callable[[str], Awaitable[str]]
 """From an offer's SDP to the answer's."""
@@ -40,7 +42,7 @@ class Usage:
             self._onsets.append(time.monotonic())
 
     def mark(self) -> None:
-        self._cpu, self._wall = _cpu(), time.monotonic()
+        self._cpu, self._wall, self._sleeps = _cpu(), time.monotonic(), _sleeps()
         self._chunks, self._onsets = 0.0, list[float]()
 
     def tell(self) -> dict[str, Any]:
@@ -51,6 +53,7 @@ class Usage:
             * os.sysconf("SC_PAGE_SIZE"),
             "threads": threading.active_count(),
             "tasks": len(asyncio.all_tasks()),
+            "sleeps": _sleeps() - self._sleeps,
             "chunks": self._chunks,
             "onsets": self._onsets,
         }
@@ -72,8 +75,9 @@ class Ear:
         self._quiet = 0.0 if is_loud else self._quiet + chunks
 
 
-def reply(rate: int, seconds: float) -> np.ndarray[Any, np.dtype[np.int16]]:
+def reply(rate: int, options: argparse.Namespace) -> np.ndarray[Any, np.dtype[np.int16]]:
     """What the agent says, loud from its first sample on."""
+    seconds = 0.0 if options.mute else UNASKED if options.unasked else options.reply
     said = speech(rate)
     begin = int(np.argmax(np.abs(said) > _LOUD))
     return np.tile(said[begin:], int(seconds / 10) + 2)[: int(rate * seconds)]
@@ -85,6 +89,8 @@ def arguments(doc: str | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--core", type=int)
     parser.add_argument("--reply", type=float, default=10.0, help="seconds of each answer")
+    parser.add_argument("--mute", action="store_true", help="every answer is empty")
+    parser.add_argument("--unasked", action="store_true", help="talk from the call's begin on")
     parser.add_argument("--eager", action="store_true", help="their most aggressive settings")
     return parser.parse_args()
 
@@ -108,3 +114,7 @@ def serve(answer: Answer, usage: Usage, options: argparse.Namespace) -> None:
 def _cpu() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
+
+
+def _sleeps() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw

@@ -77,16 +77,17 @@ class Answering(ReplyOnPause):
 
 def main() -> None:
     options = arguments(__doc__)
-    said = reply(RATE, options.reply)
+    said = reply(RATE, options)
 
-    def answer(heard: tuple[int, Any]) -> Generator[tuple[int, Any], None, None]:
+    def speak() -> Generator[tuple[int, Any], None, None]:
         for start in range(0, len(said), RATE // 5):
             yield RATE, said[None, start : start + RATE // 5]
 
     usage = Usage()
     handler = Answering(
         usage,
-        fn=answer,
+        fn=lambda heard: speak(),
+        startup_fn=speak if options.unasked else None,
         model=Silero(),
         model_options=_EAGER_VOICE if options.eager else SileroVadOptions(window_size_samples=512),
         algo_options=_EAGER_PAUSE if options.eager else AlgoOptions(),

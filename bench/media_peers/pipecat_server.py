@@ -24,6 +24,7 @@ from pipecat.frames.frames import (
     LLMTextFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
+    TTSSpeakFrame,
 )
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -80,9 +81,9 @@ class InstantAnswer(LLMService):
 
 
 class InstantVoice(TTSService):
-    def __init__(self, seconds: float, **options: Any) -> None:
+    def __init__(self, said: bytes, **options: Any) -> None:
         super().__init__(push_start_frame=True, push_stop_frames=True, **options)
-        self._audio = reply(RATE, seconds).tobytes()
+        self._audio = said
 
     async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame, None]:
         piece = RATE * 2 // 5  # 200 ms, as services send
@@ -93,7 +94,7 @@ class InstantVoice(TTSService):
 
 
 def pipeline(
-    transport: SmallWebRTCTransport, usage: Usage, seconds: float, eager: bool
+    transport: SmallWebRTCTransport, usage: Usage, said: bytes, *, eager: bool
 ) -> Pipeline:
     strategies = (
         UserTurnStrategies(stop=[SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0.0)])
@@ -115,7 +116,7 @@ def pipeline(
             InstantWords(ttfs_p99_latency=0.0),
             user,
             InstantAnswer(),
-            InstantVoice(seconds, sample_rate=RATE, text_aggregation_mode=mode),
+            InstantVoice(said, sample_rate=RATE, text_aggregation_mode=mode),
             transport.output(),
             assistant,
         ]
@@ -125,9 +126,9 @@ def pipeline(
 class Server:
     """Calls of Pipecat."""
 
-    def __init__(self, seconds: float, eager: bool) -> None:
+    def __init__(self, said: bytes, *, eager: bool, unasked: bool) -> None:
         self.usage = Usage()
-        self._seconds, self._eager = seconds, eager
+        self._said, self._eager, self._unasked = said, eager, unasked
         self._calls: set[asyncio.Task[None]] = set()
 
     async def answer(self, sdp: str) -> str:
@@ -144,9 +145,14 @@ class Server:
             TransportParams(audio_in_enabled=True, audio_out_enabled=True),
         )
         worker = PipelineWorker(
-            pipeline(transport, self.usage, self._seconds, self._eager),
+            pipeline(transport, self.usage, self._said, eager=self._eager),
             params=PipelineParams(audio_out_sample_rate=RATE),
         )
+
+        @transport.event_handler("on_client_connected")
+        async def came(transport: Any, client: Any) -> None:
+            if self._unasked:
+                await worker.queue_frame(TTSSpeakFrame("Something long."))
 
         @transport.event_handler("on_client_disconnected")
         async def gone(transport: Any, client: Any) -> None:
@@ -159,7 +165,8 @@ class Server:
 
 def main() -> None:
     options = arguments(__doc__)
-    server = Server(options.reply, options.eager)
+    said = reply(RATE, options).tobytes()
+    server = Server(said, eager=options.eager, unasked=options.unasked)
     serve(server.answer, server.usage, options)
 
 
