@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from media.native import OFF, SOURCES, NotCompiled, compiled, load, native
 
 
 @pytest.fixture(autouse=True)
-def _anew() -> None:
+def _anew() -> Iterator[None]:
+    native.cache_clear()
+    yield
     native.cache_clear()
 
 
