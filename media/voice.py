@@ -1,6 +1,6 @@
 """Is this speech? webrtcvad is the gate, Silero the judge.
 
-webrtcvad costs 3 µs a chunk and lets some noise through; Silero costs 50 to 100 µs a window and is
+webrtcvad costs 2 µs a chunk and lets some noise through; Silero costs 10 to 50 µs a window and is
 right far more often. So Silero runs only while the gate is open: from webrtcvad's first hit until
 `gate_hold` after its last. While it is closed the probability is 0.
 
@@ -8,11 +8,11 @@ Silero hears windows of 512 samples (32 ms), each with the 64 samples before it 
 remembers what it heard. When the gate opens, the last windows are heard again in one run, so that
 it judges the onset with a warm memory and no delay.
 
-While several callers speak, the windows that come at one beat of the pacer are judged in one run,
-in which they cost a quarter of what they would alone.
-
-The network is the one that ships with faster-whisper (Silero VAD v6, MIT), written again by
-`media/silero.py`. Its session is shared by all calls; a `Detector` holds the state of one.
+The network is the one that ships with faster-whisper (Silero VAD v6, MIT), in one of two ways:
+compiled (`media/compiled_voice.py`), or, without a compiler, by onnxruntime as `media/silero.py`
+writes it again. There the windows of several callers that come at one beat of the pacer are judged
+in one run, in which they cost a third of what they would alone. Either is shared by all calls; a
+`Detector` holds the state of one.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 from weakref import WeakSet
 
 import numpy as np
@@ -32,7 +33,9 @@ import webrtcvad
 from pydantic import BaseModel, Field
 
 from media.audio import CALLER_RATE, AudioChunk, Samples
-from media.silero import CONTEXT, STATE, WINDOW, Floats, UnknownNetwork, rewritten
+from media.compiled_voice import CompiledVoice, NoGate
+from media.native import native
+from media.silero import CONTEXT, STATE, WINDOW, Floats, UnknownNetwork, known, rewritten
 
 _SPAN = CONTEXT + WINDOW
 _GATE_FRAME = 160
@@ -64,7 +67,8 @@ class VoiceSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """Seconds that the gate stays open after webrtcvad's last hit."""
     together: float = Field(default=0.0, ge=0.0, le=0.02)
     """Seconds that a window may wait for those of other calls, while three callers or more are
-    heard; 0: only those that come at the same beat are judged in one run."""
+    heard by onnxruntime; 0: only those that come at the same beat are judged in one run. Compiled,
+    none waits."""
     model: Path | None = None
     """Silero's ONNX file; none: the one that ships with faster-whisper."""
 
@@ -82,37 +86,50 @@ class _Waiting:
     judgement: asyncio.Future[Judgement]
 
 
-class VoiceModel:
+class Detector(Protocol):
+    """One call's speech detector; feed it every chunk, in order."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the gate is open, so that Silero listens."""
+
+    async def hear(self, chunk: AudioChunk) -> float:
+        """As `probability`; may be judged together with other calls' chunks of the same beat."""
+
+    def probability(self, chunk: AudioChunk) -> float:
+        """How likely the end of this chunk is speech, 0..1. Raises ValueError when not 16 kHz."""
+
+
+class VoiceModel(Protocol):
     """Silero's network, loaded once and shared by all calls."""
 
-    def __init__(self, path: Path, settings: VoiceSettings) -> None:
+    def detector(self) -> Detector:
+        """A detector for one call."""
+
+
+class OnnxVoice:
+    """The network as onnxruntime runs it."""
+
+    def __init__(self, network: str | bytes, settings: VoiceSettings, *, can_share: bool) -> None:
+        """`network`: an ONNX file or its content; `can_share`: each row of a run may be another
+        stream's."""
         self._settings = settings
-        self.listening: WeakSet[Detector] = WeakSet()
+        self.listening: WeakSet[OnnxDetector] = WeakSet()
         """The detectors whose gate is open."""
         self._waiting: list[_Waiting] = []
-        self._can_share = True
+        self._can_share = can_share
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.enable_cpu_mem_arena = False
         options.log_severity_level = 3
-        network: str | bytes
-        try:
-            network = rewritten(path)
-        except UnknownNetwork as unknown:
-            log.warning(
-                "Silero's file is not the known one, it is run as it is",
-                extra={"why": str(unknown)},
-            )
-            network = str(path)
-            self._can_share = False
         self._session = onnxruntime.InferenceSession(
             network, providers=["CPUExecutionProvider"], sess_options=options
         )
 
-    def detector(self) -> Detector:
+    def detector(self) -> OnnxDetector:
         """A detector for one call."""
-        return Detector(self, self._settings)
+        return OnnxDetector(self, self._settings)
 
     def judge(self, windows: Samples, state: State) -> Judgement:
         """Consecutive windows of one call, shape (n, 576), and what it remembers."""
@@ -159,10 +176,10 @@ class VoiceModel:
         return probabilities, (h, c)
 
 
-class Detector:
+class OnnxDetector:
     """One call's speech detector; feed it every chunk, in order."""
 
-    def __init__(self, model: VoiceModel, settings: VoiceSettings) -> None:
+    def __init__(self, model: OnnxVoice, settings: VoiceSettings) -> None:
         self._model = model
         self._gate = webrtcvad.Vad(settings.gate)
         self._hold = round(settings.gate_hold * CALLER_RATE)
@@ -273,7 +290,21 @@ def load_voice_model(settings: VoiceSettings) -> VoiceModel:
             f"no speech detection model at {path}; reinstall faster-whisper, which ships it, "
             "or set voice.model"
         )
-    return VoiceModel(path, settings)
+    try:
+        network = known(path)
+    except UnknownNetwork as unknown:
+        log.warning(
+            "Silero's file is not the known one, it is run as it is", extra={"why": str(unknown)}
+        )
+        return OnnxVoice(str(path), settings, can_share=False)
+    library = native()
+    if library is not None:
+        try:
+            hold = round(settings.gate_hold * CALLER_RATE)
+            return CompiledVoice(library, network, gate=settings.gate, hold=hold)
+        except NoGate as error:
+            log.warning("speech is detected without the compiled part", extra={"why": str(error)})
+    return OnnxVoice(rewritten(network), settings, can_share=True)
 
 
 def _shipped_model() -> Path:

@@ -8,9 +8,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import numpy_helper
 
 from media.audio import AudioChunk
-from media.silero import CONTEXT, STATE, WINDOW, Floats, UnknownNetwork, rewritten
+from media.silero import CONTEXT, STATE, WINDOW, Floats, UnknownNetwork, known, rewritten
 from media.voice import VoiceSettings, load_voice_model
 
 
@@ -42,7 +43,9 @@ def one_by_one(network: str, stream: Floats) -> list[float]:
 def test_streams_in_one_run_are_judged_as_the_stored_network_judges_each(
     shipped: Path, streams: Floats
 ) -> None:
-    session = onnxruntime.InferenceSession(rewritten(shipped), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        rewritten(known(shipped)), providers=["CPUExecutionProvider"]
+    )
     h = c = np.zeros((1, 3, STATE), np.float32)
     together = []
     for windows in streams:
@@ -55,10 +58,21 @@ def test_streams_in_one_run_are_judged_as_the_stored_network_judges_each(
 
 def test_another_network_is_refused_by_what_is_missing(shipped: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownNetwork, match=r"conv1d\.weight has shape None"):
-        rewritten(renamed(shipped, tmp_path))
+        known(renamed(shipped, tmp_path))
     (tmp_path / "text.onnx").write_text("no network")
     with pytest.raises(UnknownNetwork, match="cannot be read"):
-        rewritten(tmp_path / "text.onnx")
+        known(tmp_path / "text.onnx")
+
+
+def test_a_network_that_begins_with_another_transform_is_not_the_known_one(
+    shipped: Path, tmp_path: Path
+) -> None:
+    model = onnx.load(str(shipped))
+    basis = next(each for each in model.graph.initializer if each.name.endswith("basis_buffer"))
+    basis.CopyFrom(numpy_helper.from_array(0.9 * numpy_helper.to_array(basis), basis.name))
+    onnx.save(model, str(tmp_path / "other.onnx"))
+    with pytest.raises(UnknownNetwork, match="not a Fourier transform"):
+        known(tmp_path / "other.onnx")
 
 
 def test_another_network_of_the_same_shape_is_run_as_it_is(
@@ -68,13 +82,13 @@ def test_another_network_of_the_same_shape_is_run_as_it_is(
     with caplog.at_level(logging.WARNING):
         unknown = load_voice_model(VoiceSettings(model=renamed(shipped, tmp_path), gate=0))
     assert "run as it is" in caplog.text
-    known = load_voice_model(VoiceSettings(gate=0))
+    shipped_one = load_voice_model(VoiceSettings(gate=0))
     heard = []
-    for model in (unknown, known):
+    for model in (unknown, shipped_one):
         detector = model.detector()
         chunks = [AudioChunk(noise[at : at + 320]) for at in range(0, len(noise), 320)]
         heard.append([detector.probability(chunk) for chunk in chunks])
-    np.testing.assert_allclose(heard[0], heard[1], atol=1e-5)
+    np.testing.assert_allclose(heard[0], heard[1], atol=0.005)
 
 
 def renamed(shipped: Path, folder: Path) -> Path:

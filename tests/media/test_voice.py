@@ -4,13 +4,24 @@ import asyncio
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import soundfile
 import soxr
 
+import media.voice
 from media.audio import AudioChunk, Samples, silence
+from media.compiled_voice import CompiledVoice
+from media.native import native
 from media.silero import Floats
-from media.voice import State, VoiceModel, VoiceModelMissing, VoiceSettings, load_voice_model
+from media.voice import (
+    OnnxVoice,
+    State,
+    VoiceModel,
+    VoiceModelMissing,
+    VoiceSettings,
+    load_voice_model,
+)
 from tests.conftest import TestData
 
 
@@ -20,8 +31,24 @@ def recorded(path: Path) -> Samples:
 
 
 @pytest.fixture(scope="module")
-def model() -> VoiceModel:
-    return load_voice_model(VoiceSettings())
+def onnx() -> OnnxVoice:
+    """The network by onnxruntime, as without a compiler."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(media.voice, "native", lambda: None)
+        model = load_voice_model(VoiceSettings())
+    assert isinstance(model, OnnxVoice)
+    return model
+
+
+@pytest.fixture(scope="module", params=["compiled", "onnxruntime"])
+def model(request: pytest.FixtureRequest, onnx: OnnxVoice) -> VoiceModel:
+    if request.param == "onnxruntime":
+        return onnx
+    if native() is None:
+        pytest.skip("no C compiler: onnxruntime alone detects speech")
+    model = load_voice_model(VoiceSettings())
+    assert isinstance(model, CompiledVoice)
+    return model
 
 
 def probabilities(model: VoiceModel, samples: Samples, chunk: int = 320) -> list[float]:
@@ -56,10 +83,7 @@ def test_a_missing_model_says_where_it_was_looked_for(tmp_path: Path) -> None:
         load_voice_model(VoiceSettings(model=tmp_path / "nowhere.onnx"))
 
 
-async def test_callers_who_speak_at_once_are_judged_as_if_alone(model: VoiceModel) -> None:
-    noise = (np.random.default_rng(3).standard_normal((5, 16_000)) * 9_000).astype(np.int16)
-    alone = [probabilities(model, each) for each in noise]
-
+async def heard_at_once(model: VoiceModel, streams: npt.NDArray[np.int16]) -> list[list[float]]:
     async def heard(samples: Samples) -> list[float]:
         detector = model.detector()
         likely = []
@@ -68,27 +92,37 @@ async def test_callers_who_speak_at_once_are_judged_as_if_alone(model: VoiceMode
             likely.append(await detector.hear(AudioChunk(samples[at : at + 320])))
         return likely
 
+    return await asyncio.gather(*(heard(each) for each in streams))
+
+
+async def test_callers_who_speak_at_once_are_judged_as_if_alone(model: VoiceModel) -> None:
+    noise = (np.random.default_rng(3).standard_normal((5, 16_000)) * 9_000).astype(np.int16)
+    alone = [probabilities(model, each) for each in noise]
+    assert np.ptp(alone) > 0.01  # else anything would do
+    np.testing.assert_allclose(await heard_at_once(model, noise), alone, atol=1e-5)
+
+
+async def test_onnxruntime_judges_callers_who_speak_at_once_in_one_run(
+    onnx: OnnxVoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = (np.random.default_rng(3).standard_normal((5, 16_000)) * 9_000).astype(np.int16)
     runs = 0
-    stock = model._run
+    stock = onnx._run
 
     def counted(windows: Samples, state: State) -> tuple[Floats, State]:
         nonlocal runs
         runs += 1
         return stock(windows, state)
 
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(model, "_run", counted)
-        together = await asyncio.gather(*(heard(each) for each in noise))
-    np.testing.assert_allclose(together, alone, atol=1e-5)
+    monkeypatch.setattr(onnx, "_run", counted)
+    await heard_at_once(onnx, noise)
     windows = 5 * 16_000 / 512
     assert runs < windows / 2
 
 
-async def test_a_caller_who_hangs_up_while_others_wait_leaves_them_judged(
-    model: VoiceModel,
-) -> None:
+async def test_a_caller_who_hangs_up_while_others_wait_leaves_them_judged(onnx: OnnxVoice) -> None:
     noise = (np.random.default_rng(4).standard_normal(16_000) * 9_000).astype(np.int16)
-    detectors = [model.detector() for _ in range(4)]
+    detectors = [onnx.detector() for _ in range(4)]
     for detector in detectors:
         detector.probability(AudioChunk(noise[:3200]))
     whole = AudioChunk(noise[3200 : 3200 + 512])
@@ -141,7 +175,7 @@ def test_the_verdict_does_not_depend_on_how_the_stream_is_cut(
 
 @pytest.mark.real
 def test_the_judgement_is_that_of_silero_without_a_gate(
-    model: VoiceModel, testdata: TestData
+    model: VoiceModel, onnx: OnnxVoice, testdata: TestData
 ) -> None:
     speech = recorded(testdata.recording("whatstheweatherlike").path)
     speech = speech[: len(speech) // 512 * 512]
@@ -150,7 +184,7 @@ def test_the_judgement_is_that_of_silero_without_a_gate(
     zeros = np.zeros((1, 1, 128), np.float32)
     state, reference = (zeros, zeros), []
     for window in np.ascontiguousarray(windows):
-        likely, state = model.judge(window[None], state)
+        likely, state = onnx.judge(window[None], state)
         reference.append(likely)
     gated = np.array(probabilities(model, speech, 512))
     assert np.mean((gated > 0.5) == (np.array(reference) > 0.5)) > 0.9
