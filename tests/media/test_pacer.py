@@ -63,6 +63,17 @@ async def test_who_joins_later_begins_within_20_ms_and_makes_up_for_nothing() ->
 
 
 @virtual
+async def test_who_opens_a_moment_of_their_own_later_makes_up_for_nothing_either() -> None:
+    pacer, steps, clock = Pacer(), list[float](), stopwatch()
+    for _ in range(8):
+        pacer.join(lambda tick, now: None, ignore)
+    await asyncio.sleep(0.2)
+    pacer.join(lambda tick, now: steps.append(clock()), ignore)
+    await asyncio.sleep(0.1)
+    assert steps == pytest.approx([0.205, 0.225, 0.245, 0.265, 0.285])
+
+
+@virtual
 async def test_the_timer_stops_with_the_last_member_and_starts_again_with_the_next() -> None:
     pacer, steps, clock = Pacer(), list[float](), stopwatch()
     leave = pacer.join(lambda tick, now: None, ignore)
@@ -120,6 +131,41 @@ async def test_all_of_a_moment_hear_before_the_first_of_them_goes_on() -> None:
 
 
 @virtual
+async def test_each_hears_once_a_step_whoever_else_is_there() -> None:
+    pacer, heard = Pacer(), list[int]()
+    for member in range(10):
+        pacer.join(lambda tick, now: None, ignore, partial(heard.append, member))
+    await asyncio.sleep(0.099)
+    assert [heard.count(member) for member in range(10)] == [5] * 10
+
+
+@virtual
+async def test_what_takes_three_who_wake_each_other_goes_out_in_the_same_step() -> None:
+    pacer, sent, said = Pacer(), list[tuple[int, int]](), list[int]()
+    stations = [asyncio.Queue[int]() for _ in range(3)]
+
+    async def pass_on(station: int) -> None:
+        while True:
+            each = await stations[station].get()
+            if station + 1 < len(stations):
+                stations[station + 1].put_nowait(each)
+            else:
+                said.append(each)
+
+    async with asyncio.TaskGroup() as tasks:
+        passing = [tasks.create_task(pass_on(station)) for station in range(3)]
+        pacer.join(
+            lambda tick, now: sent.append((tick, len(said))),
+            ignore,
+            lambda: stations[0].put_nowait(0),
+        )
+        await asyncio.sleep(0.03)
+        for each in passing:
+            each.cancel()
+    assert sent == [(0, 1), (1, 2)]
+
+
+@virtual
 async def test_what_is_answered_at_once_goes_out_in_the_same_step() -> None:
     pacer, heard = Pacer(), asyncio.Queue[int]()
     said, sent = list[int](), list[tuple[int, list[int]]]()
@@ -161,6 +207,28 @@ async def test_who_leaves_between_hearing_and_the_step_is_not_called_again() -> 
     await asyncio.sleep(0.05)
     assert steps == []
     assert pacer.is_idle
+
+
+@virtual
+async def test_a_step_on_time_is_told_as_not_late() -> None:
+    late: list[float] = []
+    pacer = Pacer(late.append)
+    pacer.join(lambda tick, now: None, ignore)
+    await asyncio.sleep(0.5)
+    assert len(late) == 26
+    assert late == pytest.approx([0.0] * 26, abs=1e-6)
+    assert min(late) >= 0.0
+
+
+async def test_who_joins_after_a_stall_takes_no_step_from_the_others() -> None:
+    pacer, steps = Pacer(), list[int]()
+    pacer.join(lambda tick, now: steps.append(tick), ignore)
+    await asyncio.sleep(0.05)
+    time.sleep(0.1)  # noqa: ASYNC251 - the stall
+    pacer.join(lambda tick, now: None, ignore)
+    await asyncio.sleep(0.005)
+    assert len(steps) >= 7
+    assert steps == list(range(len(steps)))
 
 
 async def test_after_a_stall_the_late_steps_come_at_once_and_their_lateness_is_told() -> None:
