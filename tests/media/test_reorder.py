@@ -70,7 +70,48 @@ def test_the_wait_grows_with_the_lateness_that_is_seen_and_ends_at_60_ms() -> No
     put(reorder, 6, 0.2)
     take(reorder, 0.3)
     put(reorder, 5, 0.9)
-    assert reorder.wait == MOST_WAIT
+    assert reorder.wait == MOST_WAIT == 0.06
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_each_packet_that_was_given_up_shows_how_late_it_was(number: int) -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    put(reorder, 0, 0.0)
+    put(reorder, 3, 0.02)
+    assert take(reorder, 0.05) == [(3, 2)]
+    put(reorder, number, 0.06)
+    assert reorder.wait == pytest.approx(0.05)
+
+
+def test_a_packet_in_the_nick_of_time_shows_how_long_it_was_missed() -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    put(reorder, 0, 0.0)
+    put(reorder, 2, 0.02)
+    put(reorder, 3, 0.03)
+    assert put(reorder, 1, 0.039) == [(1, 0), (2, 0), (3, 0)]
+    assert reorder.wait == pytest.approx(1.25 * 0.019, rel=0.01)
+
+
+def test_a_packet_that_is_less_late_does_not_shorten_the_wait() -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    put(reorder, 0, 0.0)
+    put(reorder, 2, 0.02)
+    take(reorder, 0.05)
+    put(reorder, 1, 0.06)
+    put(reorder, 4, 0.08)
+    assert put(reorder, 3, 0.081) == [(3, 0), (4, 0)]
+    assert reorder.wait == pytest.approx(0.05, rel=0.02)
+
+
+def test_seven_seconds_after_the_latest_packet_the_wait_has_halved() -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    put(reorder, 0, 0.0)
+    put(reorder, 2, 0.02)
+    take(reorder, 0.05)
+    put(reorder, 1, 0.9)  # as good as lost
+    for number in range(3, 353):
+        put(reorder, number, number * 0.02)
+    assert reorder.wait == pytest.approx(0.0375, rel=0.02)  # 60 ms and the margin, halved
 
 
 def test_on_a_network_that_loses_but_does_not_reorder_the_wait_shrinks_to_nothing() -> None:
@@ -101,6 +142,30 @@ def test_a_single_stray_number_changes_nothing() -> None:
     assert put(reorder, 40_000, 0.03) == []
     assert put(reorder, 2, 0.04) == [(2, 0)]
     assert reorder.lost == 0
+
+
+def test_two_strays_with_good_packets_between_are_no_new_beginning() -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    put(reorder, 0, 0.0)
+    for number, stray in enumerate((30_000, 30_001, 30_002), start=1):
+        assert put(reorder, stray, 0.01) == []
+        assert put(reorder, number, 0.02) == [(number, 0)]
+    assert put(reorder, 30_003, 0.03) == []
+    assert reorder.passes(Numbered(4))
+    assert put(reorder, 30_004, 0.04) == []
+    assert put(reorder, 5, 0.05) == [(5, 0)]
+
+
+def test_packets_that_come_a_second_late_are_late_and_no_new_beginning() -> None:
+    reorder: Reorder[Numbered] = Reorder()
+    put(reorder, 0, 0.0)
+    put(reorder, 3, 0.02)
+    assert take(reorder, 0.05) == [(3, 2)]
+    for number in range(4, 60):
+        put(reorder, number, number * 0.02)
+    assert put(reorder, 1, 1.21) == put(reorder, 2, 1.22) == []
+    assert put(reorder, 60, 1.23) == [(60, 0)]
+    assert (reorder.lost, reorder.late) == (2, 2)
 
 
 @pytest.mark.parametrize("start", [5_000, 64_000])
