@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from fractions import Fraction
 
 import pytest
 from aiortc.mediastreams import MediaStreamError
@@ -35,6 +36,27 @@ def test_after_a_stop_of_the_process_the_lost_ticks_are_skipped() -> None:
     assert ticks.wait(5.0) == pytest.approx(0.02, abs=0.021)
 
 
+def test_a_stall_of_half_a_second_is_made_up_for_and_a_longer_one_is_not() -> None:
+    for stall, missed in ((0.49, 0), (0.53, 26)):
+        ticks = Ticks(0.0)
+        ticks.take(0.0)
+        assert ticks.take(0.02 + stall) == 1 + missed
+
+
+def test_a_timer_that_fires_a_moment_early_is_not_waited_for_again() -> None:
+    ticks = Ticks(10.0)
+    assert ticks.wait(10.0 - 0.0004) == 0.0
+    assert ticks.wait(10.0 - 0.0006) == pytest.approx(0.0006)
+
+
+def test_the_steps_that_have_come_may_be_left_out_and_none_comes_again() -> None:
+    ticks = Ticks(10.0)
+    ticks.skip(10.05)
+    assert (ticks.due, ticks.take(10.06)) == (pytest.approx(10.06), 3)
+    ticks.skip(10.0)
+    assert ticks.take(10.08) == 4
+
+
 @virtual
 async def test_a_packet_leaves_with_the_time_of_its_tick_through_silence_too() -> None:
     script: list[Packet | None] = [Packet(b"a", True), None, None, Packet(b"b", True)]
@@ -43,6 +65,7 @@ async def test_a_packet_leaves_with_the_time_of_its_tick_through_silence_too() -
     first, second = await track.recv(), await track.recv()
     assert (bytes(first), first.pts) == (b"a", 0)
     assert (bytes(second), second.pts) == (b"b", 3 * 960)
+    assert first.time_base == second.time_base == Fraction(1, 48_000)
     assert clock() == pytest.approx(0.06)
 
 
