@@ -136,7 +136,41 @@ def test_a_stall_of_this_process_is_no_silence_of_the_caller() -> None:
     assert len(np.concatenate(ear.pieces)) == 30 * 320
 
 
-@pytest.mark.parametrize("jump", [10_000_000, -10_000_000])
+def silence_began(jitter: float) -> float:
+    """Seconds after the last packet at which silence took its place."""
+    ear = Ear()
+    ear.hear(list(packets(0.2)))
+    last = ear.now - 0.02
+    if jitter:
+        ear.reception.jitter = jitter
+    while not len(ear.hear([None])):
+        pass
+    return ear.now - 0.02 - last
+
+
+def test_silence_takes_the_place_of_packets_sooner_the_steadier_they_came() -> None:
+    assert silence_began(0.0) == pytest.approx(0.06, abs=0.021)
+    assert silence_began(0.0275) == pytest.approx(0.18)
+    assert silence_began(1.0) == pytest.approx(0.2, abs=0.021)
+
+
+def test_a_packet_behind_a_gap_is_heard_though_none_comes_after_it() -> None:
+    sent = packets(0.3)
+    ear = Ear()
+    ear.hear([*sent[:10], None])
+    ear.reception.arrive(sent[11], ear.now)
+    assert loudness(ear.hear([None] * 3)) > 3_000
+    assert ear.reception.lost == 1
+
+
+def test_before_anything_was_measured_there_is_no_jitter_and_a_short_wait() -> None:
+    ear = Ear()
+    ear.hear(list(packets(0.1)))
+    assert ear.reception.jitter == pytest.approx(0.0, abs=1e-6)
+    assert 0.0 < ear.reception.wait <= 0.02
+
+
+@pytest.mark.parametrize("jump", [10_000_000, -10_000_000, 72_000])
 def test_a_jump_of_the_timestamps_is_not_heard(jump: int) -> None:
     first = packets(0.2, timestamp=20_000_000)
     later = packets(0.2, sequence=10, timestamp=20_000_000 + jump)
@@ -251,10 +285,11 @@ def test_sound_is_made_up_for_120_ms_at_most_and_the_rest_of_a_gap_is_silence() 
     assert len(heard) == pytest.approx(16_000, abs=640)
 
 
-def test_another_source_goes_on_without_a_gap_whatever_its_timestamps_are() -> None:
+@pytest.mark.parametrize("sequence", [0, 9, 30, 300])
+def test_another_source_goes_on_without_a_gap_whatever_its_numbers_are(sequence: int) -> None:
     ear = Ear()
     ear.hear(packets(0.2))
-    later = [
-        replace(packet, ssrc=8) for packet in packets(0.2, sequence=300, timestamp=48_000 * 3 // 4)
-    ]
-    assert len(ear.hear([*later])) == 0.2 * 16_000
+    later = packets(0.2, sequence=sequence, timestamp=48_000 * 3 // 4)
+    for packet in later:
+        assert len(ear.hear([replace(packet, ssrc=8)])) == 0.02 * 16_000
+    assert ear.reception.lost == 0
