@@ -1,10 +1,11 @@
 """Opus packets that are encoded before they leave, several in one go.
 
 The first frame that is encoded in a beat finds the processor's caches cold and costs several times
-what those right behind it do. So the frames of the next 100 ms are encoded together, and each beat
-takes one packet. What is changed meanwhile (a duck, a pause, another rate) must be heard in the
-very next packet all the same: the encoder then goes back to where the listener's decoder stands,
-and the packets that leave are those of an encoder that never went ahead.
+what those right behind it do. So what was brought to the wire's rate at once, 150 ms mostly, is
+encoded in one go, and each beat takes one packet. What is changed meanwhile (a duck, a pause,
+another rate) must be heard in the very next packet all the same: the encoder then goes back to
+where the listener's decoder stands, and the packets that leave are those of an encoder that never
+went ahead.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from media.audio import Samples
 from media.opus import FRAME, Encoder
 from media.stretch import Stretch
 
-FRAMES = 5
-"""Frames that are encoded in one go: 100 ms. More would gain little and make a beat that encodes
-longer: the packets of other calls wait for it."""
+FRAMES = 9
+"""Frames that are encoded in one go: all of a stretch of 150 ms and the rest before it. More would
+gain less and less, and the packets of other calls wait for a beat that encodes."""
 
 
 class Ahead:

@@ -27,7 +27,7 @@ _STEP = 1.0 / (WIRE_RATE * 0.03)
 """Change of gain per sample while ducking: from full to nothing would take 30 ms."""
 _SEAM = 96
 """Samples (2 ms) over which audio that ends abruptly fades out."""
-_PIECE = 0.1
+_PIECE = 0.15
 """Seconds that are brought to the wire's rate at once, as they come to leave: what is encoded
 ahead. A sentence at once would hold the loop up, and 100 KB a second."""
 
