@@ -18,6 +18,7 @@ import aiohttp
 import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+from bench.lateness import SenderClock
 from media.audio import Samples
 from media.opus import FRAME, FRAME_SECONDS, Encoder, OpusSettings
 from media.pacer import Pacer
@@ -143,7 +144,9 @@ class Caller:
 
     def lateness(self, since: float) -> list[float]:
         """Seconds by which each packet that came after `since` was later than the earliest."""
-        late = np.array([at - stamp / 48_000 for at, stamp, _ in self.arrivals if at > since])
+        clock = SenderClock()
+        ways = [(at, at - clock.seconds(stamp)) for at, stamp, _ in self.arrivals]
+        late = np.array([way for at, way in ways if at > since])
         return list(late - late.min()) if len(late) else []
 
     def _lose(self, outward: Any) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ import aiohttp
 import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+from bench.lateness import Lateness
 from bench.media_load import encoded
 from bench.recordings import Spoken
 from media.audio import Resampler
@@ -106,7 +106,7 @@ class Caller:
         """Seconds by which each packet came later than the earliest of its talkspurt."""
         self.is_gone = False
         self._mouth = _Mouth()
-        self._earliest = math.inf
+        self._judged = Lateness()
         self._leave: Callable[[], None] | None = None
         self._changed = asyncio.Event()
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -183,12 +183,9 @@ class Caller:
 
     def _arrive(self, packet: RtpPacket, now: float) -> None:
         at = time.monotonic()
-        transit = at - packet.timestamp / WIRE_RATE
         if packet.marker:
             self.spurts.append(at)
-            self._earliest = transit
-        self._earliest = min(self._earliest, transit)
-        self.lateness.append(transit - self._earliest)
+        self.lateness.append(self._judged.feed(packet, at))
 
     def _look(self) -> None:
         self.is_gone = self.is_gone or self._pc.connectionState in ("closed", "failed")
