@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -12,61 +12,15 @@ import pytest
 from aiohttp import web
 
 from agent.engines.openai import OpenAI, OpenAISettings
-from agent.engines.protocols import ReplyRequest
 from agent.errors import EngineFailed, EngineMissing
 from agent.messages import Message, Tool, Toolbox, ToolCall, Usage
-
-REQUEST = ReplyRequest(
-    conversation="a",
-    messages=(Message("system", "Be kind."), Message("user", "안녕?")),
-    max_tokens=40,
-)
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class Endpoint:
-    """An endpoint whose answer is the test's; notes what it was asked and over what connections."""
-
-    def __init__(self) -> None:
-        self.answer: Handler = stream(["Hello", " there."])
-        self.bodies: list[dict[str, object]] = []
-        self.keys: list[str | None] = []
-        self.connections: list[object] = []
-        self.cut = asyncio.Event()
-        self.url = ""
-
-    async def chat(self, request: web.Request) -> web.StreamResponse:
-        self._note(request)
-        self.bodies.append(await request.json())
-        try:
-            return await self.answer(request)
-        except (asyncio.CancelledError, ConnectionError):
-            self.cut.set()
-            raise
-
-    async def models(self, request: web.Request) -> web.StreamResponse:
-        self._note(request)
-        refused = request.headers.get("Authorization") == "Bearer wrong"
-        return web.json_response({"data": []}, status=401 if refused else 200)
-
-    def _note(self, request: web.Request) -> None:
-        self.keys.append(request.headers.get("Authorization"))
-        self.connections.append(request.transport)
+from tests.agent.engines.chat import REQUEST, Endpoint, event, fixed, serving, stream
 
 
 @pytest.fixture
 async def endpoint() -> AsyncIterator[Endpoint]:
-    endpoint = Endpoint()
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", endpoint.chat)
-    app.router.add_get("/v1/models", endpoint.models)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    endpoint.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    yield endpoint
-    await runner.cleanup()
+    async with serving() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture
@@ -74,38 +28,6 @@ async def model(endpoint: Endpoint) -> AsyncIterator[OpenAI]:
     model = OpenAI(OpenAISettings(base_url=endpoint.url, model="m", api_key="key"))
     yield model
     await model.aclose()
-
-
-def event(text: str | None, finish: str | None = None) -> str:
-    choice = {"index": 0, "delta": {"content": text} if text else {}, "finish_reason": finish}
-    return f"data: {json.dumps({'choices': [choice]}, ensure_ascii=False)}\n\n"
-
-
-def stream(
-    pieces: list[str], *, chunk: int = 0, end: str = event(None, "stop") + "data: [DONE]\n\n"
-) -> Handler:
-    """Answers with `pieces`, sent `chunk` bytes at a time (0: as one)."""
-    data = ("".join(event(p) for p in pieces) + end).encode()
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        for start in range(0, len(data), chunk or len(data)):
-            await response.write(data[start : start + (chunk or len(data))])
-            await asyncio.sleep(0)
-        return response
-
-    return answer
-
-
-def fixed(status: int, body: str, **headers: str) -> Handler:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        names = {name.replace("_", "-"): value for name, value in headers.items()}
-        return web.Response(
-            status=status, text=body, content_type="application/json", headers=names
-        )
-
-    return answer
 
 
 async def said(model: OpenAI) -> list[str]:

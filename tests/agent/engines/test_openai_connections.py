@@ -15,7 +15,7 @@ from agent.engines.openai import OpenAI, OpenAISettings
 from agent.engines.protocols import ReplyRequest
 from agent.errors import EngineFailed
 from agent.messages import Message
-from tests.agent.engines.test_openai import REQUEST, event
+from tests.agent.engines.chat import REQUEST, event
 
 REPLY = (event("Hello there.") + event(None, "stop") + "data: [DONE]\n\n").encode()
 HEAD = f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {len(REPLY)}\r\n\r\n"
