@@ -203,6 +203,16 @@ def test_garbage_is_concealed_and_the_next_packet_heard() -> None:
     assert loudness(heard[10 * 320 : 11 * 320]) > 3_000
 
 
+def test_after_garbage_the_next_packets_may_pass_again() -> None:
+    sent = packets(0.4)
+    sent[10].payload = b"\xff\xff\xff"
+    ear = Ear()
+    ear.hear(list(sent[:11]))
+    assert ear.reception.next is None
+    ear.hear(list(sent[11:12]))
+    assert ear.reception.next is not None
+
+
 def test_what_is_no_audio_takes_its_number_and_is_not_heard() -> None:
     sent = packets(0.2)
     sent[5].payload_type = EVENT
@@ -235,7 +245,7 @@ def test_the_codec_may_change_in_the_middle() -> None:
 def test_jitter_is_measured() -> None:
     ear = Ear()
     generator = np.random.default_rng(1)
-    for number, packet in enumerate(packets(2.0)):
+    for number, packet in enumerate(packets(2.0, timestamp=3_000_000_000)):
         ear.reception.arrive(packet, number * 0.02 + generator.uniform(0, 0.02))
     assert 0.003 < ear.reception.jitter < 0.012
 
