@@ -167,6 +167,8 @@ class Call:
                 await self._mark(each)
             else:
                 await self._hear(each)
+                may_be_late = self._voice.may_come_late(in_turn=self._hearing is not None)
+                self._microphone.is_patient = may_be_late and self._answering.idle
         self._over.set()
 
     async def _hear(self, chunk: AudioChunk) -> None:
@@ -327,8 +329,6 @@ class Call:
         self._quiet.begin()
         self._listener.close()
         self._answering.settle()
-
-    # -- barge-in -------------------------------------------------------------------------------
 
     async def _interrupt(self) -> None:
         self._overlap = False

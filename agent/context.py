@@ -45,6 +45,9 @@ class Detector(Protocol):
 class Ear(Protocol):
     """The caller's audio: chunks of 16 kHz and the marks between them, until the call ends."""
 
+    is_patient: bool
+    """Whether a chunk may come 20 ms late: set by the call, for who brings them."""
+
     def __aiter__(self) -> AsyncIterator[AudioChunk | Mark]: ...
 
 

@@ -17,6 +17,8 @@ ECHO_PROBABILITY = 0.1
 FIRST = 2.5
 """Seconds of the agent's voice in which the caller's is told from it by the wave as well: by their
 levels alone, whoever begins to speak just behind the agent seems to follow it."""
+SPOKEN, UNSPOKEN = 0.6, 0.3
+"""The probabilities from which on somebody speaks, and below which nobody does."""
 TAIL = 0.8
 """Seconds for which the agent's last sound may still come back."""
 
@@ -48,6 +50,7 @@ class CallersVoice:
         self._spoken = 0.0
         self._coming_back = 0.0
         self._silent = 0.0
+        self._probability = 0.0
         self.is_near = False
         """Whether the voice that was heard last is somebody's at the microphone."""
         self.level: float | None = None
@@ -59,7 +62,17 @@ class CallersVoice:
         Loudness is measured only while there is a voice, or something to come back."""
         probability = await self._hear(chunk)
         self._judge(probability, chunk.seconds)
+        self._probability = probability
         return probability
+
+    def may_come_late(self, *, in_turn: bool) -> bool:
+        """Whether the next chunk may come 20 ms late: the caller is in the middle of a word of
+        their turn, or says nothing at all, and nothing of the agent's is to be told from them.
+
+        The end of a turn comes no later: its pause is heard chunk by chunk."""
+        if self._coming_back or self._mouth.level is not None:
+            return False
+        return self._probability > SPOKEN if in_turn else self._probability < UNSPOKEN
 
     async def _hear(self, chunk: AudioChunk) -> float:
         probability = await self._detector.hear(chunk)

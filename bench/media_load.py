@@ -116,7 +116,7 @@ class Caller:
         while self._short.reception is None or self._short._outward is None:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         first = asyncio.Event()
-        self._short.reception.tick = lambda now: None
+        self._short.reception.tick = lambda *_: None
 
         def note(packet: RtpPacket, now: float) -> None:
             self.arrivals.append((time.monotonic(), packet.timestamp, packet.payload))

@@ -38,6 +38,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 
+from agent.ear import SPOKEN, UNSPOKEN
 from bench.media_sound import WAIT, speech
 from media.audio import AudioChunk, Samples
 from media.line import Line, LineSettings
@@ -81,6 +82,17 @@ class Talking(MediaStreamTrack):
         frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="stereo")
         frame.sample_rate, frame.pts, frame.time_base = 48_000, tick * 960, Fraction(1, 48_000)
         return frame
+
+
+class Listening:
+    """Whether the next chunk may come 20 ms late, by the rule of `agent/ear.py`."""
+
+    def __init__(self) -> None:
+        self._silent = WAIT
+
+    def feed(self, probability: float, seconds: float) -> bool:
+        self._silent = 0.0 if probability >= 0.5 else self._silent + seconds
+        return probability > SPOKEN if self._silent < WAIT else probability < UNSPOKEN
 
 
 class Answering:
@@ -196,6 +208,7 @@ class Server:
     async def _hear(self, microphone: Microphone, speaker: Speaker | None) -> None:
         detector = self._model.detector() if self._model else None
         answering = Answering(speaker, self._reply) if speaker and self._reply else None
+        listening = Listening()
         quiet = 0
         async for chunk in microphone:
             if isinstance(chunk, Mark):
@@ -203,6 +216,8 @@ class Server:
             self._chunks += 1
             if detector is not None:
                 probability = await detector.hear(chunk)
+                may_be_late = listening.feed(probability, chunk.seconds)
+                microphone.is_patient = may_be_late and speaker is not None and speaker.is_at_rest
                 if answering is not None:
                     await answering.feed(probability, chunk.seconds)
             if max(chunk.samples[_LAST].tolist()) > _LOUD:

@@ -12,6 +12,7 @@ import math
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -50,7 +51,7 @@ class Counters:
 
     def add(self, packet: RtpPacket) -> None:
         """A packet came."""
-        self._count(self.counters, packet.sequence_number, packet.timestamp)
+        self._count(self.counters, packet.sequence_number, packet.timestamp, time.time())
 
     @property
     def packets_received(self) -> int:
@@ -142,13 +143,13 @@ class Arrivals:
             datagrams.protocol.error_received(OSError(-came, os.strerror(-came)))
             return
         if stream.passed:
-            self._reception.passed(stream, now)
+            self._reception.passed(stream, stream.heard_at)
         for index in range(came):
-            self._take(room, index, datagrams, now)
+            self._take(room, index, datagrams)
         self.bytes, stream.bytes = stream.bytes, 0
         self.packets, stream.packets = stream.packets, 0
 
-    def _take(self, room: _Room, index: int, datagrams: Datagrams, now: float) -> None:
+    def _take(self, room: _Room, index: int, datagrams: Datagrams) -> None:
         arrival = room.arrivals[index]
         kind, lib = arrival.kind, self._native.lib
         if kind == lib.ARRIVED_SOUND:
@@ -160,7 +161,7 @@ class Arrivals:
                 packet = parse(room.datagram(index, arrival.length))
             except BadRtp:
                 return
-            self._on_packet(packet, now)
+            self._on_packet(packet, arrival.at)
         elif kind == lib.ARRIVED_OTHER:
             data = room.datagram(index, arrival.length)
             datagrams.protocol.datagram_received(data, room.address(index))

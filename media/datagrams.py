@@ -12,12 +12,15 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
 _BUFFER = memoryview(bytearray(65_536))
 """Where each datagram is read to, and copied from at once: as large as the largest. One for all
 sockets: 64 KB each would be most of a call's memory."""
+_SO_TIMESTAMPNS = 35
+"""Linux's number, which Python 3.11 has no name for."""
 _AT_ONCE = 64
 """Datagrams that are read at once: a peer that floods leaves the others their turn."""
 
@@ -43,6 +46,11 @@ class Datagrams(asyncio.DatagramTransport):
     def number(self) -> int:
         """The socket's file descriptor, for who reads it in place of `read()`; -1: closed."""
         return self._socket.fileno()
+
+    def stamp(self) -> None:
+        """Have the kernel note when each datagram comes, for who reads later. Idempotent."""
+        if sys.platform == "linux":
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
 
     def watch(self) -> None:
         """Have the loop read what comes as it comes. Idempotent."""

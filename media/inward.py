@@ -56,6 +56,11 @@ class Inward:
         self._is_open = True
         self._hook_socket(self._dtls.transport._connection)
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the socket is read by the compiled part."""
+        return self._arrivals is not None
+
     def close(self) -> None:
         """What still arrives goes aiortc's way."""
         self._is_open = False

@@ -105,15 +105,27 @@ class Line:
             failures.append(error)
             short.ended.set()
 
-        leave = self._pacer.join(short.step, fail, short.hear)
+        leave = self._pacer.join(short.step, fail, short.hear, self._rests)
+        self._speaker.on_play = wake = self._pacer.wake
         try:
             await short.ended.wait()
         finally:
             leave()
+            if self._speaker.on_play == wake:
+                self._speaker.on_play = None
             short.rest()
             self._microphone.close()
         if failures:
             raise failures[0]
+
+    def _rests(self) -> bool:
+        """Nothing is to be said, and what is heard may wait a little."""
+        return (
+            self._microphone.is_patient
+            and self._speaker.is_at_rest
+            and self._short is not None
+            and self._short.may_rest
+        )
 
     def _hear(self, samples: Samples) -> None:
         for chunk in self._chunker.feed(samples):

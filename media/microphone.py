@@ -42,6 +42,8 @@ class MicrophoneSettings(BaseModel, frozen=True, extra="forbid", use_attribute_d
 class Intake(Protocol):
     """Where a connection puts the caller's audio, until it closes."""
 
+    @property
+    def is_patient(self) -> bool: ...
     def put(self, chunk: AudioChunk) -> None: ...
     def mark(self, mark: Mark) -> None: ...
     def close(self) -> None: ...
@@ -58,6 +60,8 @@ class Microphone:
         self._is_closed = False
         self.dropped = 0
         """Chunks that the listener was too slow for."""
+        self.is_patient = False
+        """Set by the listener while it needs not hear each chunk at once: two at a time will do."""
 
     def put(self, chunk: AudioChunk) -> None:
         """Hand over the next chunk; ignored once closed. Raises ValueError when not 16 kHz."""
@@ -111,6 +115,11 @@ class Inlet:
 
     def __init__(self, microphone: Intake) -> None:
         self._microphone: Intake | None = microphone
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether the listener needs not hear each chunk at once."""
+        return self._microphone is None or self._microphone.is_patient
 
     def put(self, chunk: AudioChunk) -> None:
         """Hand over the next chunk; ignored once closed."""

@@ -8,6 +8,9 @@ member.
 At each step all members of a slot first hear what has come. Before they go on, the tasks that wait
 for it get their turn: what answers at once is sent in the same step, not 20 ms later.
 
+Who needs nothing for a while rests: when all members of a slot do, every second step of it wakes
+nobody, and is made up for with the next one. `wake()` is for who rested and has something to send.
+
 A member that raises is taken out and told why; the others never notice.
 """
 
@@ -21,7 +24,7 @@ from media.opus import FRAME_SECONDS
 from media.track import Ticks
 
 _SLOTS = 4
-_TOGETHER = 8
+_TOGETHER = 16
 """Members that share a slot before the next one is opened; their burst takes less than 1 ms."""
 _ROUNDS = 3
 """Rounds of the loop that listeners get: one wakes a listener, one judges the windows of several
@@ -36,12 +39,28 @@ class _Member:
     step: Step
     failed: Callable[[Exception], None]
     hear: Callable[[], None] | None
+    rests: Callable[[], bool] | None
+
+    def is_needed(self, tick: int) -> bool:
+        """Whether it is to be called at that step in time."""
+        return tick % 2 == 0 or self.rests is None or not self.rests()
 
 
 @dataclass(eq=False, slots=True)
 class _Slot:
     ticks: Ticks
     members: list[_Member] = field(default_factory=list)
+    is_resting: bool = False
+    """The next step is made up for with the one after it."""
+
+    @property
+    def due(self) -> float:
+        return self.ticks.due + FRAME_SECONDS * self.is_resting
+
+    @property
+    def can_rest(self) -> bool:
+        tick = self.ticks.number
+        return not any(member.is_needed(tick) for member in self.members)
 
 
 class Pacer:
@@ -62,10 +81,12 @@ class Pacer:
         step: Step,
         failed: Callable[[Exception], None],
         hear: Callable[[], None] | None = None,
+        rests: Callable[[], bool] | None = None,
     ) -> Callable[[], None]:
         """Call `step` every 20 ms from now on, and `hear` shortly before; what is returned ends it
         (idempotent).
 
+        While `rests` says so, `hear` is called every 40 ms only, and so is `step`, twice in a row.
         When one of them raises neither is called again, and `failed` is given what it raised."""
         loop = asyncio.get_running_loop()
         if self._timer is None:
@@ -76,7 +97,7 @@ class Pacer:
         slot = min(self._slots, key=lambda slot: len(slot.members) // _TOGETHER)
         if self._timer is not None and not slot.members:
             slot.ticks.skip(loop.time())
-        member = _Member(step, failed, hear)
+        member = _Member(step, failed, hear, rests)
         slot.members.append(member)
         self._schedule(loop)
 
@@ -87,24 +108,48 @@ class Pacer:
 
         return leave
 
-    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+    def wake(self) -> None:
+        """Somebody who rested is needed at the next step."""
+        if any(slot.is_resting for slot in self._slots):
+            loop = asyncio.get_running_loop()
+            for slot in self._slots:
+                self._make_up(slot, loop.time())
+            self._schedule(loop, may_rest=False)
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop, *, may_rest: bool = True) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        dues = [slot.ticks.due for slot in self._slots if slot.members]
+        busy = [slot for slot in self._slots if slot.members]
+        for slot in busy:
+            slot.is_resting = may_rest and slot.can_rest
+        dues = [slot.due for slot in busy]
         if dues:
             self._timer = loop.call_at(min(dues), self._beat, loop)
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
+        for slot in self._slots:
+            self._make_up(slot, now)
         due = [slot for slot in self._slots if slot.members and not slot.ticks.wait(now)]
         listeners = 0
         for slot in due:
             for member in list(slot.members):
-                if member.hear is not None:
+                if member.hear is not None and member.is_needed(slot.ticks.number):
                     self._guard(slot, member, member.hear)
                     listeners += 1
         self._go_on(loop, due, _ROUNDS if listeners else 0)
+
+    def _make_up(self, slot: _Slot, now: float) -> None:
+        """Take the step that was rested through, if it has come."""
+        if slot.is_resting and not slot.ticks.wait(now):
+            slot.is_resting = False
+            self._take_step(slot, now)
+
+    def _take_step(self, slot: _Slot, now: float) -> None:
+        tick = slot.ticks.take(now)
+        for member in list(slot.members):
+            self._guard(slot, member, member.step, tick, now)
 
     def _go_on(self, loop: asyncio.AbstractEventLoop, due: list[_Slot], rounds: int) -> None:
         """Step these slots, after so many rounds of the loop."""
@@ -115,9 +160,7 @@ class Pacer:
             while slot.members and not slot.ticks.wait(now := loop.time()):
                 if self._on_lateness is not None:
                     self._on_lateness(max(0.0, now - slot.ticks.due))
-                tick = slot.ticks.take(now)
-                for member in list(slot.members):
-                    self._guard(slot, member, member.step, tick, now)
+                self._take_step(slot, now)
         self._schedule(loop)
 
     @staticmethod

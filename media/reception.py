@@ -146,13 +146,13 @@ class Reception:
             self._pass(now)
         self._measure_jitter(packet, now)
 
-    def tick(self, now: float) -> None:
-        """Time passes: what was waited for long enough is given up, silence fills what is not
-        sent."""
+    def tick(self, now: float, steps: int = 1) -> None:
+        """So many steps of 20 ms pass, at whose end all was read that had come: what was waited for
+        long enough is given up, silence fills what is not sent."""
         self._pass(now)
         # A step that comes late means that this process stood still: what was sent meanwhile
         # waits in the socket, and is no silence.
-        stood_still = now - self._ticked - _STEP / CALLER_RATE
+        stood_still = now - self._ticked - steps * _STEP / CALLER_RATE
         self._ticked = now
         if stood_still > _STALL:
             self._heard_last += stood_still

@@ -74,6 +74,9 @@ class ShortPath:
         self._receiver: Any = transceiver.receiver
         self._sender: Any = transceiver.sender
         self._ice: Any = transceiver.receiver.transport.transport._connection
+        self._at_beat: Datagrams | None = None
+        """The socket that is read by `hear()`."""
+        self._has_heard, self._steps = False, 0
         self._inward: Inward | None = None
         self._outward: Outward | None = None
         self._hook(self._receiver, "receive", self._receive)
@@ -90,29 +93,45 @@ class ShortPath:
         """What arrives; None until the connection is up."""
         return self._inward.reception if self._inward else None
 
+    @property
+    def may_rest(self) -> bool:
+        """Whether packets that are read later are heard as if they had been read at once."""
+        return self._inward is not None and self._inward.is_compiled
+
     def hear(self) -> None:
-        """Read what has come. From the first time on the loop no longer watches the sockets: to be
-        called every 20 ms, until `rest()`."""
+        """Read what has come. From the first time on the loop no longer watches the socket: to be
+        called every 20 or 40 ms, until `rest()`."""
         if self._inward is None:
             return
-        for each in self._sockets():
-            each.unwatch()
-            self._inward.read(each)
+        pair = self._ice._nominated.get(1)
+        transport = pair.protocol.transport if pair is not None else None
+        if transport is not self._at_beat:
+            self._take_over(transport)
+        if self._at_beat is not None:
+            self._inward.read(self._at_beat)
+        self._has_heard = True
 
     def rest(self) -> None:
-        """Nobody calls `hear()` any more: the loop watches the sockets again."""
-        for each in self._sockets():
-            each.watch()
+        """Nobody calls `hear()` any more: the loop watches the socket again."""
+        self._take_over(None)
 
-    def _sockets(self) -> list[Datagrams]:
-        """Those of the call that can be read at will: not the connections to TURN servers."""
-        transports = [each.transport for each in self._ice._protocols]
-        return [each for each in transports if isinstance(each, Datagrams)]
+    def _take_over(self, transport: Any) -> None:
+        """Read this transport at the beat instead of the one before, if it can be read at will: a
+        connection to a TURN server cannot, and the loop goes on watching it."""
+        if self._at_beat is not None:
+            self._at_beat.watch()
+        self._at_beat = transport if isinstance(transport, Datagrams) else None
+        if self._at_beat is not None:
+            self._at_beat.stamp()
+            self._at_beat.unwatch()
 
     def step(self, tick: int, now: float) -> None:
         """20 ms pass."""
-        if self._inward is not None:
-            self._inward.reception.tick(now)
+        self._steps += 1
+        if self._inward is not None and (self._has_heard or self._at_beat is None):
+            # Otherwise what seems to be missing may be in the socket.
+            self._inward.reception.tick(now, self._steps)
+            self._has_heard, self._steps = False, 0
         if self._outward is None:
             return
         if self._speaker.is_closed or not self._outward.is_open:

@@ -70,6 +70,8 @@ class Speaker:
         self._order = asyncio.Lock()
         self._waiters: list[_Waiter] = []
         self._track: SpeakerTrack | None = None
+        self.on_play: Callable[[], None] | None = None
+        """Called when something is about to be said after a rest; set by the driver."""
         self.delay = self._settings.listener_delay
         """Seconds from a packet's leaving to its sound in the caller's ear."""
 
@@ -95,6 +97,12 @@ class Speaker:
     @property
     def is_closed(self) -> bool:
         return self._is_closed
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing is to be said, and the silence needs no packet soon."""
+        is_quiet = self._silent_frames > _SETTLING and self._codec.nothing is not None
+        return is_quiet and not self.queued
 
     @property
     def played(self) -> float:
@@ -165,6 +173,8 @@ class Speaker:
             await self._until(lambda: self.queued <= self._settings.buffer)
             if self._is_closed:
                 raise SpeakerClosed("nothing more can be said: the speaker is closed")
+            if self.on_play is not None and not self._is_speaking:
+                self.on_play()
             clip = self._clips.find(audio) if self._clips is not None else None
             return self._playout.add(audio) if clip is None else self._playout.add_clip(clip)
 

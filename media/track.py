@@ -45,6 +45,11 @@ class Ticks:
         self.due = start
         """When the next step comes."""
 
+    @property
+    def number(self) -> int:
+        """The next step's."""
+        return self._next
+
     def skip(self, now: float) -> None:
         """Leave out the steps that have come already."""
         self._go_to(max(self._next, ceil((now - self._start) / FRAME_SECONDS)))

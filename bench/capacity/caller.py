@@ -132,7 +132,7 @@ class Caller:
             # aiortc starts its sender and receiver right after, and tells nobody.
             while self._short.reception is None or self._short._outward is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.002)
-        self._short.reception.tick = lambda now: None
+        self._short.reception.tick = lambda *_: None
         self._short.reception.arrive = self._arrive
         self._leave = pacer.join(self._short.step, self._fail)
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -16,6 +17,9 @@
 /* Packets a second that one peer may send, and at once; Opus at 2.5 ms needs 400. */
 #define RATE 600.0
 #define BURST 600.0
+
+/* Seconds that a datagram may have waited; more says that the wall's clock was set. */
+#define LONGEST_WAIT 1.0
 
 #define OPUS_CLOCK 48000
 #define CLOCK_PER_SAMPLE 3     /* of the sound at 16 kHz */
@@ -81,17 +85,14 @@ static int is_affordable(Stream *stream, double now)
     return 1;
 }
 
-void count_packet(Counters *counters, uint16_t sequence, uint32_t timestamp)
+void count_packet(Counters *counters, uint16_t sequence, uint32_t timestamp, double at)
 {
     counters->received++;
     if (counters->base < 0)
         counters->base = sequence;
     if (counters->latest >= 0 && (int16_t)(sequence - counters->latest) <= 0)
         return;
-    struct timespec time;
-    clock_gettime(CLOCK_REALTIME, &time);
-    double seconds = (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-    int64_t arrival = (int64_t)(seconds * counters->clock_rate);
+    int64_t arrival = (int64_t)(at * counters->clock_rate);
     if (sequence < counters->latest)
         counters->cycles += 1 << 16;
     counters->latest = sequence;
@@ -114,90 +115,132 @@ static void measure_jitter(Stream *stream, const Packet *packet, double now)
         stream->jitter += (change - stream->jitter) / 16;
 }
 
+/* When a datagram came: on the wall's clock, and on the caller's of `read_arrivals`. */
+typedef struct {
+    double wall, now;
+} Moment;
+
 /* The packet is the next one: decode it to `samples`. */
-static Arrival pass(Stream *stream, const Packet *packet, int16_t *samples, double now)
+static Arrival pass(Stream *stream, const Packet *packet, int16_t *samples, Moment at)
 {
-    count_packet(stream->counters, packet->sequence, packet->timestamp);
+    count_packet(stream->counters, packet->sequence, packet->timestamp, at.wall);
     stream->passed++;
     stream->sequence++;
+    stream->heard_at = at.now;
     int length = stream->decode(stream->decoder, packet->payload, packet->length, samples,
                                 LONGEST_SOUND, 0);
-    measure_jitter(stream, packet, now);
+    measure_jitter(stream, packet, at.now);
     if (length < 0) {
         stream->may_pass = 0;
-        return (Arrival){ARRIVED_BROKEN, 0};
+        return (Arrival){ARRIVED_BROKEN, 0, at.now};
     }
     stream->timestamp += (uint32_t)length * CLOCK_PER_SAMPLE;
-    return (Arrival){ARRIVED_SOUND, length};
+    return (Arrival){ARRIVED_SOUND, length, at.now};
 }
 
 /* What a datagram of so many bytes is; RTP is decrypted in its place. */
-static Arrival take(Stream *stream, unsigned char *data, int length, int16_t *samples, double now)
+static Arrival take(Stream *stream, unsigned char *data, int length, int16_t *samples, Moment at)
 {
     if (!stream->session || !is_rtp(data, length))
-        return (Arrival){ARRIVED_OTHER, length};
+        return (Arrival){ARRIVED_OTHER, length, at.now};
     int decrypted = length;
-    if (!is_affordable(stream, now) || stream->unprotect(stream->session, data, &decrypted))
-        return (Arrival){ARRIVED_NOTHING, 0};
+    if (!is_affordable(stream, at.now) || stream->unprotect(stream->session, data, &decrypted))
+        return (Arrival){ARRIVED_NOTHING, 0, at.now};
     Packet packet;
     if (!parse(data, decrypted, &packet))
-        return (Arrival){ARRIVED_NOTHING, 0};
+        return (Arrival){ARRIVED_NOTHING, 0, at.now};
     stream->bytes += length;
     stream->packets++;
     if (stream->may_pass && packet.ssrc == stream->ssrc && packet.sequence == stream->sequence &&
         packet.timestamp == stream->timestamp && packet.payload_type == stream->payload_type &&
         packet.length > 0)
-        return pass(stream, &packet, samples, now);
+        return pass(stream, &packet, samples, at);
     /* What comes after it must not overtake it. */
     stream->may_pass = 0;
-    return (Arrival){ARRIVED_PACKET, decrypted};
+    return (Arrival){ARRIVED_PACKET, decrypted, at.now};
 }
 
-/* Receive what there is; the lengths are put into `lengths`. How many, or a negative errno. */
-static int receive(Room *room, int socket, int lengths[MOST_ARRIVALS])
+/* A datagram's length, 0 when it was too long for its place, and when the kernel says it came. */
+typedef struct {
+    int length;
+    double stamp;              /* the wall's clock; 0: not said */
+} Received;
+
+static Received received(struct msghdr *message, ssize_t length)
+{
+    Received it = {message->msg_flags & MSG_TRUNC ? 0 : (int)length, 0.0};
+#ifdef SCM_TIMESTAMPNS
+    for (struct cmsghdr *each = CMSG_FIRSTHDR(message); each; each = CMSG_NXTHDR(message, each))
+        if (each->cmsg_level == SOL_SOCKET && each->cmsg_type == SCM_TIMESTAMPNS) {
+            struct timespec time;
+            memcpy(&time, CMSG_DATA(each), sizeof time);
+            it.stamp = (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+        }
+#endif
+    return it;
+}
+
+typedef union {
+    char data[CMSG_SPACE(sizeof(struct timespec))];
+    struct cmsghdr alignment;
+} Control;
+
+/* A message that is received into a place of `room`. */
+static struct msghdr addressed(Room *room, int index, struct iovec *part, Control *control)
+{
+    *part = (struct iovec){room->datagrams[index], LARGEST_DATAGRAM};
+    return (struct msghdr){.msg_name = room->addresses[index], .msg_namelen = LARGEST_ADDRESS,
+                           .msg_iov = part, .msg_iovlen = 1,
+                           .msg_control = control->data, .msg_controllen = sizeof control->data};
+}
+
+/* Receive what there is. How many datagrams, or a negative errno. */
+static int receive(Room *room, int socket, Received all[MOST_ARRIVALS])
 {
     struct iovec parts[MOST_ARRIVALS];
+    Control controls[MOST_ARRIVALS];
+    int came = 0;
 #ifdef __linux__
     struct mmsghdr messages[MOST_ARRIVALS];
-    for (int index = 0; index < MOST_ARRIVALS; index++) {
-        parts[index] = (struct iovec){room->datagrams[index], LARGEST_DATAGRAM};
-        messages[index].msg_hdr = (struct msghdr){.msg_name = room->addresses[index],
-                                                  .msg_namelen = LARGEST_ADDRESS,
-                                                  .msg_iov = &parts[index], .msg_iovlen = 1};
-    }
-    int came = recvmmsg(socket, messages, MOST_ARRIVALS, MSG_DONTWAIT, NULL);
-    if (came < 0)
-        return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+    for (int index = 0; index < MOST_ARRIVALS; index++)
+        messages[index].msg_hdr = addressed(room, index, &parts[index], &controls[index]);
+    came = recvmmsg(socket, messages, MOST_ARRIVALS, MSG_DONTWAIT, NULL);
     for (int index = 0; index < came; index++)
-        lengths[index] = messages[index].msg_hdr.msg_flags & MSG_TRUNC
-                             ? 0 : (int)messages[index].msg_len;
-    return came;
+        all[index] = received(&messages[index].msg_hdr, messages[index].msg_len);
 #else
-    int came = 0;
     for (; came < MOST_ARRIVALS; came++) {
-        parts[0] = (struct iovec){room->datagrams[came], LARGEST_DATAGRAM};
-        struct msghdr message = {.msg_name = room->addresses[came],
-                                 .msg_namelen = LARGEST_ADDRESS,
-                                 .msg_iov = &parts[0], .msg_iovlen = 1};
+        struct msghdr message = addressed(room, came, &parts[0], &controls[0]);
         ssize_t length = recvmsg(socket, &message, MSG_DONTWAIT);
         if (length < 0) {
-            if (came || errno == EAGAIN || errno == EWOULDBLOCK)
-                return came;
-            return -errno;
+            came = came ? came : -1;
+            break;
         }
-        lengths[came] = message.msg_flags & MSG_TRUNC ? 0 : (int)length;
+        all[came] = received(&message, length);
     }
-    return came;
 #endif
+    if (came < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+    return came;
+}
+
+/* When that was, which the kernel says by the wall's clock. */
+static Moment moment(double stamp, double wall, double now)
+{
+    if (stamp <= 0.0 || stamp > wall || stamp < wall - LONGEST_WAIT)
+        return (Moment){wall, now};
+    return (Moment){stamp, now - (wall - stamp)};
 }
 
 int read_arrivals(Stream *stream, Room *room, int socket, double now)
 {
-    int lengths[MOST_ARRIVALS];
-    int came = receive(room, socket, lengths);
+    Received all[MOST_ARRIVALS];
+    int came = receive(room, socket, all);
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    double wall = (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
     stream->passed = 0;
     for (int index = 0; index < came; index++)
-        room->arrivals[index] = take(stream, room->datagrams[index], lengths[index],
-                                     room->sounds[index], now);
+        room->arrivals[index] = take(stream, room->datagrams[index], all[index].length,
+                                     room->sounds[index], moment(all[index].stamp, wall, now));
     return came;
 }

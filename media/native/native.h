@@ -17,8 +17,9 @@ typedef struct {
     uint32_t clock_rate, last_timestamp;
 } Counters;
 
-/* Count a packet of this SSRC, as aiortc's StreamStatistics.add does. */
-void count_packet(Counters *counters, uint16_t sequence, uint32_t timestamp);
+/* Count a packet of this SSRC that came at that time (seconds of the clock on the wall), as aiortc's
+   StreamStatistics.add does. */
+void count_packet(Counters *counters, uint16_t sequence, uint32_t timestamp, double at);
 
 /* One call's incoming stream. */
 typedef struct {
@@ -29,6 +30,7 @@ typedef struct {
     Counters *counters;
     double budget, budget_at;  /* packets that may still come at that time, seconds */
     double jitter, transit;    /* seconds, as in media/reception.py */
+    double heard_at;           /* when the last packet that passed came */
     int64_t bytes, packets;    /* decrypted since Python looked last */
     int32_t passed;            /* packets that passed in this reading */
     uint32_t ssrc, timestamp;  /* of the packet that may pass next */
@@ -41,6 +43,7 @@ typedef struct {
 typedef struct {
     int32_t kind;              /* ARRIVED_... */
     int32_t length;            /* bytes of the datagram, or samples of its sound */
+    double at;                 /* when it came, by the clock of `now` */
 } Arrival;
 
 #define ARRIVED_NOTHING 0      /* dropped: no valid RTP, or too much of it */
@@ -63,5 +66,6 @@ typedef struct {
 } Room;
 
 /* Read what a socket that does not block has, 64 datagrams at most, at the time `now` (seconds, any
-   clock that only rises). How many came, each told in `room`; negative: an errno. */
+   clock that only rises). When each came is what the kernel says, where it was told to
+   (SO_TIMESTAMPNS), and `now` otherwise. How many came, each told in `room`; negative: an errno. */
 int read_arrivals(Stream *stream, Room *room, int socket, double now);

@@ -72,3 +72,41 @@ async def test_what_was_sent_is_not_kept_for_longer_than_it_is_needed() -> None:
 
     assert len(long) / 48_000 > FIRST
     assert agent.forgotten == 1
+
+
+class Saying:
+    """A detector that says what it is told to."""
+
+    probability = 0.0
+
+    async def hear(self, chunk: AudioChunk) -> float:
+        return self.probability
+
+
+@virtual
+async def test_sound_may_come_late_mid_word_or_while_nobody_speaks_and_not_between() -> None:
+    detector, agent = Saying(), Agent(sound(1))
+    ear = CallersVoice(detector, agent, TurnSettings())
+    chunk = AudioChunk(np.zeros(320, np.int16))
+    found = {}
+    for probability in (0.0, 0.5, 0.95):
+        detector.probability = probability
+        await ear.hear(chunk)
+        found[probability] = ear.may_come_late(in_turn=False), ear.may_come_late(in_turn=True)
+    assert found == {0.0: (True, False), 0.5: (False, False), 0.95: (False, True)}
+
+
+@virtual
+async def test_no_sound_may_come_late_while_the_agents_own_may_be_in_it() -> None:
+    detector, agent = Saying(), Agent(sound(1))
+    ear = CallersVoice(detector, agent, TurnSettings())
+    chunk = AudioChunk(np.zeros(320, np.int16))
+    agent.leave(0)
+    await ear.hear(chunk)
+    assert not ear.may_come_late(in_turn=False)
+    agent.level = None
+    await ear.hear(chunk)
+    assert not ear.may_come_late(in_turn=False), "its last sound may still come back"
+    for _ in range(50):
+        await ear.hear(chunk)
+    assert ear.may_come_late(in_turn=False)

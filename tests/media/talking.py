@@ -51,6 +51,7 @@ class Talk:
     callee: Any
     speaker: Speaker
     pacer: Pacer
+    microphone: Microphone
     heard: list[Samples] = field(default_factory=list)
     answered: list[Samples] = field(default_factory=list)
 
@@ -85,7 +86,7 @@ async def talk(
         )
 
     async with connect(Playing(says, 48_000), answer, codec=codec) as (caller, callee):
-        call = Talk(lines[0], caller, callee, speaker, pacer)
+        call = Talk(lines[0], caller, callee, speaker, pacer, microphone)
 
         async def hear() -> None:
             async for chunk in microphone:

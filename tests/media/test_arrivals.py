@@ -390,3 +390,32 @@ def test_figures_that_aiortc_began_go_on() -> None:
         each.add(RtpPacket(OPUS, False, 20, 9_600, 7, b""))  # type: ignore[arg-type]
     assert ours.fraction_lost == stock.fraction_lost
     assert ours.packets_lost == stock.packets_lost == 10
+
+
+async def test_what_was_not_read_at_once_came_when_the_kernel_says_it_did(
+    call: tuple[Heard, Network],
+) -> None:
+    heard, network = call
+    network.ours.stamp()
+    await asyncio.sleep(0.1)  # Linux begins with it a little later
+    caller = session(Policy.SSRC_ANY_OUTBOUND)
+    network.send(caller.protect(Sent(0).packet()))
+    heard.now = 1.0
+    heard.read(network.ours)
+    network.send(caller.protect(Sent(1).packet()))
+    await asyncio.sleep(0.05)
+    heard.now = 2.0
+    heard.read(network.ours)
+    assert 1.5 < heard.reception._heard_last <= 1.95
+    assert len(heard.sound) == 2
+
+
+async def test_without_such_stamps_what_is_read_has_just_come(call: tuple[Heard, Network]) -> None:
+    heard, network = call
+    caller = session(Policy.SSRC_ANY_OUTBOUND)
+    for at in range(2):
+        network.send(caller.protect(Sent(at).packet()))
+        await asyncio.sleep(0.03)
+        heard.now += 1.0
+        heard.read(network.ours)
+    assert heard.reception._heard_last == 2.0

@@ -59,6 +59,40 @@ async def test_while_the_line_runs_its_sockets_are_read_at_the_beat_alone() -> N
         await until(lambda: watched(call) == {True})
 
 
+async def test_a_patient_listener_has_the_socket_read_at_every_second_beat() -> None:
+    async with talk("short", tone(3.0, 48_000)) as call:
+        short: Any = call.line._short
+        await until(lambda: watched(call) == {False})
+        steps, reads = list[int](), list[int]()
+        stock_step, stock_hear = short.step, short.hear
+        member = call.pacer._slots[0].members[0]
+        member.step = lambda tick, now: (steps.append(tick), stock_step(tick, now))
+        member.hear = lambda: (reads.append(len(steps)), stock_hear())
+        call.microphone.is_patient = True
+        if not short.may_rest:
+            pytest.skip("no C compiler: what is read late would be taken for late")
+        await until(lambda: len(steps) > 40)
+        assert len(reads) < 30, "read at each beat though the listener is patient"
+        await until(lambda: len(call.heard) > 60)
+        assert short.reception.jitter < 0.01, "packets that waited in the socket seem late"
+        call.microphone.is_patient = False
+        del reads[:], steps[:]
+        await until(lambda: len(steps) > 20)
+        assert len(reads) > 15
+    heard = loud_part(call.what_was_heard(), 16_000)
+    assert pitch(heard[1600:-1600], 16_000) == pytest.approx(440, abs=3)
+
+
+async def test_what_is_said_into_a_rest_leaves_at_the_next_beat() -> None:
+    async with talk("short", tone(0.1, 48_000)) as call:
+        call.microphone.is_patient = True
+        await until(lambda: call.speaker.is_at_rest and call.line._rests())
+        await until(lambda: call.pacer._slots[0].is_resting)
+        await call.speaker.play(AudioChunk(tone(0.2, 48_000, 660.0), 48_000))
+        assert not call.pacer._slots[0].is_resting
+        await until(lambda: len(loud_part(call.what_was_answered(), 48_000)) > 8_000)
+
+
 async def test_a_line_whose_step_fails_leaves_its_sockets_to_the_loop() -> None:
     with pytest.raises(ExceptionGroup) as raised:
         async with talk("short", tone(1.0, 48_000)) as call:
@@ -70,9 +104,10 @@ async def test_a_line_whose_step_fails_leaves_its_sockets_to_the_loop() -> None:
 
 
 def watched(call: Talk) -> set[bool]:
-    """Whether the loop watches the sockets of our side."""
+    """Whether the loop watches the socket that our side speaks by."""
     short: Any = call.line._short
-    return {each._is_watched for each in short._sockets()}
+    pair = short._ice._nominated.get(1)
+    return {pair.protocol.transport._is_watched} if pair else set()
 
 
 def broken(*arguments: object) -> None:

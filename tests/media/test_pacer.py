@@ -47,8 +47,8 @@ async def test_many_calls_are_spread_over_the_20_ms() -> None:
 
 @virtual
 async def test_a_few_calls_share_a_moment() -> None:
-    assert await first_moments(8) == [0] * 8
-    assert await first_moments(10) == [0] * 8 + [5] * 2
+    assert await first_moments(16) == [0] * 16
+    assert await first_moments(18) == [0] * 16 + [5] * 2
 
 
 @virtual
@@ -242,3 +242,81 @@ async def test_after_a_stall_the_late_steps_come_at_once_and_their_lateness_is_t
     assert len(steps) - before >= 4
     assert steps == list(range(len(steps)))
     assert max(late) > 0.07
+
+
+class Resting:
+    """A member that notes when it is called."""
+
+    def __init__(self, *, rests: bool = True) -> None:
+        self.rests = rests
+        self.steps: list[tuple[int, int]] = []
+        """Each step's number, and the milliseconds."""
+        self.heard: list[int] = []
+        self._clock = stopwatch()
+
+    def join(self, pacer: Pacer) -> None:
+        pacer.join(self.step, ignore, self.hear, lambda: self.rests)
+
+    def step(self, tick: int, now: float) -> None:
+        self.steps.append((tick, round(self._clock() * 1000)))
+
+    def hear(self) -> None:
+        self.heard.append(round(self._clock() * 1000))
+
+
+@virtual
+async def test_who_rests_is_called_every_40_ms_and_misses_no_step() -> None:
+    pacer, late = Pacer(), list[float]()
+    pacer._on_lateness = late.append
+    member = Resting()
+    member.join(pacer)
+    await asyncio.sleep(0.13)
+    assert member.steps == [(0, 0), (1, 40), (2, 40), (3, 80), (4, 80), (5, 120), (6, 120)]
+    assert member.heard == [0, 40, 80, 120]
+    assert max(late) < 0.001, "a step that was rested through is not late"
+
+
+@virtual
+async def test_one_who_does_not_rest_is_called_every_20_ms_and_lets_the_others_rest() -> None:
+    pacer, resting, awake = Pacer(), Resting(), Resting(rests=False)
+    resting.join(pacer)
+    awake.join(pacer)
+    await asyncio.sleep(0.09)
+    assert awake.heard == [0, 20, 40, 60, 80]
+    assert resting.heard == [0, 40, 80]
+    assert resting.steps == awake.steps == [(0, 0), (1, 20), (2, 40), (3, 60), (4, 80)]
+
+
+@virtual
+async def test_who_rested_is_woken_for_the_next_step() -> None:
+    pacer, member = Pacer(), Resting()
+    member.join(pacer)
+    await asyncio.sleep(0.045)
+    pacer.wake()  # before there is anything to be said
+    member.rests = False
+    await asyncio.sleep(0.04)
+    assert member.steps == [(0, 0), (1, 40), (2, 40), (3, 60), (4, 80)]
+    assert member.heard == [0, 40, 60, 80]
+
+
+@virtual
+async def test_who_is_woken_late_has_rested_through_what_has_come() -> None:
+    pacer, member = Pacer(), Resting()
+    member.join(pacer)
+    await asyncio.sleep(0.025)
+    pacer.wake()
+    assert member.steps == [(0, 0), (1, 25)], "before what it says now"
+    member.rests = False
+    await asyncio.sleep(0.04)
+    assert member.steps == [(0, 0), (1, 25), (2, 40), (3, 60)]
+
+
+@virtual
+async def test_waking_those_who_do_not_rest_changes_nothing() -> None:
+    pacer, member = Pacer(), Resting(rests=False)
+    pacer.wake()
+    member.join(pacer)
+    await asyncio.sleep(0.03)
+    pacer.wake()
+    await asyncio.sleep(0.02)
+    assert member.steps == [(0, 0), (1, 20), (2, 40)]

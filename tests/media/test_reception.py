@@ -303,3 +303,12 @@ def test_another_source_goes_on_without_a_gap_whatever_its_numbers_are(sequence:
     for packet in later:
         assert len(ear.hear([replace(packet, ssrc=8)])) == 0.02 * 16_000
     assert ear.reception.lost == 0
+
+
+def test_two_steps_at_once_are_no_stall_and_silence_still_fills_what_is_not_sent() -> None:
+    ear = Ear()
+    ear.hear(packets(0.2))
+    for _ in range(25):
+        ear.now += 0.04
+        ear.reception.tick(ear.now, 2)
+    assert len(np.concatenate(ear.pieces)) == pytest.approx(1.2 * 16_000, abs=1_600)
