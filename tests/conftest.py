@@ -11,6 +11,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from media.native import native
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "testdata"
 
 
@@ -18,6 +20,7 @@ def pytest_configure() -> None:
     # No time is asserted in a test, by Hypothesis neither: a loaded machine is slow, not wrong.
     hypothesis.settings.register_profile("chuimsae", deadline=None)
     hypothesis.settings.load_profile("chuimsae")
+    native()  # compiled before a call waits for it, as a server does at its start
 
 
 @dataclass(frozen=True)
