@@ -65,7 +65,7 @@ async def test_who_joins_later_begins_within_20_ms_and_makes_up_for_nothing() ->
 @virtual
 async def test_who_opens_a_moment_of_their_own_later_makes_up_for_nothing_either() -> None:
     pacer, steps, clock = Pacer(), list[float](), stopwatch()
-    for _ in range(8):
+    for _ in range(16):
         pacer.join(lambda tick, now: None, ignore)
     await asyncio.sleep(0.2)
     pacer.join(lambda tick, now: steps.append(clock()), ignore)
