@@ -17,6 +17,7 @@ def test_a_packet_is_written_as_aiortc_writes_it(extension: bytes) -> None:
     stock = Stock.parse(written)
     assert (stock.payload_type, stock.marker, stock.sequence_number) == (96, 1, 65_535)
     assert (stock.timestamp, stock.ssrc, stock.payload) == (4_000_000_000, 7, b"sound")
+    assert stock.csrc == []
     ours = parse(written)
     assert (ours.payload_type, ours.marker, ours.sequence_number) == (96, True, 65_535)
     assert (ours.timestamp, ours.ssrc, ours.payload) == (4_000_000_000, 7, b"sound")
@@ -26,6 +27,18 @@ def test_sources_extension_and_padding_are_stepped_over() -> None:
     head = b"\xb2\x60\x00\x01" + bytes(8) + b"\x00" * 8  # X, P, two contributing sources
     packet = parse(head + b"\xbe\xde\x00\x01abcd" + b"sound" + b"\x00\x00\x03")
     assert packet.payload == b"sound"
+
+
+@pytest.mark.parametrize("sources", range(16))
+def test_any_number_of_sources_is_stepped_over(sources: int) -> None:
+    packet = parse(bytes([0x80 | sources, 0x60]) + bytes(10 + 4 * sources) + b"sound")
+    assert packet.payload == b"sound"
+
+
+@pytest.mark.parametrize("block", [b"\xbe\xde\x00\x00", b"\xbe\xde\x00\x01abcd"])
+def test_a_packet_may_end_with_its_extension_or_its_header(block: bytes) -> None:
+    assert parse(b"\x90\x60" + bytes(10) + block).payload == b""
+    assert parse(b"\x80\x60" + bytes(10)).payload == b""
 
 
 @pytest.mark.parametrize(
