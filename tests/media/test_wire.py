@@ -101,3 +101,30 @@ async def test_each_packet_names_the_media_it_belongs_to() -> None:
         await until(lambda: len(packets) > 2)
         mid = call.caller.getTransceivers()[0].mid
     assert {packet.extensions.mid for packet in packets} == {mid}
+
+
+async def test_while_there_is_no_way_to_the_caller_nothing_is_sent_and_the_line_lives() -> None:
+    async with talk("short", tone(0.1, 48_000)) as call:
+        await call.speaker.play(AudioChunk(tone(5.0, 48_000), 48_000))
+        packets = received(call)
+        await until(lambda: len(packets) > 2)
+        short: Any = call.line._short
+        sender: Any = call.callee.getSenders()[0]
+        nominated = short._ice._nominated
+        pair = nominated.pop(1)
+        sent = await sent_meanwhile(sender)
+        nominated[1] = pair
+        await until(lambda: len(packets) > 10)
+        sender._enabled = False
+        sent += await sent_meanwhile(sender)
+        sender._enabled = True
+        pair.protocol.transport.close()
+        sent += await sent_meanwhile(sender)
+    assert sent == 0
+
+
+async def sent_meanwhile(sender: Any) -> int:
+    """How many packets leave within five steps of the pacer."""
+    before = sender._RTCRtpSender__packet_count
+    await asyncio.sleep(0.1)
+    return int(sender._RTCRtpSender__packet_count - before)
