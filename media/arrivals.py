@@ -18,11 +18,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from pylibsrtp import Session, _binding
+from pylibsrtp import Session
 
 from media.audio import Samples
 from media.datagrams import Datagrams
 from media.native import Native
+from media.native.foreign import srtp_function, srtp_session
 from media.opus import decode_address
 from media.packets import BadRtp, RtpPacket, parse
 from media.reception import Reception
@@ -105,9 +106,9 @@ class Arrivals:
         self._room = _room(native)
         self._stream: Any = native.ffi.new("Stream *")
         self._stream.budget_at = -math.inf  # so that the first may come all at once
-        self._stream.unprotect = _function(native, "Unprotect", _address_of("srtp_unprotect"))
-        self._stream.decode = _function(native, "Decode", decode_address())
-        self._stream.session = _pointer(native, _binding.ffi.cast("uintptr_t", session._srtp[0]))
+        self._stream.unprotect = native.ffi.cast("Unprotect", srtp_function("srtp_unprotect"))
+        self._stream.decode = native.ffi.cast("Decode", decode_address())
+        self._stream.session = native.ffi.cast("void *", srtp_session(session))
         self._counters: Counters | None = None
         self.bytes = self.packets = 0
         """Decrypted since `read` was called last."""
@@ -130,7 +131,7 @@ class Arrivals:
         stream.ssrc, stream.payload_type = following.ssrc, following.payload_type
         stream.sequence, stream.timestamp = following.sequence, following.timestamp
         stream.transit, stream.jitter = following.transit, following.jitter
-        stream.decoder = _pointer(self._native, following.decoder.address)
+        stream.decoder = self._native.ffi.cast("void *", following.decoder.address)
         stream.may_pass = 1
 
     def read(self, datagrams: Datagrams, now: float) -> None:
@@ -196,17 +197,3 @@ class _Room:
 def _room(native: Native) -> _Room:
     """One for all calls: each reading is over before the next begins."""
     return _Room(native)
-
-
-def _address_of(function: str) -> Any:
-    """Where a function of libsrtp is in memory."""
-    ffi = _binding.ffi
-    return ffi.cast("uintptr_t", ffi.addressof(_binding.lib, function))
-
-
-def _function(native: Native, kind: str, address: Any) -> Any:
-    return native.ffi.cast(kind, int(address))
-
-
-def _pointer(native: Native, address: Any) -> Any:
-    return native.ffi.cast("void *", int(address))

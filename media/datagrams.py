@@ -52,6 +52,11 @@ class Datagrams(asyncio.DatagramTransport):
         if sys.platform == "linux":
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
 
+    @property
+    def family(self) -> int:
+        """socket.AF_INET or AF_INET6."""
+        return self._socket.family
+
     def watch(self) -> None:
         """Have the loop read what comes as it comes. Idempotent."""
         if not self._is_watched and not self._is_closing:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import random
 import struct
 import time
+from collections import deque
 from typing import Any
 
 from aiortc import rtcdtlstransport
 from aiortc.rtp import RTP_HISTORY_SIZE, HeaderExtensions
 
-from media.packets import header
+from media.departures import Departures, Stream, departures
+from media.native import native
 
 _NTP_EPOCH = 2_208_988_800
 """Seconds from NTP's epoch (1900) to that of `time.time()`."""
@@ -31,12 +33,15 @@ class Outward:
         self._sender = sender
         self._dtls: Any = sender.transport
         self._ice: Any = self._dtls.transport._connection
-        self._payload_type: int = codec.payloadType
         self._samples = codec.clockRate // 50
         self._origin = random.getrandbits(32)
         # The lower half: a wrap while packets are lost at the start breaks SRTP.
         self._sequence = random.getrandbits(15)
-        self._extension = _extension_block(sender, mid)
+        self._stream = Stream(codec.payloadType, sender._ssrc, _extension_block(sender, mid))
+        self._history = _History(self._stream)
+        sender._RTCRtpSender__rtp_history = self._history
+        self._pair: Any = None
+        self._departures: Departures | None = None
 
     @property
     def is_open(self) -> bool:
@@ -48,39 +53,56 @@ class Outward:
         pair = self._ice._nominated.get(1)
         if not self._sender._enabled or pair is None or pair.protocol.transport.is_closing():
             return
+        if self._departures is None or pair is not self._pair:
+            self._pair, self._departures = pair, self._way(pair)
+        sequence = self._sequence
         timestamp = self._origin + tick * self._samples & 0xFFFFFFFF
-        packet = (
-            header(
-                payload_type=self._payload_type,
-                marker=marker,
-                sequence=self._sequence,
-                timestamp=timestamp,
-                ssrc=self._sender._ssrc,
-                extension=self._extension,
-            )
-            + payload
-        )
-        data = self._dtls._tx_srtp.protect(packet)
-        pair.protocol.transport.sendto(data, pair.remote_addr)
-        self._account(packet, len(payload), len(data), timestamp)
-        self._sequence = self._sequence + 1 & 0xFFFF
+        data = self._departures.send(payload, sequence, timestamp, marker=marker)
+        self._history.add(payload, sequence, timestamp, marker)
+        self._account(len(payload), data, timestamp)
+        self._sequence = sequence + 1 & 0xFFFF
 
-    def _account(self, packet: bytes, payload: int, data: int, timestamp: int) -> None:
-        """Keep what RTCP sender reports, statistics and NACKs are made of."""
-        sender = self._sender
-        history = sender._RTCRtpSender__rtp_history
-        history[self._sequence % RTP_HISTORY_SIZE] = _Sent(self._sequence, packet)
-        history.pop((self._sequence - _REPEATABLE) % RTP_HISTORY_SIZE, None)
+    def _way(self, pair: Any) -> Departures:
+        session = self._dtls._tx_srtp
+        return departures(
+            native(), self._stream, session, pair.protocol.transport, pair.remote_addr
+        )
+
+    def _account(self, payload: int, data: int, timestamp: int) -> None:
+        """Keep what RTCP sender reports and statistics are made of."""
+        sender, dtls = self._sender, self._dtls
         sender._RTCRtpSender__ntp_timestamp = int((time.time() + _NTP_EPOCH) * 2**32)
         sender._RTCRtpSender__rtp_timestamp = timestamp
         sender._RTCRtpSender__octet_count += payload
         sender._RTCRtpSender__packet_count += 1
-        self._dtls._RTCDtlsTransport__tx_bytes += data
-        self._dtls._RTCDtlsTransport__tx_packets += 1
+        dtls._RTCDtlsTransport__tx_bytes += data
+        dtls._RTCDtlsTransport__tx_packets += 1
+
+
+class _History:
+    """The packets that may be asked for again, in the place of aiortc's dictionary of them.
+
+    They are kept as they were given, and made anew when they are asked for."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._sent: deque[tuple[bytes, int, int, bool]] = deque(maxlen=_REPEATABLE)
+
+    def add(self, payload: bytes, sequence: int, timestamp: int, marker: bool) -> None:
+        """A packet was sent."""
+        self._sent.append((payload, sequence, timestamp, marker))
+
+    def get(self, place: int) -> _Sent | None:
+        """The packet whose number is `place`, by aiortc's measure of history; None: too old."""
+        for payload, sequence, timestamp, marker in self._sent:
+            if sequence % RTP_HISTORY_SIZE == place:
+                packet = self._stream.packet(payload, sequence, timestamp, marker=marker)
+                return _Sent(sequence, packet)
+        return None
 
 
 class _Sent:
-    """A packet that may be asked for again, in the shape that aiortc's sender repeats."""
+    """A packet that was asked for again, in the shape that aiortc's sender repeats."""
 
     __slots__ = ("_packet", "sequence_number")
 

@@ -69,3 +69,28 @@ typedef struct {
    clock that only rises). When each came is what the kernel says, where it was told to
    (SO_TIMESTAMPNS), and `now` otherwise. How many came, each told in `room`; negative: an errno. */
 int read_arrivals(Stream *stream, Room *room, int socket, double now);
+
+/* departures.c: a payload to the datagram. */
+
+/* Of libsrtp (2.x). */
+typedef int (*Protect)(void *session, void *packet, int *length);
+
+#define LARGEST_EXTENSION 64
+#define LARGEST_PAYLOAD 1280   /* Opus: 1275 */
+
+/* One call's outgoing stream, as long as the way to its listener stays the same. */
+typedef struct {
+    Protect protect;
+    void *session;             /* libsrtp's */
+    int32_t socket, error;     /* error: errno of the last packet's sending; 0: none */
+    uint32_t ssrc, address_length;
+    unsigned char address[LARGEST_ADDRESS];
+    unsigned char extension[LARGEST_EXTENSION];
+    uint8_t extension_length;  /* bytes of the whole block of header extensions; 0: none */
+    uint8_t payload_type;
+} Departing;
+
+/* Send a payload of at most LARGEST_PAYLOAD bytes. How many bytes the datagram had, sent or not;
+   negative: libsrtp refuses it, by its own number. */
+int send_packet(Departing *departing, const unsigned char *payload, int length, uint16_t sequence,
+                uint32_t timestamp, int is_marked);
