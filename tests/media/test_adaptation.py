@@ -110,7 +110,7 @@ def test_fec_comes_with_loss_that_lasts_and_stays_until_it_has_been_clean() -> N
     assert choices[0].fec and choices[0].loss == 0.05
     assert adaptation.choice.bitrate == 24_000
     run(adaptation, 8, 0.0, start=10)
-    assert adaptation.choice.fec
+    assert adaptation.choice == Choice(24_000, True, 0.05), "without loss to expect there is no FEC"
     run(adaptation, 10, 0.0, start=18)
     assert not adaptation.choice.fec
     assert adaptation.choice.loss == 0.0
@@ -133,6 +133,13 @@ def test_a_round_trip_that_grows_lowers_the_rate_without_any_loss() -> None:
     choices = run(adaptation, 3, 0.0, 0.35, start=3)
     assert choices and choices[0].bitrate == 18_000
     assert not choices[0].fec
+
+
+def test_a_way_that_was_congested_from_the_beginning_is_measured_by_its_best() -> None:
+    adaptation = Adaptation(24_000)
+    assert run(adaptation, 2, 0.0, 0.5) == []
+    run(adaptation, 2, 0.0, 0.05, start=2)
+    assert [choice.bitrate for choice in run(adaptation, 2, 0.0, 0.3, start=4)] == [18_000]
 
 
 def test_a_round_trip_that_wavers_by_a_tenth_of_a_second_lowers_nothing() -> None:

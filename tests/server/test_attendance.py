@@ -261,3 +261,14 @@ async def test_a_call_that_is_cancelled_while_a_peer_is_replaced_closes_both_who
         await stage.end()
     await stage.attendance.close()
     assert (first.closed, second.closed) == (1, 1)
+
+
+@virtual
+async def test_a_successor_that_never_had_its_turn_is_closed_with_the_call() -> None:
+    first, second = Actor(lasts=5, gone="left"), Actor()
+    stage = Stage(first)
+    assert await stage.end() == (5, "left")
+    await stage.attendance.succeed(second, None)
+    await stage.attendance.close()
+    await stage.attendance.close()
+    assert (first.closed, second.closed) == (2, 1)
