@@ -10,6 +10,7 @@ by silence. A pause repeats the 20 ms that faded when it resumes, so no sound is
 
 from __future__ import annotations
 
+import random
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ _SEAM = 96
 _PIECE = 0.15
 """Seconds that are brought to the wire's rate at once, as they come to leave: what is encoded
 ahead. A sentence at once would hold the loop up, and 100 KB a second."""
+_LEAST_PIECE = 0.03
+"""Seconds of the first piece after a silence, at least. Each call has a length of its own for it:
+calls that begin to speak in one beat would do all of this in the same beats ever after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Playout:
         self._waiting = 0
         self._unmade: deque[Samples] = deque()
         self._unmade_length = 0
+        self._first_piece = random.uniform(_LEAST_PIECE, _PIECE)
         self._played = 0
         self._resampler = Resampler(WIRE_RATE, WIRE_RATE)
         self._quiet = 10.0 ** (-abs(duck_db) / 20.0)
@@ -233,7 +238,8 @@ class Playout:
 
     def _make_piece(self) -> None:
         """Bring the next of what is to be said to the wire's rate."""
-        room, parts = round(self._resampler.source * _PIECE), []
+        seconds = _PIECE if self._is_sounding else self._first_piece
+        room, parts = round(self._resampler.source * seconds), []
         while self._unmade and room:
             part = self._unmade.popleft()
             if len(part) > room:

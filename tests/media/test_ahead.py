@@ -125,6 +125,26 @@ async def test_a_new_listener_gets_nothing_that_was_encoded_for_the_last_one() -
     assert first.payload == alone.encode(sound[begin : begin + FRAME])
 
 
+@virtual
+async def test_calls_that_begin_to_speak_at_once_do_not_all_encode_at_once_ever_after() -> None:
+    speakers, given = [Speaker(SpeakerSettings(buffer=3.0)) for _ in range(40)], list[int]()
+    stock = Encoder.encode_ahead
+
+    def noted(encoder: Encoder, samples: Samples) -> list[bytes]:
+        given[-1] += 1
+        return stock(encoder, samples)
+
+    for speaker in speakers:
+        await speaker.play(AudioChunk(voice(1.6)[::2], WIRE_RATE // 2))
+    with patch.object(Encoder, "encode_ahead", noted):
+        for _ in range(70):
+            given.append(0)
+            for speaker in speakers:
+                speaker.leave()
+    assert sum(given[10:]) > 40 * 6
+    assert max(given[10:]) < 20
+
+
 _PHRASE = AudioChunk(voice(0.13, seed=9), WIRE_RATE)
 _ACTS: dict[str, Callable[[Speaker], None]] = {
     "duck": Speaker.duck,
