@@ -60,7 +60,9 @@ class _Slot:
     @property
     def can_rest(self) -> bool:
         tick = self.ticks.number
-        return not any(member.is_needed(tick) for member in self.members)
+        if tick % 2 == 0:
+            return False
+        return all(member.rests is not None and member.rests() for member in self.members)
 
 
 class Pacer:
@@ -113,7 +115,8 @@ class Pacer:
         if any(slot.is_resting for slot in self._slots):
             loop = asyncio.get_running_loop()
             for slot in self._slots:
-                self._make_up(slot, loop.time())
+                if slot.is_resting:
+                    self._make_up(slot, loop.time())
             self._schedule(loop, may_rest=False)
 
     def _schedule(self, loop: asyncio.AbstractEventLoop, *, may_rest: bool = True) -> None:
@@ -130,7 +133,8 @@ class Pacer:
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         for slot in self._slots:
-            self._make_up(slot, now)
+            if slot.is_resting:
+                self._make_up(slot, now)
         due = [slot for slot in self._slots if slot.members and not slot.ticks.wait(now)]
         listeners = 0
         for slot in due:
@@ -141,8 +145,8 @@ class Pacer:
         self._go_on(loop, due, _ROUNDS if listeners else 0)
 
     def _make_up(self, slot: _Slot, now: float) -> None:
-        """Take the step that was rested through, if it has come."""
-        if slot.is_resting and not slot.ticks.wait(now):
+        """Take the step that is rested through, if it has come."""
+        if not slot.ticks.wait(now):
             slot.is_resting = False
             self._take_step(slot, now)
 

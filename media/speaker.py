@@ -100,9 +100,11 @@ class Speaker:
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether nothing is to be said, and the silence needs no packet soon."""
-        is_quiet = self._silent_frames > _SETTLING and self._codec.nothing is not None
-        return is_quiet and not self.queued
+        """Whether nothing is to be said, nor does the silence need a packet in the next 20 ms."""
+        frames = self._silent_frames - _SETTLING
+        if frames <= 0 or frames % _KEEPALIVE == 0 or self._codec.nothing is None:
+            return False
+        return not self.queued
 
     @property
     def played(self) -> float:

@@ -289,6 +289,15 @@ async def test_a_speaker_is_at_rest_once_its_silence_needs_no_packets() -> None:
 
 
 @virtual
+async def test_a_speaker_does_not_rest_through_the_packet_that_keeps_its_silence_alive() -> None:
+    speaker = Speaker()
+    await send(speaker, 0.2)
+    for _ in range(100):
+        rested = speaker.is_at_rest
+        assert (speaker.leave() is None) == rested
+
+
+@virtual
 async def test_a_codec_that_knows_no_silence_never_rests() -> None:
     speaker = Speaker()
     speaker.speak_codec("PCMU")
