@@ -130,6 +130,15 @@ async def test_a_quiet_peer_is_away_until_it_is_heard_again() -> None:
 
 
 @virtual
+async def test_who_is_heard_and_was_not_away_is_not_back() -> None:
+    stage = Stage(Actor(lasts=60, gone="left"))
+    await asyncio.sleep(5)
+    stage.attendance.listen(is_quiet=False)
+    assert await stage.end() == (60, "left")
+    assert stage.log == []
+
+
+@virtual
 async def test_a_peer_that_stays_quiet_is_lost() -> None:
     stage = Stage(Actor())
     await asyncio.sleep(5)
