@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 
 import pytest
@@ -100,6 +101,36 @@ async def test_ports_come_from_the_range() -> None:
     settings = IceSettings(bind=("127.0.0.1",), port_min=46_100, port_max=46_120)
     [(_, port)] = await gathered(settings)
     assert 46_100 <= port <= 46_120
+
+
+async def test_a_range_of_one_port_is_used_to_its_end() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = IceSettings(bind=("127.0.0.1",), port_min=port, port_max=port)
+    assert await gathered(settings) == [("127.0.0.1", port)]
+
+
+async def test_a_server_that_is_bound_to_nothing_offers_the_addresses_of_the_machine() -> None:
+    hosts = [host for host, _ in await gathered(ANYWHERE)]
+    assert hosts
+    assert not any(ipaddress.ip_address(host).is_link_local for host in hosts)
+
+
+async def test_an_advertised_address_stands_for_those_of_its_own_kind_alone() -> None:
+    if not socket.has_ipv6 or not can_bind("::1"):
+        pytest.skip("this machine has no IPv6")
+    settings = IceSettings(bind=("127.0.0.1", "::1"), advertised="203.0.113.9")
+    assert [host for host, _ in await gathered(settings)] == ["203.0.113.9", "::1"]
+
+
+def can_bind(host: str) -> bool:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as tried:
+        try:
+            tried.bind((host, 0))
+        except OSError:
+            return False
+    return True
 
 
 async def test_a_range_without_a_free_port_refuses_the_call() -> None:
