@@ -31,9 +31,9 @@ _SEAM = 96
 _PIECE = 0.15
 """Seconds that are brought to the wire's rate at once, as they come to leave: what is encoded
 ahead. A sentence at once would hold the loop up, and 100 KB a second."""
-_LEAST_PIECE = 0.03
-"""Seconds of the first piece after a silence, at least. Each call has a length of its own for it:
-calls that begin to speak in one beat would do all of this in the same beats ever after."""
+_FIRST_PIECE = (0.06, 0.21)
+"""Seconds of the first piece after a silence, the least and the most. Each call has a length of its
+own: those that begin to speak in one beat would do all of this in the same beats ever after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Playout:
         self._waiting = 0
         self._unmade: deque[Samples] = deque()
         self._unmade_length = 0
-        self._first_piece = random.uniform(_LEAST_PIECE, _PIECE)
+        self._first_piece = random.uniform(*_FIRST_PIECE)
         self._played = 0
         self._resampler = Resampler(WIRE_RATE, WIRE_RATE)
         self._quiet = 10.0 ** (-abs(duck_db) / 20.0)
