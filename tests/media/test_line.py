@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -162,6 +163,8 @@ async def test_reports_and_statistics_stay_right(path: Path) -> None:
         assert near["remote-inbound-rtp"].packetsLost == 0
         assert near["transport"].bytesReceived > 1000
         assert near["transport"].bytesSent > 100
+        told = far["remote-outbound-rtp"].remoteTimestamp
+        assert abs((datetime.now(UTC) - told).total_seconds()) < 30, "by the clock, from 1900 on"
         assert call.speaker.delay == pytest.approx(0.06, abs=0.06)
 
 

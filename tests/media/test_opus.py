@@ -89,6 +89,7 @@ def test_a_stream_with_fec_becomes_smaller_and_larger_again_as_it_is_adapted() -
 
 def test_libopus_is_told_how_much_loss_to_prepare_for_and_when_it_is_over() -> None:
     encoder = Encoder()
+    assert told(encoder, ctl.get_packet_loss_perc) == 0
     asked = [(True, 0.15, 15), (True, 0.4, 40), (True, 9.0, 100), (False, 0.0, 0)]
     for fec, loss, percent in asked:
         encoder.adapt(bitrate=16_000, fec=fec, loss=loss)
