@@ -52,9 +52,9 @@ class Stream:
 class Departures(Protocol):
     """A stream's way to its listener, for as long as session, transport and address stay."""
 
-    def send(self, payload: bytes, sequence: int, timestamp: int, *, marker: bool) -> int:
-        """Send one packet; bytes of its datagram. Errors of the network are told to the transport's
-        protocol. Raises pylibsrtp.Error."""
+    def send(self, payload: bytes, sequence: int, timestamp: int, marker: bool) -> int:
+        """Send one packet; bytes of its datagram, 0 when the transport is closed. Errors of the
+        network are told to the transport's protocol. Raises pylibsrtp.Error."""
 
 
 class PlainDepartures:
@@ -68,7 +68,9 @@ class PlainDepartures:
         self._transport = transport
         self._address = address
 
-    def send(self, payload: bytes, sequence: int, timestamp: int, *, marker: bool) -> int:
+    def send(self, payload: bytes, sequence: int, timestamp: int, marker: bool) -> int:
+        if self._transport.is_closing():
+            return 0
         packet = self._stream.packet(payload, sequence, timestamp, marker=marker)
         data = self._session.protect(packet)
         self._transport.sendto(data, self._address)
@@ -109,18 +111,21 @@ class CompiledDepartures:
         ffi.memmove(departing.address, where, len(where))
         departing.address_length = len(where)
 
-    def send(self, payload: bytes, sequence: int, timestamp: int, *, marker: bool) -> int:
+    def send(self, payload: bytes, sequence: int, timestamp: int, marker: bool) -> int:
         if self._transport.is_closing():
             return 0
         if len(payload) > self._largest:
             raise ValueError(f"a payload of {len(payload)} bytes is too long")
+        size: int = self._send(self._departing, payload, len(payload), sequence, timestamp, marker)
+        return size if size > 0 else self._explain(-size)
+
+    def _explain(self, size: int) -> int:
         departing = self._departing
-        size: int = self._send(departing, payload, len(payload), sequence, timestamp, marker)
-        if size < 0:
-            raise pylibsrtp.Error(f"libsrtp refuses to encrypt a packet (error {-size})")
-        error = departing.error
-        if error and error not in _FULL:
-            self._transport.protocol.error_received(OSError(error, os.strerror(error)))
+        if departing.refused:
+            raise pylibsrtp.Error(f"libsrtp encrypts no packet (error {departing.refused})")
+        if departing.error not in _FULL:
+            error = OSError(departing.error, os.strerror(departing.error))
+            self._transport.protocol.error_received(error)
         return size
 
 

@@ -51,13 +51,16 @@ class Outward:
     def send(self, payload: bytes, marker: bool, tick: int) -> None:
         """Send one packet, timed by its 20 ms step."""
         pair = self._ice._nominated.get(1)
-        if not self._sender._enabled or pair is None or pair.protocol.transport.is_closing():
+        if pair is not self._pair:
+            self._pair = pair
+            self._departures = self._way(pair) if pair is not None else None
+        if self._departures is None or not self._sender._enabled:
             return
-        if self._departures is None or pair is not self._pair:
-            self._pair, self._departures = pair, self._way(pair)
         sequence = self._sequence
         timestamp = self._origin + tick * self._samples & 0xFFFFFFFF
-        data = self._departures.send(payload, sequence, timestamp, marker=marker)
+        data = self._departures.send(payload, sequence, timestamp, marker)
+        if not data:
+            return
         self._history.add(payload, sequence, timestamp, marker)
         self._account(len(payload), data, timestamp)
         self._sequence = sequence + 1 & 0xFFFF

@@ -68,6 +68,8 @@ class Playout:
         self._recent: Recent | None = Recent()
         self.place: Place | None = None
         """Where the frame that left last stands in a clip; None: in none, or it was changed."""
+        self.is_content = False
+        """Whether content was in the frame that left last: some only fade out or repeat."""
         self.stretch: Stretch | None = None
         """What the frame that left last was taken from; None: from several, or it was changed."""
         self._last_words: Samples | None = None
@@ -144,7 +146,9 @@ class Playout:
     def next_frame(self) -> Samples | None:
         """960 samples to send now, not to be written to; None when there is nothing to say."""
         self.place = self.stretch = None
+        before = self._played
         frame = self._left = self._next()
+        self.is_content = self._played > before
         self._is_sounding = frame is not None
         if self._recent is not None:
             self._recent.add(frame)
@@ -160,7 +164,9 @@ class Playout:
             self._gain = self._target
             self._is_faded = False
             return None
-        frame = self._louder_or_quieter(self._take())
+        frame = self._take()
+        if self._gain != 1.0 or self._target != 1.0:
+            frame = self._louder_or_quieter(frame)
         if self._is_faded:
             self._is_faded = False
             self.place = self.stretch = None
@@ -256,10 +262,8 @@ class Playout:
         frame[start:filled] = _ramped(frame[start:filled], 1.0, 0.0)
 
     def _louder_or_quieter(self, frame: Samples) -> Samples:
-        start = self._gain
-        if start == self._target == 1.0:
-            return frame
         self.place = self.stretch = None
+        start = self._gain
         reach = _STEP * FRAME
         end = min(max(self._target, start - reach), start + reach)
         self._gain = end

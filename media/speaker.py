@@ -234,9 +234,8 @@ class Speaker:
 
     def leave(self) -> Packet | None:
         """20 ms pass: what is to be sent for them, if anything. Called by the driver."""
-        before = self._playout.played
         frame = self._playout.next_frame()
-        self._sounded = (self._sounded << 1 | (self._playout.played > before)) & _LATEST
+        self._sounded = (self._sounded << 1 | self._playout.is_content) & _LATEST
         if frame is None:
             return self._stay_silent()
         begins = not self._is_speaking

@@ -36,11 +36,14 @@ int send_packet(Departing *departing, const unsigned char *payload, int length, 
     int size = put_header(departing, packet, sequence, timestamp, is_marked);
     memcpy(packet + size, payload, (size_t)length);
     size += length;
-    int refused = departing->protect(departing->session, packet, &size);
-    if (refused)
-        return -refused;
+    departing->refused = departing->protect(departing->session, packet, &size);
+    if (departing->refused)
+        return -size;
     ssize_t sent = sendto(departing->socket, packet, (size_t)size, 0,
                           (const struct sockaddr *)departing->address, departing->address_length);
-    departing->error = sent < 0 ? errno : 0;
+    if (sent < 0) {
+        departing->error = errno;
+        return -size;
+    }
     return size;
 }

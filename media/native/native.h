@@ -82,7 +82,8 @@ typedef int (*Protect)(void *session, void *packet, int *length);
 typedef struct {
     Protect protect;
     void *session;             /* libsrtp's */
-    int32_t socket, error;     /* error: errno of the last packet's sending; 0: none */
+    int32_t socket;
+    int32_t refused, error;    /* why a packet did not leave: libsrtp's number, or else errno */
     uint32_t ssrc, address_length;
     unsigned char address[LARGEST_ADDRESS];
     unsigned char extension[LARGEST_EXTENSION];
@@ -90,7 +91,7 @@ typedef struct {
     uint8_t payload_type;
 } Departing;
 
-/* Send a payload of at most LARGEST_PAYLOAD bytes. How many bytes the datagram had, sent or not;
-   negative: libsrtp refuses it, by its own number. */
+/* Send a payload of at most LARGEST_PAYLOAD bytes. How many bytes its datagram has; when it did not
+   leave, as many less than nothing. */
 int send_packet(Departing *departing, const unsigned char *payload, int length, uint16_t sequence,
                 uint32_t timestamp, int is_marked);
