@@ -28,7 +28,8 @@ _AT_ONCE = 64
 class Datagrams(asyncio.DatagramTransport):
     """A bound socket as a transport of asyncio's. It is watched until `unwatch()`.
 
-    Datagrams that the kernel has no room for are dropped, as a full network would."""
+    Datagrams that the kernel has no room for are dropped, as a full network would; so are empty
+    ones that come."""
 
     def __init__(self, sock: socket.socket, protocol: asyncio.DatagramProtocol) -> None:
         """To be made by `open_datagrams`. Takes the socket, which must not block."""
@@ -82,7 +83,8 @@ class Datagrams(asyncio.DatagramTransport):
             except OSError as error:  # What was sent before came to nobody (ICMP).
                 self.protocol.error_received(error)
                 continue
-            self.protocol.datagram_received(bytes(_BUFFER[:size]), address)
+            if size:  # Anybody can send an empty one; aiortc would end the connection for it.
+                self.protocol.datagram_received(bytes(_BUFFER[:size]), address)
 
     def sendto(self, data: Any, addr: Any = None) -> None:
         """Send one datagram to `addr` (host and port). Ignored once closed."""

@@ -141,6 +141,8 @@ static Arrival pass(Stream *stream, const Packet *packet, int16_t *samples, Mome
 /* What a datagram of so many bytes is; RTP is decrypted in its place. */
 static Arrival take(Stream *stream, unsigned char *data, int length, int16_t *samples, Moment at)
 {
+    if (!length)
+        return (Arrival){ARRIVED_NOTHING, 0, at.now};
     if (!stream->session || !is_rtp(data, length))
         return (Arrival){ARRIVED_OTHER, length, at.now};
     int decrypted = length;

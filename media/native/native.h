@@ -46,7 +46,7 @@ typedef struct {
     double at;                 /* when it came, by the clock of `now` */
 } Arrival;
 
-#define ARRIVED_NOTHING 0      /* dropped: no valid RTP, or too much of it */
+#define ARRIVED_NOTHING 0      /* dropped: empty, too long, no valid RTP, or too much of it */
 #define ARRIVED_SOUND 1        /* passed and decoded: in `sounds` */
 #define ARRIVED_BROKEN 2       /* passed, but is no Opus */
 #define ARRIVED_PACKET 3       /* RTP, decrypted, that is not simply the next: in `datagrams` */

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -165,3 +166,16 @@ async def test_a_flood_of_packets_that_are_all_different_is_dropped_before_it_is
         took = clock() - begun
     # 600 at once and 600 a second, and the silence of such a while.
     assert 600 <= len(decoded) < 600 + 600 * took + 50 * (took + 1)
+
+
+@pytest.mark.parametrize("size", [0, 9_000])
+async def test_a_stranger_who_sends_nothing_or_too_much_ends_no_call(size: int) -> None:
+    async with talk("short", tone(30.0, 48_000)) as call:
+        await until(lambda: len(call.what_was_heard()) > 3_200)
+        short: Any = call.line._short
+        ours = short._ice._nominated[1].protocol.transport.get_extra_info("sockname")
+        with socket.socket(type=socket.SOCK_DGRAM) as stranger:
+            stranger.sendto(bytes(size), ours)
+        before = len(call.what_was_heard())
+        await until(lambda: len(call.what_was_heard()) > before + 9_600)
+        assert call.callee.connectionState == "connected"
