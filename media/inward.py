@@ -20,13 +20,30 @@ from media.audio import Samples
 from media.datagrams import Datagrams
 from media.dtmf import Key
 from media.native import native
-from media.packets import BadRtp, RtpPacket, parse
+from media.packets import BadRtp, RtpPacket, ahead, parse
 from media.reception import Reception
 
 _STREAMS = 4
 """SSRCs of one peer that statistics are kept of."""
 _RATE, _BURST = 600.0, 600.0
 """Packets a second that one peer may send, and at once; Opus at 2.5 ms needs 400."""
+
+
+class Statistics(rtcrtpreceiver.StreamStatistics):
+    """aiortc's figures of one SSRC, where timestamps may wrap or jump as they like.
+
+    Its own jitter outgrows a report's 32 bits then, and it makes no more reports: without a word,
+    and a receiver without reports can never be stopped."""
+
+    def add(self, packet: Any) -> None:
+        if self._last_timestamp is not None:
+            step = ahead(packet.timestamp, self._last_timestamp, 32)
+            self._last_timestamp = packet.timestamp - step
+        super().add(packet)
+
+    @property
+    def jitter(self) -> int:
+        return min(super().jitter, 0xFFFFFFFF)
 
 
 class Inward:
@@ -160,7 +177,7 @@ class Inward:
         if self._native is not None:
             statistics = Counters(self._native, rate, statistics)
         elif statistics is None:
-            statistics = rtcrtpreceiver.StreamStatistics(rate)
+            statistics = Statistics(rate)
         self._statistics[packet.ssrc] = self._ours[packet.ssrc] = statistics
         self._receiver._RTCRtpReceiver__active_ssrc[packet.ssrc] = clock.current_datetime()
         return statistics

@@ -97,8 +97,9 @@ void count_packet(Counters *counters, uint16_t sequence, uint32_t timestamp, dou
         counters->cycles += 1 << 16;
     counters->latest = sequence;
     if (timestamp != counters->last_timestamp && counters->received > 1) {
-        int64_t change = (arrival - counters->last_arrival) -
-                         ((int64_t)timestamp - (int64_t)counters->last_timestamp);
+        /* In 32 bits, as the timestamps wrap (RFC 3550, appendix A.8). */
+        int32_t change = (int32_t)((uint32_t)(arrival - counters->last_arrival) -
+                                   (timestamp - counters->last_timestamp));
         counters->jitter_q4 += llabs(change) - ((counters->jitter_q4 + 8) >> 4);
     }
     counters->last_arrival = arrival;

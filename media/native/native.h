@@ -18,7 +18,7 @@ typedef struct {
 } Counters;
 
 /* Count a packet of this SSRC that came at that time (seconds of the clock on the wall), as aiortc's
-   StreamStatistics.add does. */
+   StreamStatistics.add does, but for the jitter of timestamps that wrap. */
 void count_packet(Counters *counters, uint16_t sequence, uint32_t timestamp, double at);
 
 /* One call's incoming stream. */

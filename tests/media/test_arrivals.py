@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from pylibsrtp import Policy
 
 from media.arrivals import Counters
+from media.inward import Statistics
 from media.packets import RtpPacket
 from media.reception import Reception
 from tests.media.two_readers import (
@@ -208,7 +210,7 @@ async def test_nothing_is_read_of_a_closed_socket(call: tuple[Heard, Network]) -
     assert not heard.others and not heard.errors
 
 
-@given(st.lists(st.tuples(st.integers(0, 65_535), st.integers(0, 2**32 - 1)), max_size=40))
+@given(st.lists(st.tuples(st.integers(0, 65_535), st.integers(0, 2**31 - 1)), max_size=40))
 def test_figures_are_those_of_aiortc(packets: list[tuple[int, int]]) -> None:
     ours, stock = Counters(built(), 48_000), StreamStatistics(48_000)
     for number, (sequence, timestamp) in enumerate(packets):
@@ -223,6 +225,31 @@ def test_figures_are_those_of_aiortc(packets: list[tuple[int, int]]) -> None:
         assert ours.packets_received == stock.packets_received
         # What time it is is asked twice.
         assert ours.jitter == pytest.approx(stock.jitter, abs=500)
+
+
+def counted(timestamps: Iterator[int], monkeypatch: pytest.MonkeyPatch, kind: str) -> Any:
+    """The figures of packets that came 20 ms after one another."""
+    times = itertools.count(1_000.0, 0.02)
+    monkeypatch.setattr("time.time", lambda: next(times))
+    figures: Any = Counters(built(), 48_000) if kind == "in C" else Statistics(48_000)
+    for number, timestamp in enumerate(timestamps):
+        figures.add(RtpPacket(OPUS, False, number & 0xFFFF, timestamp & 0xFFFFFFFF, 7, b""))
+    return figures
+
+
+@pytest.mark.parametrize("kind", ["in C", "in Python"])
+def test_timestamps_that_jump_to_and_fro_give_a_jitter_that_a_report_can_say(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jumping = itertools.islice(itertools.cycle([0, -1]), 801)
+    figures = counted(jumping, monkeypatch, kind)
+    assert figures.jitter < 2**32
+
+
+@pytest.mark.parametrize("kind", ["in C", "in Python"])
+def test_timestamps_that_wrap_are_no_jitter(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrapping = iter(range(-960 * 20, 960 * 20, 960))
+    assert counted(wrapping, monkeypatch, kind).jitter < 10
 
 
 def test_figures_that_aiortc_began_go_on() -> None:
