@@ -111,7 +111,7 @@ class Arrivals:
         self._stream.session = native.ffi.cast("void *", srtp_session(session))
         self._counters: Counters | None = None
         self.bytes = self.packets = 0
-        """Decrypted since `read` was called last."""
+        """Decrypted by the last `read`."""
 
     @property
     def may_pass(self) -> bool:
@@ -136,6 +136,7 @@ class Arrivals:
 
     def read(self, datagrams: Datagrams, now: float) -> None:
         """Take what the socket has, 64 datagrams at most; the rest waits for the next time."""
+        self.bytes = self.packets = 0
         if datagrams.is_closing():
             return
         stream, room = self._stream, self._room

@@ -200,6 +200,17 @@ async def test_a_peer_that_is_gone_is_told_to_the_protocol(call: tuple[Heard, Ne
     assert [type(error) for error in heard.errors] == [ConnectionRefusedError] or not heard.errors
 
 
+async def test_a_reading_that_brings_nothing_counts_nothing(call: tuple[Heard, Network]) -> None:
+    heard, network = call
+    assert heard.arrivals is not None
+    network.send(session(Policy.SSRC_ANY_OUTBOUND).protect(Sent(0).packet()))
+    heard.read(network.ours)
+    assert heard.arrivals.packets == 1 and heard.arrivals.bytes > 0
+    network.ours.close()
+    heard.read(network.ours)
+    assert (heard.arrivals.packets, heard.arrivals.bytes) == (0, 0), "counted once more"
+
+
 async def test_nothing_is_read_of_a_closed_socket(call: tuple[Heard, Network]) -> None:
     heard, network = call
     network.send(b"late")
