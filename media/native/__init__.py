@@ -2,8 +2,9 @@
 
 The sources stand beside this file and are compiled by the system's C compiler when they are first
 needed, in about two seconds, for the very processor that runs them. What comes out is kept under a
-name that tells its sources, compiler and processor, so that it is never stale. Without a compiler
-`native()` is None, and the same is done in Python, at some more CPU.
+name that tells its sources, compiler and processor, so that it is never stale; where the home
+cannot be written, it is made anew for each process. Without a compiler `native()` is None, and the
+same is done in Python, at some more CPU.
 
 cffi loads it without compiling anything for Python itself: `native.h` is read by both the C
 compiler and cffi. A call into it lets the other threads run, as any of cffi's does.
@@ -11,10 +12,12 @@ compiler and cffi. A call into it lets the other threads run, as any of cffi's d
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import logging
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -31,7 +34,8 @@ OFF = "CHUIMSAE_NATIVE"
 """Environment variable; `off`: everything is done in Python."""
 SOURCES = Path(__file__).parent
 """The folder of the media path's sources and headers."""
-_OPTIONS = "-O3 -march=native -std=gnu17 -shared -fPIC -fno-math-errno -Wall".split()
+_OPTIONS = "-O3 -std=gnu17 -shared -fPIC -fno-math-errno -Wall".split()
+_THIS_PROCESSOR = ("-march=native",)
 _INCLUDED = ("-D_GNU_SOURCE", "-include", "stdint.h")
 """What each source is compiled with: a header that cffi reads too may include nothing."""
 _PATIENCE = 120.0
@@ -80,38 +84,66 @@ def load(library: Path, sources: Path = SOURCES) -> Native:
 def compiled(sources: Path = SOURCES, *, folder: Path | None = None) -> Path:
     """The library for these sources, this compiler and this processor, made if it is not there;
     `folder`: where it is kept. Raises NotCompiled."""
-    compiler = os.environ.get("CC") or next(filter(shutil.which, ("cc", "gcc", "clang")), None)
-    if compiler is None:
-        raise NotCompiled("no C compiler: none of cc, gcc and clang was found")
+    compiler = _compiler()
+    name = f"{_fingerprint(compiler, sources)}.so"
     folder = folder or _cache()
-    library = folder / f"{_fingerprint(compiler, sources)}.so"
-    if not library.is_file():
-        _compile(compiler, sources, library)
-    return library
-
-
-def _compile(compiler: str, sources: Path, library: Path) -> None:
-    files = [str(path) for path in sorted(sources.glob("*.c"))]
+    if folder is not None and (folder / name).is_file():
+        return folder / name
     try:
-        library.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
-            # Several processes may start at once: each compiles its own, the last one's stays.
-            made = Path(scratch) / library.name
-            command = [compiler, *_OPTIONS, *_INCLUDED, *files, "-o", str(made), "-lm"]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE)
-            if done.returncode:
-                raise NotCompiled(f"{compiler} failed: {done.stderr.strip()[-500:]}")
-            made.replace(library)
+        return _compile(compiler, sources, _writable(folder) / name)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotCompiled(str(error)) from error
 
 
-def _fingerprint(compiler: str, sources: Path) -> str:
+def _compiler() -> list[str]:
+    """The command; CC may have arguments, such as `ccache gcc`. Raises NotCompiled."""
+    try:
+        named = shlex.split(os.environ.get("CC", ""))
+    except ValueError as error:
+        raise NotCompiled(f"CC is no command: {error}") from error
+    found = named or [name for name in ("cc", "gcc", "clang") if shutil.which(name)][:1]
+    if not found:
+        raise NotCompiled("no C compiler: none of cc, gcc and clang was found")
+    return found
+
+
+def _compile(compiler: list[str], sources: Path, library: Path) -> Path:
+    files = [str(path) for path in sorted(sources.glob("*.c"))]
+    with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
+        # Several processes may start at once: each compiles its own, the last one's stays.
+        made = Path(scratch) / library.name
+        for processor in (_THIS_PROCESSOR, ()):  # Not every clang knows it.
+            command = [*compiler, *_OPTIONS, *processor, *_INCLUDED, *files, "-o", str(made), "-lm"]
+            done = subprocess.run(
+                command, capture_output=True, text=True, errors="replace", timeout=_PATIENCE
+            )
+            if not done.returncode:
+                return made.replace(library)
+    raise NotCompiled(f"{shlex.join(compiler)} failed: {done.stderr.strip()[-500:]}")
+
+
+def _writable(folder: Path | None) -> Path:
+    """The folder, made if need be; where there is none or it cannot be written, one that goes with
+    this process. Raises OSError."""
+    try:
+        if folder is not None:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return folder
+    except OSError as error:
+        log.debug("What is compiled cannot be kept", extra={"why": str(error)})
+    passing = Path(tempfile.mkdtemp(prefix="chuimsae-"))
+    atexit.register(shutil.rmtree, passing, ignore_errors=True)
+    return passing
+
+
+def _fingerprint(compiler: list[str], sources: Path) -> str:
     """What the library depends on, as a name."""
     told = hashlib.sha256()
     for path in sorted((*sources.glob("*.c"), *sources.glob("*.h"))):
         told.update(path.read_bytes())
-    told.update(repr((compiler, _OPTIONS, platform.machine(), _processor())).encode())
+    options = (*_OPTIONS, *_THIS_PROCESSOR, *_INCLUDED)
+    told.update(repr((compiler, options, platform.machine(), _processor())).encode())
     return told.hexdigest()[:24]
 
 
@@ -125,5 +157,9 @@ def _processor() -> str:
     return "".join(line for line in lines if line.startswith(("model name", "flags", "Features")))
 
 
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chuimsae"
+def _cache() -> Path | None:
+    """Where it is kept; None: this user has no home."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chuimsae"
+    except RuntimeError:
+        return None

@@ -54,6 +54,44 @@ def test_a_machine_without_a_compiler_is_told_once_and_runs_without(
     assert "no C compiler" in record.why  # type: ignore[attr-defined]
 
 
+def test_a_compiler_may_be_named_with_arguments(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CC", "env LC_ALL=C cc")
+    assert load(compiled(folder=tmp_path)).lib.native_version() == 1
+    monkeypatch.setenv("CC", "cc 'of an unknown end")
+    with pytest.raises(NotCompiled, match="CC"):
+        compiled(folder=tmp_path)
+
+
+def test_a_compiler_that_knows_no_native_processor_compiles_for_any(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    picky = tmp_path / "picky cc"
+    picky.write_text('#!/bin/sh\ncase "$*" in *-march=native*) exit 1;; esac\nexec cc "$@"\n')
+    picky.chmod(0o700)
+    monkeypatch.setenv("CC", f"'{picky}'")
+    assert load(compiled(folder=tmp_path / "out")).lib.native_version() == 1
+
+
+def nowhere() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
+@pytest.mark.parametrize("home", ["none", "cannot be written"])
+def test_without_a_home_it_is_compiled_for_this_process_alone(
+    home: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if home == "none":
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        monkeypatch.setattr(Path, "home", nowhere)
+    else:
+        (tmp_path / "no folder").touch()
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "no folder"))
+    found = native()
+    assert found is not None and found.lib.native_version() == 1
+
+
 def test_a_source_that_does_not_compile_names_the_compilers_error(tmp_path: Path) -> None:
     (tmp_path / "broken.c").write_text("int broken(void) { return nonsense; }\n")
     with pytest.raises(NotCompiled, match="nonsense"):
