@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -27,6 +28,9 @@ from media.native.foreign import srtp_function, srtp_session
 from media.opus import decode_address
 from media.packets import BadRtp, RtpPacket, parse
 from media.reception import Reception
+
+_WAITS = 50
+"""Readings whose packets' waiting is remembered."""
 
 
 class Counters:
@@ -110,6 +114,8 @@ class Arrivals:
         self._stream.decode = native.ffi.cast("Decode", decode_address())
         self._stream.session = native.ffi.cast("void *", srtp_session(session))
         self._counters: Counters | None = None
+        self.waits: deque[float] = deque(maxlen=_WAITS)
+        """Seconds for which the latest packet of each of the last readings had waited."""
         self.bytes = self.packets = 0
         """Decrypted by the last `read`."""
 
@@ -145,7 +151,9 @@ class Arrivals:
             datagrams.protocol.error_received(OSError(-came, os.strerror(-came)))
             return
         if stream.passed:
-            self._reception.passed(stream, stream.heard_at)
+            heard_at = stream.heard_at
+            self._reception.passed(stream, heard_at)
+            self.waits.append(now - heard_at)
         for index in range(came):
             self._take(room, index, datagrams)
         self.bytes, stream.bytes = stream.bytes, 0

@@ -9,7 +9,7 @@ statistics of is kept fed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pylibsrtp
@@ -72,6 +72,11 @@ class Inward:
             self._arrivals = Arrivals(self._native, session, self.reception, self._sort)
         self._is_open = True
         self._hook_socket(self._dtls.transport._connection)
+
+    @property
+    def waits(self) -> Sequence[float]:
+        """As `Arrivals.waits`."""
+        return self._arrivals.waits if self._arrivals is not None else ()
 
     @property
     def is_compiled(self) -> bool:

@@ -25,6 +25,7 @@ from media.insides import misfit
 from media.listening import listen
 from media.microphone import Chunker, Intake
 from media.pacer import Pacer
+from media.phase import advance
 from media.speaker import Speaker
 
 log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ class Line:
             failures.append(error)
             short.ended.set()
 
-        leave = self._pacer.join(short.step, fail, short.hear, self._rests)
+        leave = self._pacer.join(short.step, fail, short.hear, self._rests, self._advance)
         self._speaker.on_play = wake = self._pacer.wake
         try:
             await short.ended.wait()
@@ -126,6 +127,12 @@ class Line:
             and self._short is not None
             and self._short.may_rest
         )
+
+    def _advance(self) -> float:
+        """By how much sooner the beat had better come. Not while the caller would hear it move."""
+        if self._short is None or not self._speaker.is_at_rest:
+            return 0.0
+        return advance(self._short.waits)
 
     def _hear(self, samples: Samples) -> None:
         for chunk in self._chunker.feed(samples):

@@ -11,6 +11,8 @@ for it get their turn: what answers at once is sent in the same step, not 20 ms 
 Who needs nothing for a while rests: when all members of a slot do, every second step of it wakes
 nobody, and is made up for with the next one. `wake()` is for who rested and has something to send.
 
+A lone member may say by how much sooner the beat had better come; more of them would not agree.
+
 A member that raises is taken out and told why; the others never notice.
 """
 
@@ -26,6 +28,8 @@ from media.track import Ticks
 _SLOTS = 4
 _TOGETHER = 16
 """Members that share a slot before the next one is opened; their burst takes less than 1 ms."""
+_REVIEWED = 32
+"""Steps from one question to a lone member to the next whether its beat is the best."""
 _ROUNDS = 3
 """Rounds of the loop that listeners get: one wakes a listener, one judges the windows of several
 callers, one wakes who waits for that."""
@@ -40,6 +44,7 @@ class _Member:
     failed: Callable[[Exception], None]
     hear: Callable[[], None] | None
     rests: Callable[[], bool] | None
+    advance: Callable[[], float] | None
 
     def is_needed(self, tick: int) -> bool:
         """Whether it is to be called at that step in time."""
@@ -84,11 +89,13 @@ class Pacer:
         failed: Callable[[Exception], None],
         hear: Callable[[], None] | None = None,
         rests: Callable[[], bool] | None = None,
+        advance: Callable[[], float] | None = None,
     ) -> Callable[[], None]:
         """Call `step` every 20 ms from now on, and `hear` shortly before; what is returned ends it
         (idempotent).
 
         While `rests` says so, `hear` is called every 40 ms only, and so is `step`, twice in a row.
+        `advance` says by how many seconds the steps had better come sooner, once.
         When one of them raises neither is called again, and `failed` is given what it raised."""
         loop = asyncio.get_running_loop()
         if self._timer is None:
@@ -99,7 +106,7 @@ class Pacer:
         slot = min(self._slots, key=lambda slot: len(slot.members) // _TOGETHER)
         if self._timer is not None and not slot.members:
             slot.ticks.skip(loop.time())
-        member = _Member(step, failed, hear, rests)
+        member = _Member(step, failed, hear, rests, advance)
         slot.members.append(member)
         self._schedule(loop)
 
@@ -154,6 +161,15 @@ class Pacer:
         tick = slot.ticks.take(now)
         for member in list(slot.members):
             self._guard(slot, member, member.step, tick, now)
+        if tick % _REVIEWED == _REVIEWED - 1:
+            self._follow_a_lone_member()
+
+    def _follow_a_lone_member(self) -> None:
+        members = [member for slot in self._slots for member in slot.members]
+        if len(members) == 1 and members[0].advance is not None:
+            if (sooner := members[0].advance()) > 0.0:
+                for slot in self._slots:
+                    slot.ticks.advance(sooner)
 
     def _go_on(self, loop: asyncio.AbstractEventLoop, due: list[_Slot], rounds: int) -> None:
         """Step these slots, after so many rounds of the loop."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiortc import RTCRtpTransceiver
@@ -97,6 +97,11 @@ class ShortPath:
     def may_rest(self) -> bool:
         """Whether packets that are read later are heard as if they had been read at once."""
         return self._inward is not None and self._inward.is_compiled
+
+    @property
+    def waits(self) -> Sequence[float]:
+        """Seconds for which the last packets waited in the socket; none where that is not known."""
+        return self._inward.waits if self._inward is not None else ()
 
     def hear(self) -> None:
         """Read what has come. From the first time on the loop no longer watches the socket: to be

@@ -320,3 +320,35 @@ async def test_waking_those_who_do_not_rest_changes_nothing() -> None:
     pacer.wake()
     await asyncio.sleep(0.02)
     assert member.steps == [(0, 0), (1, 20), (2, 40)]
+
+
+class Asking(Resting):
+    """A member that wants its steps sooner."""
+
+    def __init__(self, *sooner: float) -> None:
+        super().__init__(rests=False)
+        self._sooner = list(sooner)
+
+    def join(self, pacer: Pacer) -> None:
+        pacer.join(self.step, ignore, advance=lambda: self._sooner.pop() if self._sooner else 0.0)
+
+
+@virtual
+async def test_the_beat_of_a_lone_member_comes_sooner_by_as_much_as_it_asks_for() -> None:
+    pacer, member = Pacer(), Asking(0.013)
+    member.join(pacer)
+    await asyncio.sleep(0.7)
+    assert [tick for tick, _ in member.steps] == list(range(len(member.steps)))
+    times = [now for _, now in member.steps]
+    gaps = {after - before for before, after in zip(times, times[1:], strict=False)}
+    assert gaps == {20, 7}
+    assert times[-1] == (len(times) - 1) * 20 - 13
+
+
+@virtual
+async def test_two_members_move_nothing() -> None:
+    pacer, members = Pacer(), [Asking(0.013), Asking(0.005)]
+    for member in members:
+        member.join(pacer)
+    await asyncio.sleep(0.9)
+    assert members[0].steps == [(tick, tick * 20) for tick in range(46)]
