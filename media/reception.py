@@ -155,7 +155,7 @@ class Reception:
         stood_still = now - self._ticked - steps * _STEP / CALLER_RATE
         self._ticked = now
         if stood_still > _STALL:
-            self._heard_last += stood_still
+            self._heard_last = min(now, self._heard_last + stood_still)
         missing = now - self._heard_last
         if missing < min(_PATIENCE + 4 * self.jitter, _MOST_PATIENCE):
             return

@@ -136,6 +136,16 @@ def test_a_stall_of_this_process_is_no_silence_of_the_caller() -> None:
     assert len(np.concatenate(ear.pieces)) == 30 * 320
 
 
+def test_after_a_stall_in_which_the_caller_fell_silent_silence_comes_in_time() -> None:
+    sent = packets(0.6)
+    ear = Ear()
+    ear.hear(list(sent[:10]))
+    ear.now += 0.4
+    for packet in sent[10:]:
+        ear.reception.arrive(packet, ear.now)
+    assert len(ear.hear([None] * 50)) == pytest.approx(16_000, abs=640)
+
+
 def silence_began(jitter: float) -> float:
     """Seconds after the last packet at which silence took its place."""
     ear = Ear()
