@@ -95,8 +95,11 @@ class ShortPath:
 
     @property
     def may_rest(self) -> bool:
-        """Whether packets that are read later are heard as if they had been read at once."""
-        return self._inward is not None and self._inward.is_compiled
+        """Whether packets that are read later are heard as if they had been read at once. What the
+        loop reads (by TURN) is heard at once, and its silence filled step by step."""
+        if self._at_beat is None or self._inward is None:
+            return False
+        return self._inward.is_compiled
 
     @property
     def waits(self) -> Sequence[float]:

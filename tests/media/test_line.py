@@ -95,6 +95,17 @@ async def test_what_is_said_into_a_rest_leaves_at_the_next_beat() -> None:
         await until(lambda: len(loud_part(call.what_was_answered(), 48_000)) > 8_000)
 
 
+async def test_a_connection_that_the_loop_reads_has_no_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rtp, "Datagrams", asyncio.DatagramTransport)  # as by TURN
+    async with talk("short", tone(0.1, 48_000)) as call:
+        call.microphone.is_patient = True
+        await until(lambda: call.speaker.is_at_rest and len(call.heard) > 10)
+        # Of two steps at once the second would seem a stall, in which nothing is filled.
+        assert not call.line._rests()
+
+
 async def test_a_line_whose_step_fails_leaves_its_sockets_to_the_loop() -> None:
     with pytest.raises(ExceptionGroup) as raised:
         async with talk("short", tone(1.0, 48_000)) as call:
