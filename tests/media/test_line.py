@@ -98,7 +98,7 @@ async def test_what_is_said_into_a_rest_leaves_at_the_next_beat() -> None:
 async def test_a_connection_that_the_loop_reads_has_no_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rtp, "Datagrams", asyncio.DatagramTransport)  # as by TURN
+    monkeypatch.setattr(rtp, "Datagrams", asyncio.ReadTransport)  # as by TURN
     async with talk("short", tone(0.1, 48_000)) as call:
         call.microphone.is_patient = True
         await until(lambda: call.speaker.is_at_rest and len(call.heard) > 10)
