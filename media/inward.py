@@ -78,6 +78,11 @@ class Inward:
         """As `Arrivals.waits`."""
         return self._arrivals.waits if self._arrivals is not None else ()
 
+    def forget_waits(self) -> None:
+        """The beat has moved."""
+        if self._arrivals is not None:
+            self._arrivals.waits.clear()
+
     @property
     def is_compiled(self) -> bool:
         """Whether the socket is read by the compiled part."""

@@ -132,7 +132,10 @@ class Line:
         """By how much sooner the beat had better come. Not while the caller would hear it move."""
         if self._short is None or not self._speaker.is_at_rest:
             return 0.0
-        return advance(self._short.waits)
+        sooner = advance(self._short.waits)
+        if sooner:
+            self._short.forget_waits()  # they were those of another beat
+        return sooner
 
     def _hear(self, samples: Samples) -> None:
         for chunk in self._chunker.feed(samples):

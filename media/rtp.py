@@ -106,6 +106,11 @@ class ShortPath:
         """Seconds for which the last packets waited in the socket; none where that is not known."""
         return self._inward.waits if self._inward is not None else ()
 
+    def forget_waits(self) -> None:
+        """The beat has moved."""
+        if self._inward is not None:
+            self._inward.forget_waits()
+
     def hear(self) -> None:
         """Read what has come. From the first time on the loop no longer watches the socket: to be
         called every 20 or 40 ms, until `rest()`."""

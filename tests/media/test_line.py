@@ -106,6 +106,15 @@ async def test_a_connection_that_the_loop_reads_has_no_rest(
         assert not call.line._rests()
 
 
+async def test_a_beat_that_was_moved_is_not_judged_by_how_it_was_before() -> None:
+    async with talk("short", tone(0.1, 48_000)) as call:
+        short: Any = call.line._short
+        await until(lambda: call.speaker.is_at_rest and bool(short.waits))
+        short.waits.extend([0.012] * 50)
+        assert call.line._advance() == pytest.approx(0.0105, abs=0.001)
+        assert call.line._advance() == 0.0
+
+
 async def test_a_line_whose_step_fails_leaves_its_sockets_to_the_loop() -> None:
     with pytest.raises(ExceptionGroup) as raised:
         async with talk("short", tone(1.0, 48_000)) as call:
