@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Awaitable, Callable
 
 import aiohttp
 import pytest
@@ -16,6 +17,7 @@ from server.talk import exchange, greeting
 from signaling.client import Caller, CallFailed
 from signaling.errors import CallUnknown, ResumeRefused
 from signaling.ice import IceSettings
+from signaling.peer import Peer
 from tests.server.house import settings, spoken, stages
 from tests.signaling.cutting import cut
 from tests.signaling.phone import ICE, Phone, phone, tone
@@ -248,6 +250,64 @@ async def test_reconnecting_leaves_no_connection_behind() -> None:
         gc.collect()
         left = [each for each in gc.get_objects() if isinstance(each, RTCPeerConnection)]
         assert [each for each in left if each.connectionState != "closed"] == []
+
+
+def meanwhile(
+    monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Awaitable[None]]
+) -> list[Peer]:
+    """Have this happen while an offer is answered; the peers that answer one."""
+    stock, peers = Peer.answer, list[Peer]()
+
+    async def answer(self: Peer, sdp: str) -> str:
+        peers.append(self)
+        answered = await stock(self, sdp)
+        await happens()
+        return answered
+
+    monkeypatch.setattr(Peer, "answer", answer)
+    return peers
+
+
+async def test_a_call_that_ends_while_its_next_connection_is_made_leaves_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with phone(ice=WATCHFUL, server=PATIENT) as line, line.caller() as caller:
+        await caller.wait_for("call.started")
+        peers = meanwhile(monkeypatch, lambda: line.calls.hang_up(caller.call_id))
+        with pytest.raises(CallFailed) as failure:
+            await caller.reconnect()
+        assert (failure.value.status, failure.value.code) == (404, "unknown_call")
+        assert [peer._is_closed for peer in peers] == [True]
+        assert len(line.calls) == 0
+
+
+async def test_an_offer_that_cannot_be_answered_leaves_no_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with phone(ice=WATCHFUL, server=PATIENT) as line, line.caller() as caller:
+        await caller.wait_for("call.started")
+        peers = meanwhile(monkeypatch, lambda: asyncio.sleep(0))
+        whose = {"call_id": caller.call_id, "resume_token": caller.resume_token}
+        assert (await offered(caller, **whose))[0] == 400
+        assert [peer._is_closed for peer in peers] == [True]
+
+
+async def test_the_old_connection_may_be_closed_while_the_new_one_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with phone(ice=WATCHFUL, server=PATIENT) as line, line.caller() as caller:
+        await caller.wait_for("call.started")
+        former = caller._connection
+        assert former is not None
+
+        async def close() -> None:
+            await former.close()
+            await asyncio.sleep(0.3)  # the server hears of it
+
+        meanwhile(monkeypatch, close)
+        await caller.reconnect()
+        await caller.wait_for("call.resumed")
+        assert len(line.calls) == 1
 
 
 class Doomed:
