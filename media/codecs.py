@@ -106,6 +106,12 @@ class OpusOutbound:
         self.silence, nothing = silent_packets()
         self.nothing: bytes | None = nothing
         self.encode = self._ahead.encode
+        self.prepare = self._ahead.prepare
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the next frame is still to be encoded."""
+        return self._ahead.is_short
 
     def reset(self) -> None:
         self._ahead.settle()

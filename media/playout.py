@@ -154,6 +154,17 @@ class Playout:
             self._recent.add(frame)
         return frame
 
+    def upcoming(self) -> Stretch | None:
+        """What the next frame will be taken from, if it will be one like the last and nothing is
+        changed before; None when that is not sure."""
+        is_changing = self._is_paused or self._is_faded or self._last_words is not None
+        if is_changing or self.stretch is None:
+            return None
+        while self._waiting <= FRAME and self._unmade:
+            self._make_piece()
+        first = self._stretches[0] if self._stretches else None
+        return first if first is not None and first.left > FRAME else None
+
     def _next(self) -> Samples | None:
         if self._last_words is not None:
             last, self._last_words = self._last_words, None

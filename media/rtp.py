@@ -71,6 +71,7 @@ class ShortPath:
         self._speaker = speaker
         self._deliver = deliver
         self._on_key = on_key
+        self._loop = asyncio.get_running_loop()
         self._receiver: Any = transceiver.receiver
         self._sender: Any = transceiver.sender
         self._ice: Any = transceiver.receiver.transport.transport._connection
@@ -152,6 +153,9 @@ class ShortPath:
             return
         if (packet := self._speaker.leave()) is not None:
             self._outward.send(packet.payload, packet.begins, tick)
+        if self._speaker.is_short:
+            # When all calls of this beat have sent theirs.
+            self._loop.call_soon(self._speaker.prepare)
 
     @staticmethod
     def _hook(target: Any, name: str, replacement: Callable[..., Any]) -> None:

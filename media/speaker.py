@@ -244,6 +244,21 @@ class Speaker:
         self._notify()
         return packet
 
+    @property
+    def is_short(self) -> bool:
+        """Whether `prepare` may have something to do."""
+        codec = self._codec
+        is_live = self._is_speaking and not self._is_in_clip
+        return is_live and isinstance(codec, OpusOutbound) and codec.is_short
+
+    def prepare(self) -> None:
+        """Encode what leaves next, in a moment in which no packet waits for it. Without it that is
+        done when it leaves."""
+        if not self.is_short or (stretch := self._playout.upcoming()) is None:
+            return
+        if isinstance(self._codec, OpusOutbound):
+            self._codec.prepare(stretch)
+
     def _encoded(self, frame: Samples, begins: bool) -> bytes:
         place = self._playout.place
         if place is not None and self._is_plain:

@@ -28,11 +28,10 @@ class Stretch:
         self.begin = min(begin + most, len(self.samples))
         return self.samples[begin : self.begin]
 
-    def coming(self, most: int) -> Samples:
-        """The frame that was taken last and those behind it, at most so many: shape (n·960,).
+    def following(self, most: int) -> Samples:
+        """The frames that come next, at most so many: shape (n·960,).
 
         They will leave just so if nothing is changed meanwhile. What ends the stretch is not among
         them: what comes behind it decides how it sounds."""
-        following = max(0, self.left - 1) // FRAME
-        begin = self.begin - FRAME
-        return self.samples[begin : begin + min(most, 1 + following) * FRAME]
+        frames = min(most, max(0, self.left - 1) // FRAME)
+        return self.samples[self.begin : self.begin + frames * FRAME]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from unittest.mock import patch
 
 import numpy as np
@@ -12,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media import codecs
 from media.ahead import FRAMES, Ahead
 from media.audio import AudioChunk, Samples
 from media.clips import Clips
 from media.opus import FRAME, WIRE_RATE, Decoder, Encoder
 from media.speaker import Speaker, SpeakerSettings
 from media.stretch import Stretch
+from media.track import Packet
 from tests.virtual_time import virtual
 
 
@@ -43,7 +42,18 @@ class Counting(Encoder):
 
 
 def left(ahead: Ahead, stretch: Stretch, count: int) -> list[bytes]:
-    return [ahead.encode(stretch.take(), stretch) for _ in range(count)]
+    """The packets of so many frames, with time enough after each."""
+    packets = []
+    for _ in range(count):
+        packets.append(ahead.encode(stretch.take(), stretch))
+        ahead.prepare(stretch)
+    return packets
+
+
+def leave(speaker: Speaker) -> Packet | None:
+    packet = speaker.leave()
+    speaker.prepare()
+    return packet
 
 
 def one_by_one(samples: Samples, encoder: Encoder | None = None) -> list[bytes]:
@@ -84,7 +94,7 @@ async def test_a_duck_is_heard_in_the_very_next_packets_and_does_not_click() -> 
     await speaker.play(tone)
 
     def heard(frames: int) -> Samples:
-        packets = [speaker.leave() for _ in range(frames)]
+        packets = [leave(speaker) for _ in range(frames)]
         return np.concatenate([decoder.decode(packet.payload) for packet in packets if packet])
 
     def steepest(samples: Samples) -> int:
@@ -103,7 +113,7 @@ async def test_another_rate_holds_from_the_next_packet_on() -> None:
     speaker = Speaker()
     await speaker.play(AudioChunk(voice(1.0), WIRE_RATE))
     for _ in range(FRAMES + 2):
-        speaker.leave()
+        leave(speaker)
     speaker.adapt(bitrate=16_000, fec=True, loss=0.1)
     packet = speaker.leave()
     assert packet is not None and packet.payload[0] >> 3 < 16, "the speech mode"
@@ -114,7 +124,7 @@ async def test_a_new_listener_gets_nothing_that_was_encoded_for_the_last_one() -
     sound, speaker = voice(1.0), Speaker()
     await speaker.play(AudioChunk(sound, WIRE_RATE))
     for _ in range(FRAMES + 2):
-        speaker.leave()
+        leave(speaker)
     speaker.hold()
     speaker.release()
     first = speaker.leave()
@@ -123,6 +133,47 @@ async def test_a_new_listener_gets_nothing_that_was_encoded_for_the_last_one() -
     begin = (FRAMES + 2) * FRAME
     assert first is not None and first.begins
     assert first.payload == alone.encode(sound[begin : begin + FRAME])
+
+
+@virtual
+async def test_hardly_a_packet_waits_for_its_encoding() -> None:
+    speaker, encoded = Speaker(SpeakerSettings(buffer=10.0)), list[int]()
+    stock = Encoder.encode
+
+    def noted(encoder: Encoder, samples: Samples) -> bytes:
+        encoded[-1] += 1
+        return stock(encoder, samples)
+
+    await speaker.play(AudioChunk(voice(3.0)[::2], WIRE_RATE // 2))
+    with patch.object(Encoder, "encode", noted):
+        for _ in range(140):
+            encoded.append(0)
+            speaker.leave()
+            encoded.append(0)
+            speaker.prepare()
+    as_it_left, before = encoded[::2], encoded[1::2]
+    assert sum(as_it_left) < 5
+    assert sum(as_it_left) + sum(before) < 140 + FRAMES
+    assert max(before) <= FRAMES
+
+
+@virtual
+@pytest.mark.parametrize("state", ["a clip", "a pause", "a duck"])
+async def test_nothing_is_encoded_that_will_not_leave_so(state: str) -> None:
+    clips, sound = Clips(), AudioChunk(voice(1.0), WIRE_RATE)
+    speaker = Speaker(SpeakerSettings(buffer=10.0), clips)
+    if state == "a clip":
+        clips.find(sound)
+        await speaker.play(AudioChunk(voice(0.3), WIRE_RATE))
+    await speaker.play(sound)
+    for _ in range(13):
+        leave(speaker)
+    {"a clip": Speaker.unduck, "a pause": Speaker.pause, "a duck": Speaker.duck}[state](speaker)
+    leave(speaker)  # back to where the listener stands
+    with patch.object(Encoder, "encode_ahead") as encode_ahead:
+        for _ in range(20):
+            leave(speaker)
+    assert not encode_ahead.called
 
 
 @virtual
@@ -140,11 +191,12 @@ async def test_calls_that_begin_to_speak_at_once_do_not_all_encode_at_once_ever_
         for _ in range(70):
             given.append(0)
             for speaker in speakers:
-                speaker.leave()
+                leave(speaker)
     assert sum(given[10:]) > 40 * 6
     assert max(given[12:]) < 30
 
 
+Leave = Callable[[Speaker], Packet | None]
 _PHRASE = AudioChunk(voice(0.13, seed=9), WIRE_RATE)
 _ACTS: dict[str, Callable[[Speaker], None]] = {
     "duck": Speaker.duck,
@@ -164,7 +216,7 @@ _ACTS: dict[str, Callable[[Speaker], None]] = {
 }
 
 
-async def _story(script: list[tuple[str, int]]) -> list[object]:
+async def _story(script: list[tuple[str, int]], leave: Leave) -> list[object]:
     """All that can be seen of a speaker to which this happens: what is done, and for how many
     frames it goes on."""
     speaker, seen = Speaker(SpeakerSettings(buffer=10.0), Clips()), list[object]()
@@ -179,7 +231,7 @@ async def _story(script: list[tuple[str, int]]) -> list[object]:
         else:
             _ACTS[what](speaker)
         for _ in range(frames):
-            packet = speaker.leave()
+            packet = leave(speaker)
             payload = packet and (packet.payload if spoken != "telephone" else len(packet.payload))
             content = (speaker.played, speaker.queued, speaker.heard, speaker.level)
             seen.append((payload, packet and packet.begins, content))
@@ -196,6 +248,5 @@ async def _story(script: list[tuple[str, int]]) -> list[object]:
 def test_whatever_happens_what_leaves_is_what_leaves_when_nothing_is_encoded_ahead(
     script: list[tuple[str, int]],
 ) -> None:
-    hurried = asyncio.run(_story(script))
-    with patch.object(codecs, "Ahead", partial(Ahead, most=1)):
-        assert asyncio.run(_story(script)) == hurried
+    hurried = asyncio.run(_story(script, leave))
+    assert asyncio.run(_story(script, Speaker.leave)) == hurried

@@ -20,21 +20,23 @@ def test_what_is_taken_is_gone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("length", "taken", "most", "coming"),
+    ("length", "taken", "most", "following"),
     [
-        (10 * FRAME, 1, 5, 5),
+        (10 * FRAME, 0, 5, 5),
         (10 * FRAME, 1, 1, 1),
-        (10 * FRAME, 7, 5, 3),  # the last of the ten is not sure
-        (10 * FRAME, 10, 5, 1),
-        (3 * FRAME + 1, 1, 5, 3),
-        (FRAME + 1, 1, 5, 1),
+        (10 * FRAME, 6, 5, 3),  # the last of the ten is not sure
+        (10 * FRAME, 10, 5, 0),
+        (3 * FRAME + 1, 0, 5, 3),
+        (FRAME + 1, 1, 5, 0),
     ],
 )
-def test_what_comes_is_the_frame_that_was_taken_and_those_that_surely_follow(
-    length: int, taken: int, most: int, coming: int
+def test_what_follows_are_the_frames_that_will_surely_be_taken(
+    length: int, taken: int, most: int, following: int
 ) -> None:
     stretch = counting(length)
     for _ in range(taken):
-        frame = stretch.take()
-    assert len(stretch.coming(most)) == coming * FRAME
-    assert np.array_equal(stretch.coming(most)[:FRAME], frame)
+        stretch.take()
+    told = stretch.following(most)
+    assert len(told) == following * FRAME
+    taken_then = [stretch.take() for _ in range(following)]
+    assert np.array_equal(np.concatenate([*taken_then, told[:0]]), told)
