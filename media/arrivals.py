@@ -110,6 +110,7 @@ class Arrivals:
         self._room = _room(native)
         self._stream: Any = native.ffi.new("Stream *")
         self._stream.budget_at = -math.inf  # so that the first may come all at once
+        self._stream.read_at = -math.inf
         self._stream.unprotect = native.ffi.cast("Unprotect", srtp_function("srtp_unprotect"))
         self._stream.decode = native.ffi.cast("Decode", decode_address())
         self._stream.session = native.ffi.cast("void *", srtp_session(session))

@@ -226,12 +226,13 @@ static int receive(Room *room, int socket, Received all[MOST_ARRIVALS])
     return came;
 }
 
-/* When that was, which the kernel says by the wall's clock. */
-static Moment moment(double stamp, double wall, double now)
+/* When that was, which the kernel says by the wall's clock: not before the socket was empty, by the
+   other clock, whatever the wall's was set to since. */
+static Moment moment(double stamp, double wall, double now, double earliest)
 {
     if (stamp <= 0.0 || stamp > wall || stamp < wall - LONGEST_WAIT)
         return (Moment){wall, now};
-    return (Moment){stamp, now - (wall - stamp)};
+    return (Moment){stamp, fmax(now - (wall - stamp), fmin(earliest, now))};
 }
 
 int read_arrivals(Stream *stream, Room *room, int socket, double now)
@@ -244,6 +245,9 @@ int read_arrivals(Stream *stream, Room *room, int socket, double now)
     stream->passed = 0;
     for (int index = 0; index < came; index++)
         room->arrivals[index] = take(stream, room->datagrams[index], all[index].length,
-                                     room->sounds[index], moment(all[index].stamp, wall, now));
+                                     room->sounds[index],
+                                     moment(all[index].stamp, wall, now, stream->read_at));
+    if (came >= 0 && came < MOST_ARRIVALS)
+        stream->read_at = now;
     return came;
 }

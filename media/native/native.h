@@ -31,6 +31,7 @@ typedef struct {
     double budget, budget_at;  /* packets that may still come at that time, seconds */
     double jitter, transit;    /* seconds, as in media/reception.py */
     double heard_at;           /* when the last packet that passed came */
+    double read_at;            /* when all had been read that had come */
     int64_t bytes, packets;    /* decrypted since Python looked last */
     int32_t passed;            /* packets that passed in this reading */
     uint32_t ssrc, timestamp;  /* of the packet that may pass next */

@@ -293,6 +293,21 @@ async def test_what_was_not_read_at_once_came_when_the_kernel_says_it_did(
     assert len(heard.sound) == 2
 
 
+async def test_a_wall_clock_that_is_set_has_nothing_come_before_the_last_reading(
+    call: tuple[Heard, Network],
+) -> None:
+    heard, network = call
+    network.ours.stamp()
+    await asyncio.sleep(0.1)
+    caller = session(Policy.SSRC_ANY_OUTBOUND)
+    for at in range(2):
+        network.send(caller.protect(Sent(at).packet()))
+        await asyncio.sleep(0.2)  # by the wall's clock
+        heard.now += 0.02
+        heard.read(network.ours)
+    assert heard.reception._heard_last == pytest.approx(0.02)
+
+
 async def test_without_such_stamps_what_is_read_has_just_come(call: tuple[Heard, Network]) -> None:
     heard, network = call
     caller = session(Policy.SSRC_ANY_OUTBOUND)
