@@ -165,8 +165,6 @@ class Arrivals:
         kind, lib = arrival.kind, self._native.lib
         if kind == lib.ARRIVED_SOUND:
             self._reception.hear(room.sounds[index, : arrival.length].copy())
-        elif kind == lib.ARRIVED_BROKEN:
-            self._reception.failed()
         elif kind == lib.ARRIVED_PACKET:
             try:
                 packet = parse(room.datagram(index, arrival.length))

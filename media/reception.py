@@ -131,10 +131,6 @@ class Reception:
         """The sound of a packet that passed elsewhere."""
         self._deliver(sound)
 
-    def failed(self) -> None:
-        """A packet that passed elsewhere could not be decoded."""
-        self._broken += 1
-
     def arrive(self, packet: RtpPacket, now: float) -> None:
         """A packet of this call's audio arrived."""
         if packet.ssrc != self._ssrc:

@@ -121,22 +121,23 @@ typedef struct {
     double wall, now;
 } Moment;
 
-/* The packet is the next one: decode it to `samples`. */
-static Arrival pass(Stream *stream, const Packet *packet, int16_t *samples, Moment at)
+/* The packet is the next one, and sounds for so many samples. */
+static Arrival pass(Stream *stream, const Packet *packet, int samples, Moment at)
 {
     count_packet(stream->counters, packet->sequence, packet->timestamp, at.wall);
+    measure_jitter(stream, packet, at.now);
     stream->passed++;
     stream->sequence++;
     stream->heard_at = at.now;
-    int length = stream->decode(stream->decoder, packet->payload, packet->length, samples,
-                                LONGEST_SOUND, 0);
-    measure_jitter(stream, packet, at.now);
-    if (length < 0) {
-        stream->may_pass = 0;
-        return (Arrival){ARRIVED_BROKEN, 0, at.now};
-    }
-    stream->timestamp += (uint32_t)length * CLOCK_PER_SAMPLE;
-    return (Arrival){ARRIVED_SOUND, length, at.now};
+    stream->timestamp += (uint32_t)samples * CLOCK_PER_SAMPLE;
+    return (Arrival){ARRIVED_SOUND, samples, at.now};
+}
+
+static int is_next(const Stream *stream, const Packet *packet)
+{
+    return stream->may_pass && packet->ssrc == stream->ssrc &&
+           packet->sequence == stream->sequence && packet->timestamp == stream->timestamp &&
+           packet->payload_type == stream->payload_type && packet->length > 0;
 }
 
 /* What a datagram of so many bytes is; RTP is decrypted in its place. */
@@ -154,10 +155,12 @@ static Arrival take(Stream *stream, unsigned char *data, int length, int16_t *sa
         return (Arrival){ARRIVED_NOTHING, 0, at.now};
     stream->bytes += length;
     stream->packets++;
-    if (stream->may_pass && packet.ssrc == stream->ssrc && packet.sequence == stream->sequence &&
-        packet.timestamp == stream->timestamp && packet.payload_type == stream->payload_type &&
-        packet.length > 0)
-        return pass(stream, &packet, samples, at);
+    if (is_next(stream, &packet)) {
+        int count = stream->decode(stream->decoder, packet.payload, packet.length, samples,
+                                   LONGEST_SOUND, 0);
+        if (count >= 0)
+            return pass(stream, &packet, count, at);
+    }
     /* What comes after it must not overtake it. */
     stream->may_pass = 0;
     return (Arrival){ARRIVED_PACKET, decrypted, at.now};

@@ -49,9 +49,8 @@ typedef struct {
 
 #define ARRIVED_NOTHING 0      /* dropped: empty, too long, no valid RTP, or too much of it */
 #define ARRIVED_SOUND 1        /* passed and decoded: in `sounds` */
-#define ARRIVED_BROKEN 2       /* passed, but is no Opus */
-#define ARRIVED_PACKET 3       /* RTP, decrypted, that is not simply the next: in `datagrams` */
-#define ARRIVED_OTHER 4        /* no RTP: in `datagrams`, from `addresses` */
+#define ARRIVED_PACKET 2       /* RTP, decrypted, that is not simply the next: in `datagrams` */
+#define ARRIVED_OTHER 3        /* no RTP: in `datagrams`, from `addresses` */
 
 #define MOST_ARRIVALS 64
 #define LARGEST_DATAGRAM 2048

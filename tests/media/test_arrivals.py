@@ -75,6 +75,10 @@ def test_after_the_first_none_is_told_to_python(
     assert told.count(65_500) == 2 and len(told) == 21, "one by C's way, twenty by Python's"
 
 
+def test_garbage_in_a_packets_place_is_no_sound_in_c_either() -> None:
+    assert_the_same(*both([*in_order(5), [Sent(5, payload=b"\xff\xff")], [], [], [Sent(8)]]))
+
+
 networks = st.lists(
     st.lists(
         st.builds(
