@@ -58,6 +58,7 @@ class Speaker:
         self._clips = clips
         self._is_plain = True
         self._is_in_clip = False
+        self._is_spared = False
         self._playout = Playout(duck_db=self._settings.duck_db)
         self._codec: Outbound = OpusOutbound(self._settings.opus)
         self._silent_frames = 0
@@ -97,6 +98,11 @@ class Speaker:
     @property
     def is_closed(self) -> bool:
         return self._is_closed
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether sound left in the last 20 ms."""
+        return self._is_speaking
 
     @property
     def is_at_rest(self) -> bool:
@@ -152,6 +158,7 @@ class Speaker:
             return False
         self._codec = codec
         self._is_plain = isinstance(codec, OpusOutbound)
+        self.spare(is_spared=self._is_spared)
         return True
 
     def adapt(self, *, bitrate: int, fec: bool, loss: float) -> None:
@@ -163,6 +170,7 @@ class Speaker:
 
     def spare(self, *, is_spared: bool) -> None:
         """Encode with the least effort, or with the usual one (Opus alone knows any)."""
+        self._is_spared = is_spared
         if isinstance(self._codec, OpusOutbound):
             self._codec.spare(is_spared=is_spared)
 

@@ -312,3 +312,20 @@ async def test_whoever_drives_is_told_of_what_is_to_be_said_before_it_waits() ->
     speaker.on_play = lambda: told.append(speaker.queued)
     await speaker.play(speech(0.1))
     assert told == [0.0]
+
+
+async def noise_of(speaker: Speaker) -> list[bytes]:
+    noise = np.random.default_rng(1).standard_normal(14_400) * 3_000
+    await speaker.play(AudioChunk(noise.astype(np.int16), 48_000))
+    return [packet.payload for packet in [speaker.leave() for _ in range(14)] if packet]
+
+
+@virtual
+async def test_a_spared_speaker_is_spared_whatever_codec_is_spoken_next() -> None:
+    usual, spared, renewed = Speaker(), Speaker(), Speaker()
+    for speaker in (spared, renewed):
+        speaker.spare(is_spared=True)
+    renewed.speak_codec("opus")
+    with_less_effort = await noise_of(spared)
+    assert with_less_effort != await noise_of(usual)
+    assert await noise_of(renewed) == with_less_effort
