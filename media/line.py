@@ -106,7 +106,7 @@ class Line:
             failures.append(error)
             short.ended.set()
 
-        leave = self._pacer.join(short.step, fail, short.hear, self._rests, self._advance)
+        leave = self._pacer.join(short.step, fail, self._read, self._rests, self._advance)
         self._speaker.on_play = wake = self._pacer.wake
         try:
             await short.ended.wait()
@@ -118,6 +118,13 @@ class Line:
             self._microphone.close()
         if failures:
             raise failures[0]
+
+    def _read(self) -> bool:
+        """Whether what is heard may be answered at once: not while the agent speaks, nor while
+        nobody waits for the end of a turn."""
+        if self._short is not None:
+            self._short.hear()
+        return not (self._speaker.is_speaking or self._microphone.is_patient)
 
     def _rests(self) -> bool:
         """Nothing is to be said, and what is heard may wait a little."""

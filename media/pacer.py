@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from media.opus import FRAME_SECONDS
 from media.track import Ticks
@@ -28,12 +29,13 @@ from media.track import Ticks
 _SLOTS = 4
 _TOGETHER = 16
 """Members that share a slot before the next one is opened; their burst takes less than 1 ms."""
-_REVIEWED = 32
+_REVIEWED = 16
 """Steps from one question to a lone member to the next whether its beat is the best."""
 _ROUNDS = 3
-"""Rounds of the loop that listeners get: one wakes a listener, one judges the windows of several
-callers, one wakes who waits for that."""
+"""Rounds of the loop that listeners get who may answer at once: one wakes a listener, one judges
+the windows of several callers, one wakes who waits for that. The others get the first alone."""
 
+T = TypeVar("T")
 Step = Callable[[int, float], None]
 """Called with the number of the 20 ms step, rising by one, and the loop's time."""
 
@@ -42,7 +44,7 @@ Step = Callable[[int, float], None]
 class _Member:
     step: Step
     failed: Callable[[Exception], None]
-    hear: Callable[[], None] | None
+    hear: Callable[[], bool] | None
     rests: Callable[[], bool] | None
     advance: Callable[[], float] | None
 
@@ -87,12 +89,12 @@ class Pacer:
         self,
         step: Step,
         failed: Callable[[Exception], None],
-        hear: Callable[[], None] | None = None,
+        hear: Callable[[], bool] | None = None,
         rests: Callable[[], bool] | None = None,
         advance: Callable[[], float] | None = None,
     ) -> Callable[[], None]:
-        """Call `step` every 20 ms from now on, and `hear` shortly before; what is returned ends it
-        (idempotent).
+        """Call `step` every 20 ms from now on, and `hear` shortly before, which says whether what
+        was heard may be answered at once; what is returned ends it (idempotent).
 
         While `rests` says so, `hear` is called every 40 ms only, and so is `step`, twice in a row.
         `advance` says by how many seconds the steps had better come sooner, once.
@@ -143,13 +145,13 @@ class Pacer:
             if slot.is_resting:
                 self._make_up(slot, now)
         due = [slot for slot in self._slots if slot.members and not slot.ticks.wait(now)]
-        listeners = 0
+        rounds = 0
         for slot in due:
             for member in list(slot.members):
                 if member.hear is not None and member.is_needed(slot.ticks.number):
-                    self._guard(slot, member, member.hear)
-                    listeners += 1
-        self._go_on(loop, due, _ROUNDS if listeners else 0)
+                    may_answer = self._guard(slot, member, member.hear)
+                    rounds = _ROUNDS if may_answer else max(rounds, 1)
+        self._go_on(loop, due, rounds)
 
     def _make_up(self, slot: _Slot, now: float) -> None:
         """Take the step that is rested through, if it has come."""
@@ -184,10 +186,11 @@ class Pacer:
         self._schedule(loop)
 
     @staticmethod
-    def _guard(slot: _Slot, member: _Member, call: Callable[..., None], *arguments: float) -> None:
+    def _guard(slot: _Slot, member: _Member, call: Callable[..., T], *arguments: float) -> T | None:
         try:
-            call(*arguments)
+            return call(*arguments)
         except Exception as error:  # The boundary between calls that share this timer.
             if member in slot.members:
                 slot.members.remove(member)
             member.failed(error)
+            return None

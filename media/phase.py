@@ -13,8 +13,8 @@ import numpy as np
 
 from media.opus import FRAME_SECONDS
 
-ENOUGH = 25
-"""Packets (half a second) that tell when they come."""
+ENOUGH = 12
+"""Readings (half a second of a patient listener) that tell when packets come."""
 _MARGIN = 0.0015
 """Seconds by which a packet should be there before its beat: no two come alike."""
 _WORTHWHILE = 0.004

@@ -157,12 +157,36 @@ async def test_what_takes_three_who_wake_each_other_goes_out_in_the_same_step() 
         pacer.join(
             lambda tick, now: sent.append((tick, len(said))),
             ignore,
-            lambda: stations[0].put_nowait(0),
+            lambda: stations[0].put_nowait(0) or True,  # type: ignore[func-returns-value]
         )
         await asyncio.sleep(0.03)
         for each in passing:
             each.cancel()
     assert sent == [(0, 1), (1, 2)]
+
+
+@virtual
+async def test_who_is_not_to_answer_at_once_is_woken_before_the_step_and_no_more() -> None:
+    pacer, order = Pacer(), list[str]()
+    arrivals = asyncio.Queue[int]()
+
+    async def listen() -> None:
+        while True:
+            await arrivals.get()
+            order.append("heard")
+            asyncio.get_running_loop().call_soon(order.append, "answered")
+
+    def hear() -> bool:
+        arrivals.put_nowait(0)
+        return False
+
+    async with asyncio.TaskGroup() as tasks:
+        listening = tasks.create_task(listen())
+        await asyncio.sleep(0)
+        pacer.join(lambda tick, now: order.append("step"), ignore, hear)
+        await asyncio.sleep(0.01)
+        listening.cancel()
+    assert order == ["heard", "step", "answered"]
 
 
 @virtual
