@@ -167,11 +167,13 @@ class Pacer:
             self._follow_a_lone_member()
 
     def _follow_a_lone_member(self) -> None:
-        members = [member for slot in self._slots for member in slot.members]
-        if len(members) == 1 and members[0].advance is not None:
-            if (sooner := members[0].advance()) > 0.0:
-                for slot in self._slots:
-                    slot.ticks.advance(sooner)
+        members = [(slot, member) for slot in self._slots for member in slot.members]
+        if len(members) != 1:
+            return
+        slot, member = members[0]
+        if member.advance is not None and (sooner := self._guard(slot, member, member.advance)):
+            for each in self._slots:
+                each.ticks.advance(sooner)
 
     def _go_on(self, loop: asyncio.AbstractEventLoop, due: list[_Slot], rounds: int) -> None:
         """Step these slots, after so many rounds of the loop."""

@@ -225,6 +225,21 @@ async def test_who_cannot_hear_is_taken_out_and_the_others_never_notice() -> Non
 
 
 @virtual
+async def test_a_lone_member_that_cannot_say_when_is_taken_out_like_any_other() -> None:
+    pacer, failures, steps = Pacer(), list[Exception](), list[int]()
+
+    def fail() -> float:
+        raise ValueError("no idea")
+
+    pacer.join(lambda tick, now: None, failures.append, advance=fail)
+    await asyncio.sleep(1.0)
+    assert [str(error) for error in failures] == ["no idea"]
+    pacer.join(lambda tick, now: steps.append(tick), ignore)
+    await asyncio.sleep(0.09)
+    assert len(steps) >= 4
+
+
+@virtual
 async def test_who_leaves_between_hearing_and_the_step_is_not_called_again() -> None:
     pacer, steps = Pacer(), list[int]()
     leave = pacer.join(lambda tick, now: steps.append(tick), ignore, lambda: leave())
