@@ -134,7 +134,9 @@ class Pacer:
             self._timer = None
         busy = [slot for slot in self._slots if slot.members]
         for slot in busy:
-            slot.is_resting = may_rest and slot.can_rest
+            # What was rested through is made up for as planned, whoever comes or goes meanwhile.
+            has_rested = slot.is_resting and not slot.ticks.wait(loop.time())
+            slot.is_resting = may_rest and (has_rested or slot.can_rest)
         dues = [slot.due for slot in busy]
         if dues:
             self._timer = loop.call_at(min(dues), self._beat, loop)

@@ -391,3 +391,16 @@ async def test_two_members_move_nothing() -> None:
         member.join(pacer)
     await asyncio.sleep(0.9)
     assert members[0].steps == [(tick, tick * 20) for tick in range(46)]
+
+
+@virtual
+async def test_who_joins_while_others_rest_makes_no_step_of_theirs_late() -> None:
+    late = list[float]()
+    pacer, member = Pacer(late.append), Resting()
+    member.join(pacer)
+    await asyncio.sleep(0.035)
+    member.rests = False
+    pacer.join(lambda tick, now: None, ignore)
+    await asyncio.sleep(0.05)
+    assert [tick for tick, _ in member.steps] == [0, 1, 2, 3, 4]
+    assert max(late) < 0.001
