@@ -155,7 +155,13 @@ class ShortPath:
             self._outward.send(packet.payload, packet.begins, tick)
         if self._speaker.is_short:
             # When all calls of this beat have sent theirs.
-            self._loop.call_soon(self._speaker.prepare)
+            self._loop.call_soon(self._prepare)
+
+    def _prepare(self) -> None:
+        self._speaker.prepare()
+        # uvloop waits for a timer by the time at which a round of the loop began: without one more
+        # round the next beat would be late by what this took.
+        self._loop.call_soon(_let_pass)
 
     @staticmethod
     def _hook(target: Any, name: str, replacement: Callable[..., Any]) -> None:
@@ -205,3 +211,7 @@ def _without_idle_buffers(stock: Callable[..., SSL.Context], **named: Any) -> SS
     context = stock(**named)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     return context
+
+
+def _let_pass() -> None:
+    """A round of the loop."""
