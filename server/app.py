@@ -81,7 +81,7 @@ def create_app(
     metrics = Metrics()
     if stages.caches is not None:
         metrics.registry.register(CacheFigures(stages.caches))
-    reports = [asdict(report) for report in stages.reports]
+    chosen = [asdict(report) for report in stages.reports]
     watch = Watch(settings.load, stages.queues, load=stages.load, on_reading=metrics.weigh)
     begin = begin or conversations(settings, stages, watch.load)
     native()  # compiled before the first call comes, where it has not been
@@ -99,13 +99,11 @@ def create_app(
         speaker=settings.speaker,
         line=settings.line,
         pacer=pacer,
-        stages=reports,
+        stages=chosen,
         observers=observers,
         admission=Admission(settings.server, watch.load, later=stages.later),
     )
-    sockets = Sockets(
-        calls, settings, begin=begin, pacer=pacer, stages=reports, observers=observers
-    )
+    sockets = Sockets(calls, settings, begin=begin, pacer=pacer, stages=chosen, observers=observers)
     house = replace(sockets.house, transport="webrtc")
     calls.new_session = lambda tongue, config: Session(replace(house, language=tongue), config)
     metrics.reckon(calls.admission.capacity)
@@ -115,7 +113,7 @@ def create_app(
         client_max_size=settings.limits.body_bytes,
     )
     app[CALLS], app[METRICS], app[SOCKETS], app[GUARD] = calls, metrics, sockets, guard
-    _add_routes(app, settings, reports)
+    _add_routes(app, settings, chosen)
     _live(app, settings, stages, (stays.beside, watch.beside))
     return app
 
