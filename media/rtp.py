@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from aiortc import RTCRtpTransceiver
 from aiortc.sdp import SessionDescription
@@ -30,7 +30,7 @@ from media.dtmf import TELEPHONE_EVENT, Key
 from media.inward import Inward
 from media.outward import Outward
 from media.reception import Reception
-from media.speaker import Speaker
+from media.track import Packet, SpeakerTrack
 
 _EVENT_RATE = 8_000
 
@@ -56,13 +56,29 @@ def accept_keys(transceiver: RTCRtpTransceiver, offer: str) -> bool:
     return False
 
 
+class Mouth(Protocol):
+    """What says what leaves: a `Speaker`, or packets from elsewhere."""
+
+    @property
+    def is_closed(self) -> bool: ...
+    @property
+    def is_short(self) -> bool:
+        """Whether `prepare()` had better be called soon."""
+
+    @property
+    def track(self) -> SpeakerTrack: ...
+    def speak_codec(self, name: str) -> bool: ...
+    def leave(self) -> Packet | None: ...
+    def prepare(self) -> None: ...
+
+
 class ShortPath:
     """One call's way. Made before the connection starts to send and receive."""
 
     def __init__(
         self,
         transceiver: RTCRtpTransceiver,
-        speaker: Speaker,
+        speaker: Mouth,
         deliver: Callable[[Samples], None],
         on_key: Callable[[Key], None] | None = None,
     ) -> None:
