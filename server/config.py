@@ -28,6 +28,7 @@ from agent.engines.whisper import WhisperSettings
 from agent.persona import Persona, english, korean
 from agent.settings import TurnSettings
 from media.line import LineSettings
+from media.native import OFF
 from media.speaker import SpeakerSettings
 from media.voice import VoiceSettings
 from server.load.ladder import LoadSettings
@@ -194,6 +195,10 @@ class Settings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=
         return self
 
 
+_NO_SETTINGS = (f"{PREFIX}CONFIG", OFF)
+"""Variables of the environment that begin like settings and are none."""
+
+
 def configuration_file(chosen: Path | None, env: Mapping[str, str]) -> Path | None:
     """The file to read: the chosen one, that of CHUIMSAE_CONFIG, or chuimsae.toml beside run.py."""
     if chosen is not None:
@@ -222,7 +227,7 @@ def show(path: Path | None, env: Mapping[str, str], overrides: Sequence[str]) ->
 
 
 def _layers(path: Path | None, env: Mapping[str, str], overrides: Sequence[str]) -> Layers:
-    named = {name: value for name, value in env.items() if name != f"{PREFIX}CONFIG"}
+    named = {name: value for name, value in env.items() if name not in _NO_SETTINGS}
     return read(configuration_file(path, env), named, overrides)
 
 

@@ -120,6 +120,10 @@ def test_the_file_is_the_chosen_one_then_the_variables_then_the_projects(
     assert configuration_file(None, {}) == tmp_path / "chuimsae.toml"
 
 
+def test_doing_without_the_compiled_part_is_no_setting() -> None:
+    assert load(None, {"CHUIMSAE_NATIVE": "off"}) == load(None)
+
+
 def test_the_settings_shown_are_the_settings_read(tmp_path: Path) -> None:
     overrides = ["server.port=9001", "personas.de.name=Anna", "stt.models={ko = 'whisper-small'}"]
     shown = tmp_path / "shown.toml"
