@@ -24,12 +24,11 @@ import numpy as np
 import opuslib
 import opuslib.api
 import pylibsrtp
-from pylibsrtp._binding import ffi as srtp_ffi  # type: ignore[import-not-found]  # compiled
-from pylibsrtp._binding import lib as libsrtp
 
 from media.audio import CALLER_RATE, Samples
 from media.native import Native, compiled, load
-from media.opus import FRAME, FRAME_SECONDS, WIRE_RATE, OpusSettings
+from media.native.foreign import srtp_function, srtp_session
+from media.opus import FRAME, FRAME_SECONDS, WIRE_RATE, OpusSettings, decode_address
 from media.packets import header
 
 _KEY = bytes(30)
@@ -91,8 +90,8 @@ class _Call:
             "socket": self._near.fileno(),
             "decoder": _address(decoder.decoder_state),
             "encoder": _address(encoder.encoder_state),
-            "inbound": int(srtp_ffi.cast("uintptr_t", sessions[0]._srtp[0])),
-            "outbound": int(srtp_ffi.cast("uintptr_t", sessions[1]._srtp[0])),
+            "inbound": srtp_session(sessions[0]),
+            "outbound": srtp_session(sessions[1]),
         }
 
     def send(self) -> None:
@@ -155,12 +154,9 @@ def _native() -> Native:
 
 def _functions() -> dict[str, int]:
     """Where the functions are that C calls."""
-    srtp = {
-        name: int(srtp_ffi.cast("uintptr_t", srtp_ffi.addressof(libsrtp, f"srtp_{name}")))
-        for name in ("protect", "unprotect")
-    }
+    srtp = {name: srtp_function(f"srtp_{name}") for name in ("protect", "unprotect")}
     opus = opuslib.api.libopus
-    return srtp | {"decode": _address(opus.opus_decode), "encode": _address(opus.opus_encode)}
+    return srtp | {"decode": decode_address(), "encode": _address(opus.opus_encode)}
 
 
 def _address(pointer: Any) -> int:

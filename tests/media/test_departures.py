@@ -6,7 +6,6 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pylibsrtp
@@ -32,14 +31,6 @@ class Told(asyncio.DatagramProtocol):
 
 def session(kind: int) -> Session:
     return Session(Policy(key=KEY, ssrc_type=kind))
-
-
-@pytest.fixture
-def peer() -> Iterator[socket.socket]:
-    with socket.socket(type=socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.settimeout(5)
-        yield sock
 
 
 @pytest.fixture(params=["compiled", "plain"])

@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aioice import stun
-from aiortc import RTCConfiguration, RTCPeerConnection
 
-from signaling.gathering import Gatherer
 from signaling.ice import IceServer, IceSettings
+from tests.signaling.offered import candidates
 
 SEEN = ("198.51.100.7", 40_007)
 
@@ -47,20 +46,6 @@ async def standing(mirror: Mirror) -> AsyncIterator[IceSettings]:
         )
     finally:
         transport.close()
-
-
-async def candidates(settings: IceSettings) -> list[tuple[str, int, str]]:
-    """Address, port and type of what a connection offers."""
-    pc = RTCPeerConnection(RTCConfiguration(iceServers=settings.rtc_servers()))
-    try:
-        pc.createDataChannel("control")
-        Gatherer(settings).prepare(pc)
-        await pc.setLocalDescription(await pc.createOffer())
-        lines = pc.localDescription.sdp.splitlines()
-        fields = [line.split() for line in lines if line.startswith("a=candidate:")]
-        return [(each[4], int(each[5]), each[7]) for each in fields]
-    finally:
-        await pc.close()
 
 
 async def test_the_address_that_a_stun_server_sees_is_offered_after_our_own() -> None:

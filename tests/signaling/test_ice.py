@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from signaling.errors import BadOffer, CallRefused, OfferTooLarge
 from signaling.gathering import Gatherer, usable_addresses
 from signaling.ice import IceServer, IceSettings, is_candidate_allowed, screen
+from tests.signaling.offered import candidates
 
 HERE = IceSettings(bind=("127.0.0.1",))
 ANYWHERE = IceSettings()
@@ -25,16 +26,7 @@ def offer(*hosts: str) -> str:
 
 async def gathered(settings: IceSettings) -> list[tuple[str, int]]:
     """Addresses and ports that a connection offers."""
-    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    try:
-        pc.createDataChannel("control")
-        Gatherer(settings).prepare(pc)
-        await pc.setLocalDescription(await pc.createOffer())
-        lines = pc.localDescription.sdp.splitlines()
-        fields = [line.split() for line in lines if line.startswith("a=candidate:")]
-        return [(each[4], int(each[5])) for each in fields]
-    finally:
-        await pc.close()
+    return [(host, port) for host, port, _ in await candidates(settings)]
 
 
 @pytest.mark.parametrize(
