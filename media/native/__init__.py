@@ -1,12 +1,12 @@
 """The part of the media path that is compiled: a few leaves in C, for which each packet is work.
 
 The sources stand beside this file and are compiled by the system's C compiler when they are first
-needed, in about two seconds, for the very processor that runs them. What comes out is kept under a
+needed, in about a second, for the very processor that runs them. What comes out is kept under a
 name that tells its sources, compiler and processor, so that it is never stale; where the home
 cannot be written, it is made anew for each process. Without a compiler `native()` is None, and the
 same is done in Python, at some more CPU.
 
-cffi loads it without compiling anything for Python itself: `native.h` is read by both the C
+cffi loads it without compiling anything for Python itself: the headers are read by both the C
 compiler and cffi. A call into it lets the other threads run, as any of cffi's does.
 """
 
@@ -48,7 +48,7 @@ class NotCompiled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """The compiled functions (`lib`), by the names of `native.h`, and what makes their values."""
+    """The compiled functions (`lib`), by the names of its headers, and what makes their values."""
 
     ffi: cffi.FFI
     lib: Any

@@ -1,8 +1,6 @@
 /* What Python calls in the compiled part; read by the C compiler and by cffi alike, so plain
    declarations alone, of types that both know. */
 
-int native_version(void);
-
 /* arrivals.c: datagrams from a socket to 16 kHz sound. */
 
 /* Of libsrtp (2.x) and libopus. */

@@ -111,8 +111,8 @@ static void spectrum(const Silero *silero, const int16_t *window, float magnitud
             magnitudes[each][bin] = sqrtf(magnitudes[each][bin]) * silero->tilt[bin];
 }
 
-/* `rows` rows (at most FRAMES) of inputs, each `step` after the one before, to as many rows of outputs. Inlined, so
-   that the sums of a known number of rows stay in registers. */
+/* `rows` rows (at most FRAMES) of inputs, each `step` after the one before, to as many rows of
+   outputs. Inlined, so that the sums of a known number of rows stay in registers. */
 __attribute__((always_inline)) static inline void
 apply(const Layer *layer, const int rows, const float *inputs, int step, float *outputs)
 {

@@ -25,8 +25,8 @@ typedef struct {
     float hidden[128], cell[128];
 } Memory;
 
-/* The probability, 0..1, of speech at the end of a window (int16, 64 samples that were judged before
-   and 512 new ones). */
+/* The probability, 0..1, of speech at the end of a window (int16, 64 samples that were judged
+   before and 512 new ones). */
 float silero_judge(const Silero *silero, Memory *memory, const int16_t *window);
 
 /* voice.c: one call's detector, as media/voice.py has it. */
