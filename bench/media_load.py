@@ -62,8 +62,9 @@ class Mouth:
     def speak_codec(self, name: str) -> bool:
         return True
 
-    def prepare(self) -> None:
-        """Its packets are there already."""
+    def prepare(self) -> Sequence[bytes]:
+        """Nothing: its packets are there already."""
+        return ()
 
     def leave(self) -> Packet:
         index = self._next % len(self._packets)

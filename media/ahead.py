@@ -11,14 +11,33 @@ packets that leave are those of an encoder that never went ahead.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from media.audio import Samples
-from media.opus import Encoder
-from media.stretch import Stretch
+from media.opus import FRAME, Encoder, EncoderState
+from media.stretch import Run, Stretch
 
-FRAMES = 9
-"""Frames that are encoded in one go: all of a stretch of 150 ms and the rest before it. More would
-gain less and less."""
+
+@dataclass(slots=True)
+class _Leap:
+    """Frames that were encoded in one go, and where the encoder stood before them."""
+
+    state: EncoderState
+    samples: Samples
+    left: int = 0
+    """How many of them have left."""
+
+    @property
+    def is_over(self) -> bool:
+        return self.left * FRAME == len(self.samples)
+
+    def go_back(self, encoder: Encoder) -> None:
+        """Have the encoder stand behind those that have left."""
+        encoder.restore(self.state)
+        encoder.encode_all(self.samples[: self.left * FRAME])
 
 
 class Ahead:
@@ -26,33 +45,45 @@ class Ahead:
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
-        self._stretch: Stretch | None = None
-        self._packets: deque[bytes] = deque()
-        self._encoded = 0
+        self._leaps: deque[_Leap] = deque()
+        self._waiting: deque[tuple[Stretch, bytes]] = deque()
 
     @property
-    def is_short(self) -> bool:
-        """Whether the next frame is still to be encoded."""
-        return not self._packets
+    def packets(self) -> list[bytes]:
+        """Those that wait, the next one first."""
+        return [packet for _, packet in self._waiting]
 
-    def prepare(self, stretch: Stretch) -> None:
-        """Encode what comes next. `stretch`: what the next frame will be taken from."""
-        if not self._packets and len(following := stretch.following(FRAMES)):
-            self._stretch = stretch
-            self._packets.extend(self._encoder.encode_ahead(following))
-            self._encoded = len(self._packets)
+    def prepare(self, runs: Sequence[Run]) -> None:
+        """Encode what of these was not yet. `runs`: all that comes next, in a row."""
+        known = len(self._waiting)
+        stretches = [run.stretch for run in runs for _ in range(run.frames)]
+        if len(stretches) <= known:
+            return
+        samples = [run.samples for run in runs]
+        following = (samples[0] if len(samples) == 1 else np.concatenate(samples))[known * FRAME :]
+        self._leaps.append(_Leap(self._encoder.state(), following))
+        packets = self._encoder.encode_all(following)
+        self._waiting.extend(zip(stretches[known:], packets, strict=True))
 
     def encode(self, frame: Samples, stretch: Stretch | None = None) -> bytes:
         """The packet of a frame that leaves now. `stretch`: what it was taken from last, if it
         leaves as it was there."""
-        if self._packets:
-            if stretch is self._stretch:
-                return self._packets.popleft()
+        if self._waiting:
+            if stretch is self._waiting[0][0]:
+                return self._let_go()
             self.settle()
         return self._encoder.encode(frame)
 
     def settle(self) -> None:
         """Forget what did not leave: the encoder stands where the listener's decoder does."""
-        if self._packets:
-            self._encoder.go_back(self._encoded - len(self._packets))
-            self._packets.clear()
+        if self._waiting:
+            self._leaps[0].go_back(self._encoder)
+            self._leaps.clear()
+            self._waiting.clear()
+
+    def _let_go(self) -> bytes:
+        leap = self._leaps[0]
+        leap.left += 1
+        if leap.is_over:
+            self._leaps.popleft()
+        return self._waiting.popleft()[1]

@@ -109,9 +109,9 @@ class OpusOutbound:
         self.prepare = self._ahead.prepare
 
     @property
-    def is_short(self) -> bool:
-        """Whether the next frame is still to be encoded."""
-        return self._ahead.is_short
+    def ahead(self) -> list[bytes]:
+        """What is encoded and did not leave yet, the next one first."""
+        return self._ahead.packets
 
     def reset(self) -> None:
         self._ahead.settle()

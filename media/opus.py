@@ -12,6 +12,7 @@ only while packets are lost.
 from __future__ import annotations
 
 import ctypes
+from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
@@ -65,6 +66,15 @@ class BadPacket(ValueError):
     """What arrived is no Opus packet."""
 
 
+@dataclass(frozen=True, slots=True)
+class EncoderState:
+    """A moment of an encoder: libopus' memory of the past."""
+
+    memory: bytes
+    is_fresh: bool
+    """The next packet is the first after a reset."""
+
+
 class Encoder:
     """20 ms frames of 48 kHz mono to Opus packets. One per stream: it remembers the past."""
 
@@ -77,9 +87,6 @@ class Encoder:
         self._pcm_pointer = self._pcm.ctypes.data_as(c_int16_pointer)
         self._packet = ctypes.create_string_buffer(_LARGEST_PACKET)
         self._is_fresh = False
-        self._before = ctypes.create_string_buffer(0)
-        self._was_fresh = False
-        self._ahead = self._pcm[:0]
         self._mode: Mode = self._settings.mode
         self._complexity = self._settings.complexity
         self._encoder = self._open()
@@ -105,25 +112,21 @@ class Encoder:
             self._control(_set_prediction_disabled, 0)
         return packet
 
-    def encode_ahead(self, samples: Samples) -> list[bytes]:
-        """Frames in a row, of shape (n·960,), as packets. `go_back` can take the last ones back."""
-        if not len(self._before):
-            self._before = ctypes.create_string_buffer(_STATE_SIZE)
-        # "It is position independent and can be freely copied" (opus.h).
-        ctypes.memmove(self._before, self._encoder.encoder_state, _STATE_SIZE)
-        self._was_fresh = self._is_fresh
-        self._ahead = samples
-        return self._encode_all(samples)
-
-    def go_back(self, left: int) -> None:
-        """As if only the first `left` frames that were last given to `encode_ahead` had been
-        encoded, and nothing since."""
-        ctypes.memmove(self._encoder.encoder_state, self._before, _STATE_SIZE)
-        self._is_fresh = self._was_fresh
-        self._encode_all(self._ahead[: left * FRAME])
-
-    def _encode_all(self, samples: Samples) -> list[bytes]:
+    def encode_all(self, samples: Samples) -> list[bytes]:
+        """Frames in a row, of shape (n·960,), as packets."""
         return [self.encode(samples[at : at + FRAME]) for at in range(0, len(samples), FRAME)]
+
+    def state(self) -> EncoderState:
+        """Where it stands, to `restore` later; another rate or mode meanwhile is taken back too."""
+        # "It is position independent and can be freely copied" (opus.h).
+        memory = ctypes.string_at(self._encoder.encoder_state, _STATE_SIZE)
+        return EncoderState(memory, self._is_fresh)
+
+    def restore(self, state: EncoderState) -> None:
+        """Stand there again. Raises nothing for one of this encoder's states, and is undefined for
+        another's."""
+        ctypes.memmove(self._encoder.encoder_state, state.memory, _STATE_SIZE)
+        self._is_fresh = state.is_fresh
 
     def _next_packet(self) -> bytes:
         size = encoder_api.libopus_encode(

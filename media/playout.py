@@ -10,7 +10,6 @@ by silence. A pause repeats the 20 ms that faded when it resumes, so no sound is
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from media.audio import AudioChunk, Resampler, Samples, level_db
 from media.clips import Clip
 from media.opus import FRAME, WIRE_RATE
 from media.recent import Recent
-from media.stretch import Stretch
+from media.stretch import Run, Stretch
 
 _STEP = 1.0 / (WIRE_RATE * 0.03)
 """Change of gain per sample while ducking: from full to nothing would take 30 ms."""
@@ -31,9 +30,8 @@ _SEAM = 96
 _PIECE = 0.15
 """Seconds that are brought to the wire's rate at once, as they come to leave: what is encoded
 ahead. A sentence at once would hold the loop up, and 100 KB a second."""
-_FIRST_PIECE = (0.06, 0.21)
-"""Seconds of the first piece after a silence, the least and the most. Each call has a length of its
-own: those that begin to speak in one beat would do all of this in the same beats ever after."""
+_FIRST_PIECE = 0.06
+"""Seconds of the first piece after a silence: its sound waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,7 @@ class Place:
 
 
 Gains = npt.NDArray[np.float32]
+_NONE: Samples = np.zeros(0, np.int16)
 
 
 class Playout:
@@ -52,10 +51,11 @@ class Playout:
 
     def __init__(self, *, duck_db: float = 15.0) -> None:
         self._stretches: deque[Stretch] = deque()
+        self._rest: Samples = _NONE
+        """What follows the stretches and is no whole frame yet."""
         self._waiting = 0
         self._unmade: deque[Samples] = deque()
         self._unmade_length = 0
-        self._first_piece = random.uniform(*_FIRST_PIECE)
         self._played = 0
         self._resampler = Resampler(WIRE_RATE, WIRE_RATE)
         self._quiet = 10.0 ** (-abs(duck_db) / 20.0)
@@ -123,6 +123,7 @@ class Playout:
         if self._is_sounding and self.queued:
             self._last_words = _ramped(self._peek(), 1.0, 0.0)
         self._stretches.clear()
+        self._rest = _NONE
         self._unmade.clear()
         self._waiting = self._unmade_length = 0
         self._resampler = Resampler(self._resampler.source, WIRE_RATE)
@@ -154,16 +155,33 @@ class Playout:
             self._recent.add(frame)
         return frame
 
-    def upcoming(self) -> Stretch | None:
-        """What the next frame will be taken from, if it will be one like the last and nothing is
-        changed before; None when that is not sure."""
-        is_changing = self._is_paused or self._is_faded or self._last_words is not None
-        if is_changing or self.stretch is None:
-            return None
-        while self._waiting <= FRAME and self._unmade:
+    def upcoming(self, most: int) -> list[Run]:
+        """The frames that will leave next, at most so many, as far as that is sure if nothing is
+        changed before. How the very last one will sound is not: what may still come decides it."""
+        if not self._is_sounding or self._is_changing:
+            return []
+        while self._waiting <= most * FRAME and self._unmade:
             self._make_piece()
-        first = self._stretches[0] if self._stretches else None
-        return first if first is not None and first.left > FRAME else None
+        runs, room = [], min(most, self._sure)
+        for stretch in self._stretches:
+            if not room:
+                break
+            runs.append(stretch.run(room))
+            room -= runs[-1].frames
+        return runs
+
+    @property
+    def _is_changing(self) -> bool:
+        """Whether frames leave otherwise than they wait."""
+        is_even = self._gain == self._target == 1.0
+        return self._is_paused or self._is_faded or self._last_words is not None or not is_even
+
+    @property
+    def _sure(self) -> int:
+        """Frames at hand that more will follow, or that are a clip's."""
+        is_end = not (self._stretches and self._stretches[-1].clip)
+        open_end = 1 if is_end and not self._resampler.will_owe(self._unmade_length) else 0
+        return max(0, self._waiting - open_end) // FRAME
 
     def _next(self) -> Samples | None:
         if self._last_words is not None:
@@ -191,54 +209,49 @@ class Playout:
         return _ramped(self._peek(), 1.0, 0.0)
 
     def _append(self, samples: Samples, clip: Clip | None = None) -> None:
+        """Have these wait; as whole frames, so that it is known what will be in each."""
         if not len(samples):
             return
         self._waiting += len(samples)
-        last = self._stretches[-1] if self._stretches else None
-        if last is not None and last.clip is clip is None and last.left < FRAME:
-            # The frame over the seam is one like any other then.
-            samples = np.concatenate([last.take(), samples])
-            self._stretches.pop()
-        self._stretches.append(Stretch(samples, clip))
+        if len(self._rest):
+            samples = np.concatenate([self._rest, samples])
+        whole = len(samples) - len(samples) % FRAME
+        self._rest = samples[whole:]
+        if whole:
+            self._stretches.append(Stretch(samples[:whole], clip))
 
     def _peek(self) -> Samples:
         """The next frame as it would sound, without the clock moving."""
         self._fill()
-        frame = np.concatenate(
-            [*(each.samples[each.begin :] for each in self._stretches), np.zeros(FRAME, np.int16)]
-        )[:FRAME]
+        frame = np.zeros(FRAME, np.int16)
+        following = self._stretches[0].peek() if self._stretches else self._rest
+        frame[: len(following)] = following
         return (frame * np.float32(self._gain)).astype(np.int16)
 
     def _take(self) -> Samples:
         if self._waiting < FRAME:
             self._fill()
-        first = self._stretches[0] if self._stretches else None
-        if first is None or first.left <= FRAME:
+        if self._waiting <= FRAME and not self._sure:
             return self._take_last()
+        first = self.stretch = self._stretches[0]
         if first.clip is not None:
             self.place = Place(first.clip, first.begin // FRAME)
-        self.stretch = first
         self._waiting -= FRAME
         self._played += FRAME
-        return first.take()
+        frame = first.take()
+        if not first.left:
+            self._stretches.popleft()
+        return frame
 
     def _take_last(self) -> Samples:
-        """A frame with which the first stretch is over, and perhaps more."""
+        """The frame with which all is said, filled up with silence."""
+        last = self._stretches.popleft().take() if self._stretches else self._rest
+        self._rest = _NONE
         frame = np.zeros(FRAME, np.int16)
-        filled = 0
-        while filled < FRAME and self._stretches:
-            first = self._stretches[0]
-            begin, part = first.begin, first.take(FRAME - filled)
-            if first.clip is not None and len(part) == FRAME:
-                self.place = Place(first.clip, begin // FRAME)
-            frame[filled : filled + len(part)] = part
-            filled += len(part)
-            if not first.left:
-                self._stretches.popleft()
-        self._waiting -= filled
-        self._played += filled
-        if not self.queued and self.place is None:
-            self._soften_end(frame, filled)
+        frame[: len(last)] = last
+        self._waiting -= len(last)
+        self._played += len(last)
+        self._soften_end(frame, len(last))
         return frame
 
     def _fill(self) -> None:
@@ -255,7 +268,7 @@ class Playout:
 
     def _make_piece(self) -> None:
         """Bring the next of what is to be said to the wire's rate."""
-        seconds = _PIECE if self._is_sounding else self._first_piece
+        seconds = _PIECE if self._is_sounding else _FIRST_PIECE
         room, parts = round(self._resampler.source * seconds), []
         while self._unmade and room:
             part = self._unmade.popleft()

@@ -12,6 +12,7 @@ does in DTX: the listener's buffer plays out, and knows that the call lives.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,12 +23,16 @@ from media.clips import Clips
 from media.codecs import OpusOutbound, Outbound, outbound
 from media.opus import FRAME_SECONDS, OpusSettings
 from media.playout import Playout
+from media.stretch import Run
 from media.track import Packet, SpeakerTrack
 
 _SETTLING = 6
 """Packets of silence after speech: aiortc's receiver holds four back until more come."""
 _KEEPALIVE = 20
 """Frames from one packet to the next while silent: 400 ms."""
+_LEAST, _MOST = 5, 12
+"""Packets that are prepared: what a busy process cannot keep from leaving on time. Fewer than the
+first are filled up to the second."""
 _LATEST = (1 << 256) - 1
 """Frames that may be on their way to the caller's ear: five seconds."""
 
@@ -62,6 +67,7 @@ class Speaker:
         self._playout = Playout(duck_db=self._settings.duck_db)
         self._codec: Outbound = OpusOutbound(self._settings.opus)
         self._silent_frames = 0
+        self._foreseen = 0
         self._sounded = 0
         """A bit for each of the last frames, the newest the lowest: whether content left in it."""
         self._is_speaking = False
@@ -73,6 +79,9 @@ class Speaker:
         self._track: SpeakerTrack | None = None
         self.on_play: Callable[[], None] | None = None
         """Called when something is about to be said after a rest; set by the driver."""
+        self.before_change: Callable[[], None] | None = None
+        """Called before what `prepare` has told comes otherwise; set by the driver, who may have
+        let packets leave and calls `leave()` for these, at once."""
         self.delay = self._settings.listener_delay
         """Seconds from a packet's leaving to its sound in the caller's ear."""
 
@@ -85,6 +94,7 @@ class Speaker:
 
     def new_track(self) -> SpeakerTrack:
         """A track for a connection; the one before, if any, gives nothing from now on."""
+        self._change()
         if self._track is not None:
             self._track.hand_over()
         self._track = SpeakerTrack(self.leave)
@@ -156,6 +166,7 @@ class Speaker:
         codec = outbound(name, self._settings.opus)
         if codec is None:
             return False
+        self._change()
         self._codec = codec
         self._is_plain = isinstance(codec, OpusOutbound)
         self.spare(is_spared=self._is_spared)
@@ -164,6 +175,7 @@ class Speaker:
     def adapt(self, *, bitrate: int, fec: bool, loss: float) -> None:
         """Make the encoding fit the network (Opus alone can); see `Encoder.adapt`."""
         if isinstance(self._codec, OpusOutbound):
+            self._change()
             self._codec.adapt(bitrate=bitrate, fec=fec, loss=loss)
             # Clips are encoded by the settings: on a worse network each call encodes for itself.
             self._is_plain = not fec and bitrate >= self._settings.opus.bitrate
@@ -172,6 +184,7 @@ class Speaker:
         """Encode with the least effort, or with the usual one (Opus alone knows any)."""
         self._is_spared = is_spared
         if isinstance(self._codec, OpusOutbound):
+            self._change()
             self._codec.spare(is_spared=is_spared)
 
     async def play(self, audio: AudioChunk) -> float:
@@ -190,20 +203,24 @@ class Speaker:
 
     def clear(self) -> None:
         """Drop what waits, now, with a short fade."""
+        self._change()
         self._playout.clear()
         self._settle(lambda waiter: waiter.position is not None)
         self._notify()
 
     def duck(self) -> None:
         """Become quieter."""
+        self._change()
         self._playout.duck()
 
     def unduck(self) -> None:
         """Become as loud as before."""
+        self._change()
         self._playout.unduck()
 
     def pause(self) -> None:
         """Fall silent and hold the content clock."""
+        self._change()
         self._is_paused = True
         self._playout.pause()
 
@@ -214,11 +231,13 @@ class Speaker:
 
     def hold(self) -> None:
         """Nobody is there to listen: as `pause`, whatever is paused and resumed meanwhile."""
+        self._change()
         self._is_held = True
         self._playout.pause()
 
     def release(self) -> None:
         """Somebody listens again."""
+        self._change()
         self._is_held = False
         # A new listener's decoder knows nothing of what was said before.
         self._is_speaking = False
@@ -234,6 +253,7 @@ class Speaker:
 
     def close(self) -> None:
         """The call is over: drop what waits, end the track. Idempotent."""
+        self._change()
         self._is_closed = True
         self._playout.clear()
         self._settle(lambda waiter: True)
@@ -243,6 +263,7 @@ class Speaker:
     def leave(self) -> Packet | None:
         """20 ms pass: what is to be sent for them, if anything. Called by the driver."""
         frame = self._playout.next_frame()
+        self._foreseen = max(0, self._foreseen - 1)
         self._sounded = (self._sounded << 1 | self._playout.is_content) & _LATEST
         if frame is None:
             return self._stay_silent()
@@ -255,17 +276,35 @@ class Speaker:
     @property
     def is_short(self) -> bool:
         """Whether `prepare` may have something to do."""
-        codec = self._codec
-        is_live = self._is_speaking and not self._is_in_clip
-        return is_live and isinstance(codec, OpusOutbound) and codec.is_short
+        return self._is_speaking and self._foreseen < _LEAST
 
-    def prepare(self) -> None:
-        """Encode what leaves next, in a moment in which no packet waits for it. Without it that is
-        done when it leaves."""
-        if not self.is_short or (stretch := self._playout.upcoming()) is None:
-            return
-        if isinstance(self._codec, OpusOutbound):
-            self._codec.prepare(stretch)
+    def prepare(self) -> Sequence[bytes]:
+        """Encode what leaves next, in a moment in which no packet waits for it; without it that is
+        done when it leaves.
+
+        The packets of the next 20 ms steps, up to a quarter of a second, as they will leave unless
+        something changes. `before_change` is called before it does."""
+        # Calls that begin to speak in one beat would otherwise all do this in the same beats after.
+        most = _MOST if self._foreseen else random.randint(_LEAST, _MOST)
+        packets = self._foresee(self._playout.upcoming(most))
+        self._foreseen = len(packets)
+        return packets
+
+    def _foresee(self, runs: Sequence[Run]) -> list[bytes]:
+        codec = self._codec
+        if not isinstance(codec, OpusOutbound):
+            return []
+        packets, live = list[bytes](), list[Run]()
+        for run in runs:
+            if run.stretch.clip is not None and self._is_plain:
+                clip = run.stretch.clip
+                packets += [clip.packet(run.first + index) for index in range(run.frames)]
+            elif self._is_in_clip or packets:
+                break  # The encoder begins anew behind a clip, when it has left.
+            else:
+                live.append(run)
+        codec.prepare(live)
+        return [*codec.ahead[: sum(run.frames for run in live)], *packets]
 
     def _encoded(self, frame: Samples, begins: bool) -> bytes:
         place = self._playout.place
@@ -278,6 +317,12 @@ class Speaker:
             self._is_in_clip = False
             self._codec.reset()
         return self._codec.encode(frame, self._playout.stretch)
+
+    def _change(self) -> None:
+        """What was foreseen may come otherwise."""
+        if self._foreseen and self.before_change is not None:
+            self.before_change()
+        self._foreseen = 0
 
     def _go_on(self) -> None:
         if not (self._is_paused or self._is_held):

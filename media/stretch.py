@@ -1,4 +1,4 @@
-"""Sound in a row that waits to leave, frame by frame, and what will surely follow a frame of it."""
+"""Sound in a row that waits to leave, frame by frame."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from media.opus import FRAME
 
 @dataclass(slots=True, eq=False)
 class Stretch:
-    """Samples at 48 kHz of which those before `begin` have left. `clip`: they are a clip's."""
+    """Whole frames at 48 kHz, of shape (n·960,), not to be written to; those before sample `begin`
+    have left. `clip`: they are a clip's."""
 
     samples: Samples
     clip: Clip | None = None
@@ -22,16 +23,31 @@ class Stretch:
         """Samples that have not left."""
         return len(self.samples) - self.begin
 
-    def take(self, most: int = FRAME) -> Samples:
-        """The next samples, as many as there are; not to be written to."""
-        begin = self.begin
-        self.begin = min(begin + most, len(self.samples))
-        return self.samples[begin : self.begin]
+    def peek(self) -> Samples:
+        """The next frame."""
+        return self.samples[self.begin : self.begin + FRAME]
 
-    def following(self, most: int) -> Samples:
-        """The frames that come next, at most so many: shape (n·960,).
+    def take(self) -> Samples:
+        """The next frame, which leaves."""
+        frame = self.peek()
+        self.begin += FRAME
+        return frame
 
-        They will leave just so if nothing is changed meanwhile. What ends the stretch is not among
-        them: what comes behind it decides how it sounds."""
-        frames = min(most, max(0, self.left - 1) // FRAME)
-        return self.samples[self.begin : self.begin + frames * FRAME]
+    def run(self, most: int) -> Run:
+        """The frames that come next, at most so many."""
+        return Run(self, self.begin // FRAME, min(most, self.left // FRAME))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """So many frames of a stretch in a row, from frame number `first`."""
+
+    stretch: Stretch
+    first: int
+    frames: int
+
+    @property
+    def samples(self) -> Samples:
+        """Of shape (frames · 960,)."""
+        begin = self.first * FRAME
+        return self.stretch.samples[begin : begin + self.frames * FRAME]

@@ -85,8 +85,9 @@ class _Mouth:
         self._said = asyncio.get_running_loop().create_future()
         return self._said
 
-    def prepare(self) -> None:
-        """Its packets are there already."""
+    def prepare(self) -> Sequence[bytes]:
+        """Nothing: its packets are there already."""
+        return ()
 
     def leave(self) -> Packet:
         if not self._left:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media.ahead import FRAMES, Ahead
+from media.ahead import Ahead
 from media.audio import AudioChunk, Samples
 from media.clips import Clips
 from media.opus import FRAME, WIRE_RATE, Decoder, Encoder
@@ -29,6 +29,10 @@ def voice(seconds: float, seed: int = 1) -> Samples:
     return (np.sin(turns) * 9_000 + noise * 300).astype(np.int16)
 
 
+FRAMES = 9
+"""Frames that are encoded ahead at most."""
+
+
 class Counting(Encoder):
     """An encoder that tells how many frames it was given at once."""
 
@@ -36,23 +40,25 @@ class Counting(Encoder):
         super().__init__()
         self.given: list[int] = []
 
-    def encode_ahead(self, samples: Samples) -> list[bytes]:
+    def encode_all(self, samples: Samples) -> list[bytes]:
         self.given.append(len(samples) // FRAME)
-        return super().encode_ahead(samples)
+        return super().encode_all(samples)
 
 
-def left(ahead: Ahead, stretch: Stretch, count: int) -> list[bytes]:
-    """The packets of so many frames, with time enough after each."""
+def left(ahead: Ahead, stretch: Stretch, count: int, least: int = 1) -> list[bytes]:
+    """The packets of so many frames, with time after each to see that some more are there."""
     packets = []
     for _ in range(count):
         packets.append(ahead.encode(stretch.take(), stretch))
-        ahead.prepare(stretch)
+        if len(ahead.packets) < least:
+            ahead.prepare([stretch.run(FRAMES)])
     return packets
 
 
 def leave(speaker: Speaker) -> Packet | None:
     packet = speaker.leave()
-    speaker.prepare()
+    if speaker.is_short:
+        speaker.prepare()
     return packet
 
 
@@ -68,13 +74,30 @@ def test_a_stretch_is_encoded_several_frames_at_a_time_and_as_ever() -> None:
     assert encoder.given[:2] == [FRAMES, FRAMES]
 
 
+def test_what_is_added_to_what_waits_is_encoded_alone() -> None:
+    one, other = Stretch(voice(0.1, seed=1)), Stretch(voice(0.1, seed=2))
+    encoder = Counting()
+    ahead = Ahead(encoder)
+    ahead.prepare([one.run(3)])
+    ahead.prepare([one.run(9), other.run(4)])
+    ahead.prepare([one.run(9), other.run(4)])
+    assert encoder.given == [3, 6]
+    known = ahead.packets
+    packets = [ahead.encode(each.take(), each) for each in [one] * 5 + [other] * 4]
+    assert packets == known == one_by_one(np.concatenate([one.samples, other.samples[: 4 * FRAME]]))
+    assert ahead.packets == []
+
+
+@pytest.mark.parametrize("least", [1, 5])
 @pytest.mark.parametrize("unchanged", range(1, 2 * FRAMES + 2))
-def test_a_frame_that_was_changed_is_the_next_packet_wherever_it_comes(unchanged: int) -> None:
+def test_a_frame_that_was_changed_is_the_next_packet_wherever_it_comes(
+    unchanged: int, least: int
+) -> None:
     sound = voice(0.4)
     changed = sound.copy()
     changed[unchanged * FRAME :] //= 4
     ahead, stretch = Ahead(Encoder()), Stretch(sound)
-    packets = left(ahead, stretch, unchanged)
+    packets = left(ahead, stretch, unchanged, least)
     packets += [ahead.encode(stretch.take() // 4) for _ in range(20 - unchanged)]
     assert packets == one_by_one(changed)
 
@@ -150,11 +173,12 @@ async def test_hardly_a_packet_waits_for_its_encoding() -> None:
             encoded.append(0)
             speaker.leave()
             encoded.append(0)
-            speaker.prepare()
+            if speaker.is_short:
+                speaker.prepare()
     as_it_left, before = encoded[::2], encoded[1::2]
     assert sum(as_it_left) < 5
-    assert sum(as_it_left) + sum(before) < 140 + FRAMES
-    assert max(before) <= FRAMES
+    assert sum(as_it_left) + sum(before) < 140 + 13
+    assert max(before) <= 12
 
 
 @virtual
@@ -170,16 +194,16 @@ async def test_nothing_is_encoded_that_will_not_leave_so(state: str) -> None:
         leave(speaker)
     {"a clip": Speaker.unduck, "a pause": Speaker.pause, "a duck": Speaker.duck}[state](speaker)
     leave(speaker)  # back to where the listener stands
-    with patch.object(Encoder, "encode_ahead") as encode_ahead:
+    with patch.object(Encoder, "encode_all") as encode_all:
         for _ in range(20):
             leave(speaker)
-    assert not encode_ahead.called
+    assert not encode_all.called
 
 
 @virtual
 async def test_calls_that_begin_to_speak_at_once_do_not_all_encode_at_once_ever_after() -> None:
     speakers, given = [Speaker(SpeakerSettings(buffer=3.0)) for _ in range(40)], list[int]()
-    stock = Encoder.encode_ahead
+    stock = Encoder.encode_all
 
     def noted(encoder: Encoder, samples: Samples) -> list[bytes]:
         given[-1] += 1
@@ -187,13 +211,73 @@ async def test_calls_that_begin_to_speak_at_once_do_not_all_encode_at_once_ever_
 
     for speaker in speakers:
         await speaker.play(AudioChunk(voice(1.6)[::2], WIRE_RATE // 2))
-    with patch.object(Encoder, "encode_ahead", noted):
+    with patch.object(Encoder, "encode_all", noted):
         for _ in range(70):
             given.append(0)
             for speaker in speakers:
                 leave(speaker)
     assert sum(given[10:]) > 40 * 6
     assert max(given[12:]) < 30
+
+
+@virtual
+async def test_what_is_foreseen_is_what_leaves() -> None:
+    clips, phrase = Clips(), AudioChunk(voice(0.25, seed=3), WIRE_RATE)
+    clips.find(phrase)
+    speaker = Speaker(SpeakerSettings(buffer=10.0), clips)
+    for said in (
+        AudioChunk(voice(0.5)[::2], WIRE_RATE // 2),
+        phrase,
+        AudioChunk(voice(0.5), 48_000),
+    ):
+        await speaker.play(said)
+    left, foreseen = list[bytes](), dict[int, bytes]()
+    for step in range(63):
+        packet = speaker.leave()
+        assert packet is not None
+        left.append(packet.payload)
+        if speaker.is_short:
+            foreseen |= dict(enumerate(speaker.prepare(), step + 1))
+    assert {step: left[step] for step in foreseen} == foreseen
+    # Neither the first, nor the one behind the phrase, nor the last, of which all is open.
+    assert set(range(63)) - set(foreseen) == {0, 38, 62}
+
+
+@virtual
+async def test_a_few_packets_are_always_foreseen_while_there_is_enough_to_say() -> None:
+    speaker = Speaker(SpeakerSettings(buffer=10.0))
+    await speaker.play(AudioChunk(voice(2.0)[::2], WIRE_RATE // 2))
+    ahead = 0
+    for _ in range(90):
+        speaker.leave()
+        ahead = len(speaker.prepare()) if speaker.is_short else ahead - 1
+        assert 4 <= ahead <= 12
+
+
+@virtual
+@pytest.mark.parametrize("what", ["duck", "pause", "clear", "hold", "close", "worse", "spare"])
+async def test_the_driver_is_told_before_what_was_foreseen_comes_otherwise(what: str) -> None:
+    speaker, told = Speaker(), list[float]()
+    acts = _ACTS | {"close": Speaker.close}
+
+    def note() -> None:
+        told.append(speaker.queued)
+        speaker.leave()  # it had left already
+
+    speaker.before_change = note
+    await speaker.play(AudioChunk(voice(1.0), WIRE_RATE))
+    acts[what](speaker)
+    assert told == [], "nothing is foreseen yet"
+    speaker = Speaker()
+    speaker.before_change = note
+    await speaker.play(AudioChunk(voice(1.0), WIRE_RATE))
+    leave(speaker)
+    before, played = speaker.queued, speaker.played
+    acts[what](speaker)
+    assert told == [before]
+    assert speaker.played == pytest.approx(played + 0.02)
+    acts[what](speaker)
+    assert told == [before], "nothing is foreseen any more"
 
 
 Leave = Callable[[Speaker], Packet | None]

@@ -255,8 +255,10 @@ def test_an_encoder_that_goes_back_has_never_been_ahead(left: int, fec: bool) ->
     ahead, behind = Encoder(), Encoder()
     for encoder in (ahead, behind):
         encoder.adapt(bitrate=24_000, fec=fec, loss=0.1)
-    assert ahead.encode_ahead(sound[: FRAME * 5]) == encoded(sound[: FRAME * 5], behind)
-    assert len(ahead.encode_ahead(sound[FRAME * 5 : FRAME * 10])) == 5
-    ahead.go_back(left)
-    encoded(sound[FRAME * 5 : FRAME * (5 + left)], behind)
+    assert ahead.encode_all(sound[: FRAME * 5]) == encoded(sound[: FRAME * 5], behind)
+    before = ahead.state()
+    assert len(ahead.encode_all(sound[FRAME * 5 : FRAME * 10])) == 5
+    ahead.restore(before)
+    for encoder in (ahead, behind):
+        encoded(sound[FRAME * 5 : FRAME * (5 + left)], encoder)
     assert encoded(sound[FRAME * 12 :], ahead) == encoded(sound[FRAME * 12 :], behind)
