@@ -130,7 +130,7 @@ class Server:
         self._model: VoiceModel | None = load_voice_model(VoiceSettings()) if detect else None
         self._lateness: list[float] = []
         self._gatherer = Gatherer(IceSettings())
-        self._pacer = Pacer(self._lateness.append)
+        self._pacer = Pacer(lambda step, packets: self._lateness.append(packets))
         self._peers: set[RTCPeerConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._onsets: list[float] = []

@@ -40,6 +40,8 @@ class Datagrams(asyncio.DatagramTransport):
         self._loop = asyncio.get_running_loop()
         self._is_watched = False
         self._is_closing = False
+        self.before_close: Callable[[], object] | None = None
+        """Called when this is closed, by who sends on the socket itself."""
         protocol.connection_made(self)
         self.watch()
 
@@ -109,6 +111,9 @@ class Datagrams(asyncio.DatagramTransport):
             return
         self.unwatch()
         self._is_closing = True
+        if self.before_close is not None:
+            self.before_close()
+            self.before_close = None
         self._loop.call_soon(self._end)
 
     def abort(self) -> None:

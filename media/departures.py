@@ -49,12 +49,34 @@ class Stream:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What became of a packet that was queued."""
+
+    size: int
+    """Bytes of its datagram."""
+    late: float | None
+    """Seconds after its time at which it left by itself; None: it left when it was released."""
+
+
 class Departures(Protocol):
-    """A stream's way to its listener, for as long as session, transport and address stay."""
+    """A stream's way to its listener, for as long as session, transport and address stay.
+
+    Errors of the network are told to the transport's protocol."""
 
     def send(self, payload: bytes, sequence: int, timestamp: int, marker: bool) -> int:
-        """Send one packet; bytes of its datagram, 0 when the transport is closed. Errors of the
-        network are told to the transport's protocol. Raises pylibsrtp.Error."""
+        """Send one packet; bytes of its datagram, 0 when the transport is closed. Raises
+        pylibsrtp.Error."""
+
+    def queue(self, payload: bytes, sequence: int, timestamp: int, due: float) -> bool:
+        """Have a packet leave by itself, shortly after `due` (seconds of `time.monotonic`), if it
+        is not released before; False: that cannot be had. Raises pylibsrtp.Error."""
+
+    def release(self) -> Left | None:
+        """The first that was queued leaves now, if it has not yet; None: nothing is queued."""
+
+    def take_back(self) -> int:
+        """Drop what has not left of what was queued; how many have, and are to be released."""
 
 
 class PlainDepartures:
@@ -76,6 +98,15 @@ class PlainDepartures:
         self._transport.sendto(data, self._address)
         return len(data)
 
+    def queue(self, payload: bytes, sequence: int, timestamp: int, due: float) -> bool:
+        return False
+
+    def release(self) -> Left | None:
+        return None
+
+    def take_back(self) -> int:
+        return 0
+
 
 class CompiledDepartures:
     """In one call of the compiled part."""
@@ -96,6 +127,9 @@ class CompiledDepartures:
             raise ValueError(f"a header extension of {len(stream.extension)} bytes is too long")
         self._session = session
         self._transport = transport
+        self._native = native
+        self._outlet: Any = None
+        self._released: Any = native.ffi.new("Released *")
         self._send = lib.send_packet
         self._largest: int = lib.LARGEST_PAYLOAD
         self._departing: Any = ffi.new("Departing *")
@@ -117,16 +151,51 @@ class CompiledDepartures:
         if len(payload) > self._largest:
             raise ValueError(f"a payload of {len(payload)} bytes is too long")
         size: int = self._send(self._departing, payload, len(payload), sequence, timestamp, marker)
-        return size if size > 0 else self._explain(-size)
+        return size if size > 0 else self._explain(size)
+
+    def queue(self, payload: bytes, sequence: int, timestamp: int, due: float) -> bool:
+        if self._transport.is_closing() or len(payload) > self._largest:
+            return False
+        outlet = self._outlet or self._open_outlet()
+        if not outlet:
+            return False
+        size: int = self._native.lib.queue_packet(
+            outlet, self._departing, payload, len(payload), sequence, timestamp, False, due
+        )
+        if size < 0:
+            self._explain(size)
+        return size > 0
+
+    def release(self) -> Left | None:
+        released = self._released
+        if not self._outlet or not self._native.lib.release_packet(self._outlet, released):
+            return None
+        if released.error:
+            self._tell(released.error)
+        return Left(released.size, released.late if released.is_early else None)
+
+    def take_back(self) -> int:
+        return self._native.lib.take_back_packets(self._outlet) if self._outlet else 0
+
+    def _open_outlet(self) -> Any:
+        """A queue for this way, made when it is first needed: most of a call is silence."""
+        ffi, lib = self._native.ffi, self._native.lib
+        opened = lib.open_outlet(self._departing)
+        if opened:
+            self._outlet = ffi.gc(opened, lib.close_outlet)
+            self._transport.before_close = self.take_back
+        return self._outlet
 
     def _explain(self, size: int) -> int:
         departing = self._departing
         if departing.refused:
             raise pylibsrtp.Error(f"libsrtp encrypts no packet (error {departing.refused})")
-        if departing.error not in _FULL:
-            error = OSError(departing.error, os.strerror(departing.error))
-            self._transport.protocol.error_received(error)
-        return size
+        self._tell(departing.error)
+        return -size
+
+    def _tell(self, number: int) -> None:
+        if number not in _FULL:
+            self._transport.protocol.error_received(OSError(number, os.strerror(number)))
 
 
 def departures(

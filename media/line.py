@@ -108,12 +108,15 @@ class Line:
 
         leave = self._pacer.join(short.step, fail, self._read, self._rests, self._advance)
         self._speaker.on_play = wake = self._pacer.wake
+        self._speaker.before_change = take_back = short.take_back
         try:
             await short.ended.wait()
         finally:
             leave()
             if self._speaker.on_play == wake:
                 self._speaker.on_play = None
+            if self._speaker.before_change == take_back:
+                self._speaker.before_change = None
             short.rest()
             self._microphone.close()
         if failures:

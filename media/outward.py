@@ -11,6 +11,7 @@ import random
 import struct
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from aiortc import rtcdtlstransport
@@ -18,6 +19,7 @@ from aiortc.rtp import RTP_HISTORY_SIZE, HeaderExtensions
 
 from media.departures import Departures, Stream, departures
 from media.native import native
+from media.opus import FRAME_SECONDS
 
 _NTP_EPOCH = 2_208_988_800
 """Seconds from NTP's epoch (1900) to that of `time.time()`."""
@@ -42,28 +44,74 @@ class Outward:
         sender._RTCRtpSender__rtp_history = self._history
         self._pair: Any = None
         self._departures: Departures | None = None
+        self._queued: deque[tuple[int, bytes]] = deque()
+        """Steps and payloads of what may leave by itself."""
 
     @property
     def is_open(self) -> bool:
         """Whether packets can be sent at all."""
         return bool(self._dtls._state is rtcdtlstransport.State.CONNECTED)
 
-    def send(self, payload: bytes, marker: bool, tick: int) -> None:
-        """Send one packet, timed by its 20 ms step."""
+    def send(self, payload: bytes, marker: bool, tick: int) -> float | None:
+        """Send one packet, timed by its 20 ms step. When it was queued and has left by itself: how
+        many seconds after its time."""
+        departures = self._open_way()
+        if departures is None or not self._sender._enabled:
+            self.take_back()
+            return None
+        if self._queued:
+            if self._queued[0] == (tick, payload) and (left := departures.release()) is not None:
+                self._queued.popleft()
+                self._account(payload, left.size, tick, marker)
+                return left.late
+            self.take_back()
+        timestamp = self._timestamp(tick)
+        if size := departures.send(payload, self._sequence, timestamp, marker):
+            self._account(payload, size, tick, marker)
+        return None
+
+    def queue(self, payloads: Sequence[bytes], tick: int, due: float) -> None:
+        """Have these leave by themselves, one per 20 ms step from number `tick` on, which is due
+        then (seconds of `time.monotonic`), unless `send` does it or they are taken back. The first
+        ones may be queued already."""
+        departures = self._open_way()
+        if departures is None or not self._sender._enabled:
+            return
+        for place in range(len(self._queued), len(payloads)):
+            step, payload = tick + place, payloads[place]
+            sequence = self._sequence + place & 0xFFFF
+            when = due + place * FRAME_SECONDS
+            if not departures.queue(payload, sequence, self._timestamp(step), when):
+                return
+            self._queued.append((step, payload))
+
+    def take_back(self) -> int:
+        """Drop what was queued and has not left; how many have, whose steps were not taken yet."""
+        if not self._queued or self._departures is None:
+            return 0
+        left = self._departures.take_back()
+        for _ in range(left):
+            tick, payload = self._queued.popleft()
+            if (it := self._departures.release()) is not None:
+                self._account(payload, it.size, tick, marker=False)
+        self._queued.clear()
+        return left
+
+    def is_behind(self, tick: int) -> bool:
+        """Whether a packet of a step before that one was queued, and its step was never taken."""
+        return bool(self._queued) and self._queued[0][0] < tick
+
+    def _open_way(self) -> Departures | None:
         pair = self._ice._nominated.get(1)
         if pair is not self._pair:
+            self.take_back()
             self._pair = pair
             self._departures = self._way(pair) if pair is not None else None
-        if self._departures is None or not self._sender._enabled:
-            return
-        sequence = self._sequence
-        timestamp = self._origin + tick * self._samples & 0xFFFFFFFF
-        data = self._departures.send(payload, sequence, timestamp, marker)
-        if not data:
-            return
-        self._history.add(payload, sequence, timestamp, marker)
-        self._account(len(payload), data, timestamp)
-        self._sequence = sequence + 1 & 0xFFFF
+        return self._departures
+
+    def _timestamp(self, tick: int) -> int:
+        timestamp: int = self._origin + tick * self._samples & 0xFFFFFFFF
+        return timestamp
 
     def _way(self, pair: Any) -> Departures:
         session = self._dtls._tx_srtp
@@ -71,15 +119,17 @@ class Outward:
             native(), self._stream, session, pair.protocol.transport, pair.remote_addr
         )
 
-    def _account(self, payload: int, data: int, timestamp: int) -> None:
-        """Keep what RTCP sender reports and statistics are made of."""
-        sender, dtls = self._sender, self._dtls
+    def _account(self, payload: bytes, size: int, tick: int, marker: bool) -> None:
+        """A packet left: keep what RTCP sender reports, repetitions and statistics are made of."""
+        sender, dtls, timestamp = self._sender, self._dtls, self._timestamp(tick)
         sender._RTCRtpSender__ntp_timestamp = int((time.time() + _NTP_EPOCH) * 2**32)
         sender._RTCRtpSender__rtp_timestamp = timestamp
-        sender._RTCRtpSender__octet_count += payload
+        sender._RTCRtpSender__octet_count += len(payload)
         sender._RTCRtpSender__packet_count += 1
-        dtls._RTCDtlsTransport__tx_bytes += data
+        dtls._RTCDtlsTransport__tx_bytes += size
         dtls._RTCDtlsTransport__tx_packets += 1
+        self._history.add(payload, self._sequence, timestamp, marker)
+        self._sequence = self._sequence + 1 & 0xFFFF
 
 
 class _History:

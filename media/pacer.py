@@ -36,8 +36,9 @@ _ROUNDS = 3
 the windows of several callers, one wakes who waits for that. The others get the first alone."""
 
 T = TypeVar("T")
-Step = Callable[[int, float], None]
-"""Called with the number of the 20 ms step, rising by one, and the loop's time."""
+Step = Callable[[int, float], float | None]
+"""Called with the number of the 20 ms step, rising by one, and when it was due by the loop's clock.
+Where its packet has left by itself meanwhile: how many seconds after that."""
 
 
 @dataclass(eq=False, slots=True)
@@ -73,9 +74,10 @@ class _Slot:
 
 
 class Pacer:
-    """The common beat. `on_lateness` is told how late each step is, in seconds."""
+    """The common beat. `on_lateness` is told how late each step is, and how late its packets left,
+    the last of them, in seconds."""
 
-    def __init__(self, on_lateness: Callable[[float], None] | None = None) -> None:
+    def __init__(self, on_lateness: Callable[[float, float], None] | None = None) -> None:
         self._on_lateness = on_lateness
         self._slots: list[_Slot] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -161,12 +163,16 @@ class Pacer:
             slot.is_resting = False
             self._take_step(slot, now)
 
-    def _take_step(self, slot: _Slot, now: float) -> None:
+    def _take_step(self, slot: _Slot, now: float) -> float:
+        """How late the last packet of it left."""
+        late, latest = max(0.0, now - slot.ticks.due), 0.0
         tick = slot.ticks.take(now)
         for member in list(slot.members):
-            self._guard(slot, member, member.step, tick, now)
+            left = self._guard(slot, member, member.step, tick, slot.ticks.time(tick))
+            latest = max(latest, late if left is None else left)
         if tick % _REVIEWED == _REVIEWED - 1:
             self._follow_a_lone_member()
+        return latest
 
     def _follow_a_lone_member(self) -> None:
         members = [(slot, member) for slot in self._slots for member in slot.members]
@@ -184,9 +190,10 @@ class Pacer:
             return
         for slot in due:
             while slot.members and not slot.ticks.wait(now := loop.time()):
+                late = max(0.0, now - slot.ticks.due)
+                latest = self._take_step(slot, now)
                 if self._on_lateness is not None:
-                    self._on_lateness(max(0.0, now - slot.ticks.due))
-                self._take_step(slot, now)
+                    self._on_lateness(late, latest)
         self._schedule(loop)
 
     @staticmethod

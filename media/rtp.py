@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from aiortc import RTCRtpTransceiver
 from aiortc.sdp import SessionDescription
@@ -28,9 +28,9 @@ from media.audio import Samples
 from media.datagrams import Datagrams
 from media.dtmf import TELEPHONE_EVENT, Key
 from media.inward import Inward
+from media.leaving import Leaving, Mouth
 from media.outward import Outward
 from media.reception import Reception
-from media.track import Packet, SpeakerTrack
 
 _EVENT_RATE = 8_000
 
@@ -54,22 +54,6 @@ def accept_keys(transceiver: RTCRtpTransceiver, offer: str) -> bool:
                 transceiver._codecs.append(copy.deepcopy(codec))
                 return True
     return False
-
-
-class Mouth(Protocol):
-    """What says what leaves: a `Speaker`, or packets from elsewhere."""
-
-    @property
-    def is_closed(self) -> bool: ...
-    @property
-    def is_short(self) -> bool:
-        """Whether `prepare()` had better be called soon."""
-
-    @property
-    def track(self) -> SpeakerTrack: ...
-    def speak_codec(self, name: str) -> bool: ...
-    def leave(self) -> Packet | None: ...
-    def prepare(self) -> None: ...
 
 
 class ShortPath:
@@ -96,6 +80,7 @@ class ShortPath:
         self._has_heard, self._steps = False, 0
         self._inward: Inward | None = None
         self._outward: Outward | None = None
+        self._leaving: Leaving | None = None
         self._hook(self._receiver, "receive", self._receive)
         self._hook(self._receiver, "_RTCRtpReceiver__stop_decoder", self._stop_decoder)
         self._hook(self._sender, "send", self._send)
@@ -155,29 +140,30 @@ class ShortPath:
             self._at_beat.stamp()
             self._at_beat.unwatch()
 
-    def step(self, tick: int, now: float) -> None:
-        """20 ms pass."""
+    def step(self, tick: int, due: float) -> float | None:
+        """20 ms pass, the step of that number, which was due then by the loop's clock. When its
+        packet has left by itself: how many seconds after its time."""
         self._steps += 1
         if self._inward is not None and (self._has_heard or self._at_beat is None):
             # Otherwise what seems to be missing may be in the socket.
-            self._inward.reception.tick(now, self._steps)
+            self._inward.reception.tick(self._loop.time(), self._steps)
             self._has_heard, self._steps = False, 0
-        if self._outward is None:
-            return
+        if self._leaving is None or self._outward is None:
+            return None
         if self._speaker.is_closed or not self._outward.is_open:
-            self._outward = None
-            return
-        if (packet := self._speaker.leave()) is not None:
-            self._outward.send(packet.payload, packet.begins, tick)
-        if self._speaker.is_short:
-            # When all calls of this beat have sent theirs.
-            self._loop.call_soon(self._prepare)
+            self._stop()
+            return None
+        return self._leaving.step(tick, due)
 
-    def _prepare(self) -> None:
-        self._speaker.prepare()
-        # uvloop waits for a timer by the time at which a round of the loop began: without one more
-        # round the next beat would be late by what this took.
-        self._loop.call_soon(_let_pass)
+    def take_back(self) -> None:
+        """What leaves next will come otherwise than `prepare` of the speaker told."""
+        if self._leaving is not None:
+            self._leaving.take_back()
+
+    def _stop(self) -> None:
+        if self._leaving is not None:
+            self._leaving.end()
+        self._leaving = self._outward = None
 
     @staticmethod
     def _hook(target: Any, name: str, replacement: Callable[..., Any]) -> None:
@@ -214,9 +200,10 @@ class ShortPath:
             codec = parameters.codecs[0]
             self._speaker.speak_codec(codec.name)
             self._outward = Outward(self._sender, codec, parameters.muxId)
+            self._leaving = Leaving(self._speaker, self._outward)
 
     async def _stop_sending(self, stock: Callable[..., Any]) -> None:
-        self._outward = None
+        self._stop()
         await stock()
         self.ended.set()
 
@@ -227,7 +214,3 @@ def _without_idle_buffers(stock: Callable[..., SSL.Context], **named: Any) -> SS
     context = stock(**named)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     return context
-
-
-def _let_pass() -> None:
-    """A round of the loop."""

@@ -71,10 +71,14 @@ class Ticks:
         self._go_to(step + 1)
         return step
 
-    def _go_to(self, step: int) -> None:
+    def time(self, step: int) -> float:
+        """When that step is due."""
         # From the start each time: a sum of steps would drift.
+        return self._start + step * FRAME_SECONDS
+
+    def _go_to(self, step: int) -> None:
         self._next = step
-        self.due = self._start + step * FRAME_SECONDS
+        self.due = self.time(step)
 
 
 class SpeakerTrack(MediaStreamTrack):

@@ -170,10 +170,10 @@ def conversations(settings: Settings, stages: Stages, load: Load | None = None) 
     return begin
 
 
-def _both(count: Callable[[float], None], gauge: Gauge) -> Callable[[float], None]:
-    def late(seconds: float) -> None:
-        count(seconds)
-        gauge.lateness(seconds, asyncio.get_running_loop().time())
+def _both(count: Callable[[float], None], gauge: Gauge) -> Callable[[float, float], None]:
+    def late(step: float, packets: float) -> None:
+        count(packets)
+        gauge.lateness(step, asyncio.get_running_loop().time())
 
     return late
 

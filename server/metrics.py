@@ -87,7 +87,7 @@ class Metrics:
         )
         self.lateness = Histogram(
             "chuimsae_packet_lateness_seconds",
-            "How late the 20 ms steps of the calls' audio are",
+            "How late the packets of the calls' 20 ms steps left, the last of each step",
             buckets=_LAG,
             registry=registry,
         )

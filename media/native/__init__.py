@@ -34,7 +34,7 @@ OFF = "CHUIMSAE_NATIVE"
 """Environment variable; `off`: everything is done in Python."""
 SOURCES = Path(__file__).parent
 """The folder of the media path's sources and headers."""
-_OPTIONS = "-O3 -std=gnu17 -shared -fPIC -fno-math-errno -Wall".split()
+_OPTIONS = "-O3 -std=gnu17 -shared -fPIC -pthread -fno-math-errno -Wall".split()
 _THIS_PROCESSOR = ("-march=native",)
 _INCLUDED = ("-D_GNU_SOURCE", "-include", "stdint.h")
 """What each source is compiled with: a header that cffi reads too may include nothing."""

@@ -7,7 +7,8 @@
 #include "native.h"
 
 #define HEADER 12
-#define TRAILER 144            /* what libsrtp may append at most */
+_Static_assert(HEADER + LARGEST_EXTENSION + LARGEST_PAYLOAD + 144 <= LARGEST_PACKET,
+               "a packet has its place");
 
 static void put_big_endian(unsigned char *place, uint32_t number, int bytes)
 {
@@ -28,15 +29,21 @@ static int put_header(const Departing *departing, unsigned char *packet, uint16_
     return HEADER + departing->extension_length;
 }
 
-int send_packet(Departing *departing, const unsigned char *payload, int length, uint16_t sequence,
-                uint32_t timestamp, int is_marked)
+int make_packet(Departing *departing, unsigned char *packet, const unsigned char *payload,
+                int length, uint16_t sequence, uint32_t timestamp, int is_marked)
 {
-    /* libsrtp wants it aligned to words. */
-    _Alignas(8) unsigned char packet[HEADER + LARGEST_EXTENSION + LARGEST_PAYLOAD + TRAILER];
     int size = put_header(departing, packet, sequence, timestamp, is_marked);
     memcpy(packet + size, payload, (size_t)length);
     size += length;
     departing->refused = departing->protect(departing->session, packet, &size);
+    return size;
+}
+
+int send_packet(Departing *departing, const unsigned char *payload, int length, uint16_t sequence,
+                uint32_t timestamp, int is_marked)
+{
+    _Alignas(8) unsigned char packet[LARGEST_PACKET];
+    int size = make_packet(departing, packet, payload, length, sequence, timestamp, is_marked);
     if (departing->refused)
         return -size;
     ssize_t sent = sendto(departing->socket, packet, (size_t)size, 0,

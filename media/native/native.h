@@ -75,6 +75,7 @@ typedef int (*Protect)(void *session, void *packet, int *length);
 
 #define LARGEST_EXTENSION 64
 #define LARGEST_PAYLOAD 1280   /* Opus: 1275 */
+#define LARGEST_PACKET 1500    /* with its header, and what libsrtp may append: 144 */
 
 /* One call's outgoing stream, as long as the way to its listener stays the same. */
 typedef struct {
@@ -89,7 +90,41 @@ typedef struct {
     uint8_t payload_type;
 } Departing;
 
-/* Send a payload of at most LARGEST_PAYLOAD bytes. How many bytes its datagram has; when it did not
-   leave, as many less than nothing. */
+/* Make a packet of a payload of at most LARGEST_PAYLOAD bytes, encrypted, in LARGEST_PACKET bytes
+   that are aligned to words. How many it has; `refused` tells of a refusal. */
+int make_packet(Departing *departing, unsigned char *packet, const unsigned char *payload,
+                int length, uint16_t sequence, uint32_t timestamp, int is_marked);
+
+/* Make a packet and send it. How many bytes its datagram has; when it did not leave, as many less
+   than nothing. */
 int send_packet(Departing *departing, const unsigned char *payload, int length, uint16_t sequence,
                 uint32_t timestamp, int is_marked);
+
+/* sendqueue.c: packets that are given before their time and leave on it. */
+
+#define MOST_QUEUED 16
+#define LARGEST_QUEUED 512     /* bytes of a datagram */
+
+typedef struct Outlet Outlet;
+
+typedef struct {
+    int32_t size, error;       /* bytes; 0 or an errno */
+    int32_t is_early;          /* it had left before it was released */
+    double late;               /* seconds after its time at which it left */
+} Released;
+
+/* A queue to a stream's listener; NULL: there is none on this system. Its socket must not be closed
+   while anything waits. */
+Outlet *open_outlet(const Departing *departing);
+void close_outlet(Outlet *outlet);
+
+/* Have a packet leave when it is released, or shortly after `due` (seconds of CLOCK_MONOTONIC) when
+   it is not. How many bytes its datagram has; 0: there is no room for it; negative: refused. */
+int queue_packet(Outlet *outlet, Departing *departing, const unsigned char *payload, int length,
+                 uint16_t sequence, uint32_t timestamp, int is_marked, double due);
+
+/* The first of them leaves now, unless it has already; 0: nothing is in the queue. */
+int release_packet(Outlet *outlet, Released *released);
+
+/* Drop what has not left. How many have and are not released yet. */
+int take_back_packets(Outlet *outlet);

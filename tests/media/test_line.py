@@ -69,7 +69,7 @@ async def test_a_patient_listener_has_the_socket_read_at_every_second_beat() -> 
         steps, reads = list[int](), list[int]()
         stock_step, stock_hear = short.step, short.hear
         member = call.pacer._slots[0].members[0]
-        member.step = lambda tick, now: (steps.append(tick), stock_step(tick, now))
+        member.step = lambda tick, due: (steps.append(tick), stock_step(tick, due))[1]
         member.hear = lambda: (reads.append(len(steps)), stock_hear())
         call.microphone.is_patient = True
         if not short.may_rest:

@@ -18,7 +18,7 @@ def ignore(error: Exception) -> None:
 @virtual
 async def test_a_member_is_called_every_20_ms() -> None:
     pacer, steps, clock = Pacer(), list[tuple[int, float]](), stopwatch()
-    leave = pacer.join(lambda tick, now: steps.append((tick, clock())), ignore)
+    leave = pacer.join(lambda tick, due: steps.append((tick, clock())), ignore)
     await asyncio.sleep(1.001)
     leave()
     await asyncio.sleep(1)
@@ -54,9 +54,9 @@ async def test_a_few_calls_share_a_moment() -> None:
 @virtual
 async def test_who_joins_later_begins_within_20_ms_and_makes_up_for_nothing() -> None:
     pacer, steps, clock = Pacer(), list[float](), stopwatch()
-    pacer.join(lambda tick, now: None, ignore)
+    pacer.join(lambda tick, due: None, ignore)
     await asyncio.sleep(10)
-    pacer.join(lambda tick, now: steps.append(clock()), ignore)
+    pacer.join(lambda tick, due: steps.append(clock()), ignore)
     await asyncio.sleep(0.1)
     assert 10 <= steps[0] <= 10.02
     assert len(steps) == 5
@@ -66,9 +66,9 @@ async def test_who_joins_later_begins_within_20_ms_and_makes_up_for_nothing() ->
 async def test_who_opens_a_moment_of_their_own_later_makes_up_for_nothing_either() -> None:
     pacer, steps, clock = Pacer(), list[float](), stopwatch()
     for _ in range(16):
-        pacer.join(lambda tick, now: None, ignore)
+        pacer.join(lambda tick, due: None, ignore)
     await asyncio.sleep(0.2)
-    pacer.join(lambda tick, now: steps.append(clock()), ignore)
+    pacer.join(lambda tick, due: steps.append(clock()), ignore)
     await asyncio.sleep(0.1)
     assert steps == pytest.approx([0.205, 0.225, 0.245, 0.265, 0.285])
 
@@ -76,12 +76,12 @@ async def test_who_opens_a_moment_of_their_own_later_makes_up_for_nothing_either
 @virtual
 async def test_the_timer_stops_with_the_last_member_and_starts_again_with_the_next() -> None:
     pacer, steps, clock = Pacer(), list[float](), stopwatch()
-    leave = pacer.join(lambda tick, now: None, ignore)
+    leave = pacer.join(lambda tick, due: None, ignore)
     leave()
     leave()
     assert pacer.is_idle
     await asyncio.sleep(1)
-    pacer.join(lambda tick, now: steps.append(clock()), ignore)
+    pacer.join(lambda tick, due: steps.append(clock()), ignore)
     await asyncio.sleep(0.05)
     assert steps[0] == pytest.approx(1.0)
     assert not pacer.is_idle
@@ -96,7 +96,7 @@ async def test_a_member_that_raises_is_told_and_the_others_go_on() -> None:
 
     leave = pacer.join(broken, failures.append)
     for _ in range(4):
-        pacer.join(lambda tick, now: steps.append(tick), ignore)
+        pacer.join(lambda tick, due: steps.append(tick), ignore)
     await asyncio.sleep(0.1)
     assert [str(error) for error in failures] == ["broken at 0"]
     assert len(steps) >= 20
@@ -134,7 +134,7 @@ async def test_all_of_a_moment_hear_before_the_first_of_them_goes_on() -> None:
 async def test_each_hears_once_a_step_whoever_else_is_there() -> None:
     pacer, heard = Pacer(), list[int]()
     for member in range(10):
-        pacer.join(lambda tick, now: None, ignore, partial(heard.append, member))
+        pacer.join(lambda tick, due: None, ignore, partial(heard.append, member))
     await asyncio.sleep(0.099)
     assert [heard.count(member) for member in range(10)] == [5] * 10
 
@@ -155,7 +155,7 @@ async def test_what_takes_three_who_wake_each_other_goes_out_in_the_same_step() 
     async with asyncio.TaskGroup() as tasks:
         passing = [tasks.create_task(pass_on(station)) for station in range(3)]
         pacer.join(
-            lambda tick, now: sent.append((tick, len(said))),
+            lambda tick, due: sent.append((tick, len(said))),
             ignore,
             lambda: stations[0].put_nowait(0) or True,  # type: ignore[func-returns-value]
         )
@@ -183,7 +183,7 @@ async def test_who_is_not_to_answer_at_once_is_woken_before_the_step_and_no_more
     async with asyncio.TaskGroup() as tasks:
         listening = tasks.create_task(listen())
         await asyncio.sleep(0)
-        pacer.join(lambda tick, now: order.append("step"), ignore, hear)
+        pacer.join(lambda tick, due: order.append("step"), ignore, hear)
         await asyncio.sleep(0.01)
         listening.cancel()
     assert order == ["heard", "step", "answered"]
@@ -201,7 +201,7 @@ async def test_what_is_answered_at_once_goes_out_in_the_same_step() -> None:
     async with asyncio.TaskGroup() as tasks:
         answering = tasks.create_task(answer())
         pacer.join(
-            lambda tick, now: sent.append((tick, list(said))),
+            lambda tick, due: sent.append((tick, list(said))),
             ignore,
             lambda: heard.put_nowait(len(said)),
         )
@@ -217,8 +217,8 @@ async def test_who_cannot_hear_is_taken_out_and_the_others_never_notice() -> Non
     def fail() -> None:
         raise ValueError("deaf")
 
-    pacer.join(lambda tick, now: steps.append("deaf"), failures.append, fail)
-    pacer.join(lambda tick, now: steps.append("other"), ignore, lambda: None)
+    pacer.join(lambda tick, due: steps.append("deaf"), failures.append, fail)
+    pacer.join(lambda tick, due: steps.append("other"), ignore, lambda: None)
     await asyncio.sleep(0.03)
     assert [str(error) for error in failures] == ["deaf"]
     assert steps == ["other", "other"]
@@ -231,10 +231,10 @@ async def test_a_lone_member_that_cannot_say_when_is_taken_out_like_any_other() 
     def fail() -> float:
         raise ValueError("no idea")
 
-    pacer.join(lambda tick, now: None, failures.append, advance=fail)
+    pacer.join(lambda tick, due: None, failures.append, advance=fail)
     await asyncio.sleep(1.0)
     assert [str(error) for error in failures] == ["no idea"]
-    pacer.join(lambda tick, now: steps.append(tick), ignore)
+    pacer.join(lambda tick, due: steps.append(tick), ignore)
     await asyncio.sleep(0.09)
     assert len(steps) >= 4
 
@@ -242,7 +242,7 @@ async def test_a_lone_member_that_cannot_say_when_is_taken_out_like_any_other() 
 @virtual
 async def test_who_leaves_between_hearing_and_the_step_is_not_called_again() -> None:
     pacer, steps = Pacer(), list[int]()
-    leave = pacer.join(lambda tick, now: steps.append(tick), ignore, lambda: leave())
+    leave = pacer.join(lambda tick, due: steps.append(tick), ignore, lambda: leave())
     await asyncio.sleep(0.05)
     assert steps == []
     assert pacer.is_idle
@@ -251,8 +251,8 @@ async def test_who_leaves_between_hearing_and_the_step_is_not_called_again() -> 
 @virtual
 async def test_a_step_on_time_is_told_as_not_late() -> None:
     late: list[float] = []
-    pacer = Pacer(late.append)
-    pacer.join(lambda tick, now: None, ignore)
+    pacer = Pacer(lambda step, packets: late.append(step))
+    pacer.join(lambda tick, due: None, ignore)
     await asyncio.sleep(0.5)
     assert len(late) == 26
     assert late == pytest.approx([0.0] * 26, abs=1e-6)
@@ -261,10 +261,10 @@ async def test_a_step_on_time_is_told_as_not_late() -> None:
 
 async def test_who_joins_after_a_stall_takes_no_step_from_the_others() -> None:
     pacer, steps = Pacer(), list[int]()
-    pacer.join(lambda tick, now: steps.append(tick), ignore)
+    pacer.join(lambda tick, due: steps.append(tick), ignore)
     await asyncio.sleep(0.05)
     time.sleep(0.1)  # noqa: ASYNC251 - the stall
-    pacer.join(lambda tick, now: None, ignore)
+    pacer.join(lambda tick, due: None, ignore)
     await asyncio.sleep(0.005)
     assert len(steps) >= 7
     assert steps == list(range(len(steps)))
@@ -272,8 +272,8 @@ async def test_who_joins_after_a_stall_takes_no_step_from_the_others() -> None:
 
 async def test_after_a_stall_the_late_steps_come_at_once_and_their_lateness_is_told() -> None:
     late: list[float] = []
-    pacer, steps = Pacer(late.append), list[int]()
-    pacer.join(lambda tick, now: steps.append(tick), ignore)
+    pacer, steps = Pacer(lambda step, packets: late.append(step)), list[int]()
+    pacer.join(lambda tick, due: steps.append(tick), ignore)
     await asyncio.sleep(0.05)
     time.sleep(0.1)  # noqa: ASYNC251 - the stall
     before = len(steps)

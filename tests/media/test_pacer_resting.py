@@ -33,7 +33,7 @@ class Resting:
 @virtual
 async def test_who_rests_is_called_every_40_ms_and_misses_no_step() -> None:
     pacer, late = Pacer(), list[float]()
-    pacer._on_lateness = late.append
+    pacer._on_lateness = lambda step, packets: late.append(step)
     member = Resting()
     member.join(pacer)
     await asyncio.sleep(0.13)
@@ -123,11 +123,11 @@ async def test_two_members_move_nothing() -> None:
 @virtual
 async def test_who_joins_while_others_rest_makes_no_step_of_theirs_late() -> None:
     late = list[float]()
-    pacer, member = Pacer(late.append), Resting()
+    pacer, member = Pacer(lambda step, packets: late.append(step)), Resting()
     member.join(pacer)
     await asyncio.sleep(0.035)
     member.rests = False
-    pacer.join(lambda tick, now: None, ignore)
+    pacer.join(lambda tick, due: None, ignore)
     await asyncio.sleep(0.05)
     assert [tick for tick, _ in member.steps] == [0, 1, 2, 3, 4]
     assert max(late) < 0.001

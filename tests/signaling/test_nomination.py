@@ -107,7 +107,7 @@ async def test_a_peer_that_moves_is_followed_though_sockets_are_read_at_the_beat
         for sock in sockets:
             assert isinstance(sock, Datagrams)
             sock.unwatch()
-            pacer.join(lambda tick, now: None, failed, sock.read)
+            pacer.join(lambda tick, due: None, failed, sock.read)
         first = moving.nominated()
         await moving.move()
         assert moving.nominated() != first
