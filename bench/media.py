@@ -2,7 +2,7 @@
 
     python -m bench.media [--calls 1,10,40] [--seconds 10] [--rounds 2] [--paths short,stock,aiortc]
                           [--states listening,caller,agent,both] [--cycles 200] [--peers]
-                          [--turns 8] [--disturb [process]] [--json FILE]
+                          [--turns 8] [--disturb [lock|process]] [--json FILE]
     python -m bench.media --quality
 
 The server and the callers are processes of their own, each on its own core; CPU is the server's
@@ -15,7 +15,8 @@ speak as often as they find a pause in the caller's speech; while the caller is 
 by itself. What was heard of the first call's agent is in the figures. Those with their quickest
 settings (`-eager`) differ in when they answer, so only both sides talking is measured of them.
 With `--disturb` a CPU-heavy thread runs beside the loop, on the same core and as nice as the
-engines' threads: its CPU is in the figures, the lateness is what to read. `--disturb process` tells
+engines' threads: its CPU is in the figures, the lateness is what to read. With `--disturb lock` it
+holds the interpreter for 20 ms of each 60, as reading a megabyte of JSON does; `process` tells
 what a process of its own would change. Our server always runs as an ordinary user's process, also
 when the bench was given real-time priority (`chrt`): that steadies the callers alone.
 
@@ -193,8 +194,9 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true", help="Pipecat and FastRTC too")
     parser.add_argument("--turns", type=int, default=8, help="turns to measure voice to voice")
     parser.add_argument(
-        "--disturb", choices=("thread", "process"), nargs="?", const="thread",
-        help="a CPU-heavy engine in the server (process: in one of its own)",
+        "--disturb", choices=("thread", "lock", "process"), nargs="?", const="thread",
+        help="a CPU-heavy engine in the server (lock: that holds the interpreter; "
+        "process: in one of its own)",
     )  # fmt: skip
     parser.add_argument("--no-detector", action="store_true", help="media alone, no Silero")
     parser.add_argument("--json", type=Path, default=RESULT)

@@ -20,7 +20,8 @@ from bench.media_peers.environment import PEERS, NoPeers, python
 class Options:
     seconds: float
     disturb: str | None
-    """Where an engine computes beside the loop: in a `thread` or a `process`; None: none does."""
+    """Where an engine computes beside the loop: in a `thread`, in one that holds the interpreter
+    (`lock`), or in a `process`; None: none does."""
     detector: bool
     core: int
     mute: bool = False

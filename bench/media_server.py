@@ -1,7 +1,7 @@
 """The server side of `bench.media`: calls that listen and talk, and what they cost.
 
     python -m bench.media_server --path short|stock|aiortc --port 8099 [--core 0]
-                                 [--disturb thread|process]
+                                 [--disturb thread|lock|process]
 
 `short` and `stock` are this project's line on its two ways; `aiortc` is what a program does that
 only uses aiortc: frames of 48 kHz stereo out, frames in, a resampler. Each call's chunks go through
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import multiprocessing
 import os
 import resource
@@ -59,6 +60,8 @@ over all of them would cost as much as the path that is measured."""
 _REMEMBERED = 2_048
 _NICENESS = 5
 """As the engines' threads have by default."""
+_HELD = 0.02
+"""Seconds for which a disturbing thread holds the interpreter."""
 
 
 class Talking(MediaStreamTrack):
@@ -284,8 +287,9 @@ def _be_ordinary() -> None:
 
 def _disturb(where: str) -> Callable[[], None]:
     """Have an engine compute beside the loop, on its core; what is returned ends it if need be."""
-    if where == "thread":
-        threading.Thread(target=_compute, daemon=True).start()
+    if where != "process":
+        work = _compute if where == "thread" else _hold_the_interpreter
+        threading.Thread(target=work, daemon=True).start()
         return lambda: None
     process = multiprocessing.get_context("fork").Process(target=_compute, args=(os.getpid(),))
     process.start()
@@ -304,13 +308,26 @@ def _compute(parent: int | None = None) -> None:
         sum(range(20_000))
 
 
+def _hold_the_interpreter() -> None:
+    """Work that lets no other thread of Python's run for 20 ms at a time, as what reads JSON of a
+    megabyte does, or a tokenizer; then a pause of 40 ms."""
+    numbers = json.dumps(list(range(10_000)))
+    begun = time.perf_counter()
+    json.loads(numbers)
+    longer = max(1, round(_HELD / (time.perf_counter() - begun)))
+    document = f"[{','.join([numbers] * longer)}]"
+    while True:
+        json.loads(document)
+        time.sleep(2 * _HELD)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--path", choices=("short", "stock", "aiortc"), required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--core", type=int)
     parser.add_argument("--no-detector", action="store_true")
-    parser.add_argument("--disturb", choices=("thread", "process"))
+    parser.add_argument("--disturb", choices=("thread", "lock", "process"))
     parser.add_argument("--mute", action="store_true", help="the agent says nothing")
     parser.add_argument("--reply", type=float, default=0.0, help="answer, in so many seconds")
     arguments = parser.parse_args()
