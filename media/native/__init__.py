@@ -76,7 +76,8 @@ def load(library: Path, sources: Path = SOURCES) -> Native:
     for header in sorted(sources.glob("*.h")):
         ffi.cdef(header.read_text())
     try:
-        return Native(ffi, ffi.dlopen(str(library)))
+        # Never unloaded: a thread of its own may be asleep in it.
+        return Native(ffi, ffi.dlopen(str(library), os.RTLD_NOW | os.RTLD_NODELETE))
     except OSError as error:
         raise NotCompiled(str(error)) from error
 

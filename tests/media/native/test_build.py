@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +48,31 @@ def test_other_sources_are_another_library(tmp_path: Path) -> None:
         (here / "it.c").write_text(f'#include "it.h"\nint it(void) {{ return {number}; }}\n')
         libraries.append(compiled(here, folder=out))
     assert [load(each, here).lib.it() for each in libraries] == [1, 7]
+
+
+_ASLEEP = """
+import gc, time
+from media.native import native
+
+made = native()
+assert made is not None
+departing = made.ffi.new("Departing *")
+protect = made.ffi.callback("int(void *, void *, int *)", lambda *_: 0)
+departing.protect = protect
+outlet = made.lib.open_outlet(departing)
+if outlet:  # where there is a queue, with a thread
+    assert made.lib.queue_packet(outlet, departing, b"", 0, 1, 0, 0, time.monotonic() + 0.05) > 0
+native.cache_clear()
+del made, departing, outlet
+gc.collect()
+time.sleep(0.1)
+"""
+
+
+def test_a_thread_in_the_library_outlives_who_loaded_it() -> None:
+    if native() is None:
+        pytest.skip("no C compiler")
+    subprocess.run([sys.executable, "-c", _ASLEEP], check=True, timeout=60)
 
 
 def test_a_machine_without_a_compiler_is_told_once_and_runs_without(
