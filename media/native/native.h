@@ -119,7 +119,8 @@ Outlet *open_outlet(const Departing *departing);
 void close_outlet(Outlet *outlet);
 
 /* Have a packet leave when it is released, or shortly after `due` (seconds of CLOCK_MONOTONIC) when
-   it is not. How many bytes its datagram has; 0: there is no room for it; negative: refused. */
+   it is not. How many bytes its datagram has; 0: there is no room for it, or no such time; negative:
+   refused. */
 int queue_packet(Outlet *outlet, Departing *departing, const unsigned char *payload, int length,
                  uint16_t sequence, uint32_t timestamp, int is_marked, double due);
 

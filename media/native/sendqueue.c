@@ -21,6 +21,7 @@
 
 #define SECOND 1000000000LL
 #define GRACE 3000000LL        /* ns by which a beat may be late: it hears all calls first */
+#define LATEST 9e9             /* seconds of the clock, 285 years */
 #define STACK (256 * 1024)    /* bytes; other libraries' thread variables are in it */
 
 typedef struct {
@@ -184,8 +185,9 @@ int queue_packet(Outlet *outlet, Departing *departing, const unsigned char *payl
     if (departing->refused)
         return -size;
     pthread_mutex_lock(&lock);
-    int has_room = outlet->count < MOST_QUEUED && size <= LARGEST_QUEUED;
-    if (has_room) {
+    int has_place = outlet->count < MOST_QUEUED && size <= LARGEST_QUEUED;
+    has_place = has_place && due > 0 && due < LATEST;
+    if (has_place) {
         Queued *last = queued(outlet, outlet->count++);
         last->due = (int64_t)(due * SECOND);
         last->left = last->error = 0;
@@ -194,7 +196,7 @@ int queue_packet(Outlet *outlet, Departing *departing, const unsigned char *payl
         arm();
     }
     pthread_mutex_unlock(&lock);
-    return has_room ? size : 0;
+    return has_place ? size : 0;
 }
 
 int release_packet(Outlet *outlet, Released *released)

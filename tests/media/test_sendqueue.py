@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import math
 import select
 import socket
 import struct
@@ -159,6 +160,17 @@ async def test_what_is_too_long_is_not_queued(leaving: CompiledDepartures, far: 
     assert leaving.queue(longest, 1, 0, never)
     assert leaving.release() is not None
     assert far.next().payload == longest
+
+
+@pytest.mark.parametrize("due", [-1.0, 0.0, math.nan, math.inf, -math.inf, 1e300])
+async def test_what_has_no_time_is_not_queued_and_keeps_nobody_waiting(
+    transport: Datagrams, leaving: CompiledDepartures, far: Listening, due: float
+) -> None:
+    other = way(transport, far.sock.getsockname())
+    assert not other.queue(b"never", 1, 0, due)
+    assert leaving.queue(b"now", 1, 0, time.monotonic())
+    assert far.next().payload == b"now"
+    assert other.release() is None
 
 
 async def test_two_streams_leave_each_in_its_own_time(
