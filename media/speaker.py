@@ -276,7 +276,8 @@ class Speaker:
     @property
     def is_short(self) -> bool:
         """Whether `prepare` may have something to do."""
-        return self._is_speaking and self._foreseen < _LEAST
+        can_foresee = self._is_speaking and isinstance(self._codec, OpusOutbound)
+        return can_foresee and self._foreseen < _LEAST
 
     def prepare(self) -> Sequence[bytes]:
         """Encode what leaves next, in a moment in which no packet waits for it; without it that is
@@ -284,6 +285,8 @@ class Speaker:
 
         The packets of the next 20 ms steps, up to a quarter of a second, as they will leave unless
         something changes. `before_change` is called before it does."""
+        if not self._is_speaking:
+            return []  # The first packet to a listener stands alone: it is encoded as it leaves.
         # Calls that begin to speak in one beat would otherwise all do this in the same beats after.
         most = _MOST if self._foreseen else random.randint(_LEAST, _MOST)
         packets = self._foresee(self._playout.upcoming(most))

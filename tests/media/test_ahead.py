@@ -159,6 +159,29 @@ async def test_a_new_listener_gets_nothing_that_was_encoded_for_the_last_one() -
 
 
 @virtual
+async def test_nothing_is_foreseen_before_a_new_listener_has_had_a_packet() -> None:
+    speaker = Speaker()
+    await speaker.play(AudioChunk(voice(1.0), WIRE_RATE))
+    leave(speaker)
+    speaker.hold()
+    speaker.release()
+    assert list(speaker.prepare()) == []
+    first = speaker.leave()
+    assert first is not None and first.begins
+    assert speaker.prepare()
+
+
+@virtual
+async def test_a_codec_that_is_not_encoded_ahead_wants_no_preparation() -> None:
+    speaker = Speaker()
+    speaker.speak_codec("PCMA")
+    await speaker.play(AudioChunk(voice(1.0), WIRE_RATE))
+    for _ in range(3):
+        speaker.leave()
+        assert speaker.is_speaking and not speaker.is_short
+
+
+@virtual
 async def test_hardly_a_packet_waits_for_its_encoding() -> None:
     speaker, encoded = Speaker(SpeakerSettings(buffer=10.0)), list[int]()
     stock = Encoder.encode
