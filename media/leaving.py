@@ -39,7 +39,7 @@ class Out(Protocol):
     def send(self, payload: bytes, marker: bool, tick: int) -> float | None: ...
     def queue(self, payloads: Sequence[bytes], tick: int, due: float) -> None: ...
     def take_back(self) -> int: ...
-    def is_behind(self, tick: int) -> bool: ...
+    def is_stale(self, tick: int) -> bool: ...
 
 
 class Leaving:
@@ -56,8 +56,8 @@ class Leaving:
     def step(self, tick: int, due: float) -> float | None:
         """20 ms pass, the step of that number, which was due then by the loop's clock. When its
         packet has left by itself: how many seconds after its time."""
-        if self._out.is_behind(tick):
-            self.take_back()  # Steps were left out; what they would have sent has left.
+        if self._out.is_stale(tick):
+            self.take_back()  # What steps that were left out would have sent has left.
         late = None
         if tick > self._through:
             self._through = tick
@@ -82,6 +82,8 @@ class Leaving:
     def _prepare(self, tick: int, due: float) -> None:
         if self._is_over:
             return
+        if self._out.is_stale(self._through + 1):
+            self.take_back()
         following = self._through + 1
         due += (following - tick) * FRAME_SECONDS
         self._out.queue(self._speaker.prepare(), following, due)

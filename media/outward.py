@@ -97,9 +97,13 @@ class Outward:
         self._queued.clear()
         return left
 
-    def is_behind(self, tick: int) -> bool:
-        """Whether a packet of a step before that one was queued, and its step was never taken."""
-        return bool(self._queued) and self._queued[0][0] < tick
+    def is_stale(self, tick: int) -> bool:
+        """Whether what is queued does not go on with that step: one before it was never taken, the
+        listener is elsewhere, or nothing is to be sent."""
+        if not self._queued:
+            return False
+        is_there = self._sender._enabled and self._ice._nominated.get(1) is self._pair
+        return not is_there or self._queued[0][0] < tick
 
     def _open_way(self) -> Departures | None:
         pair = self._ice._nominated.get(1)

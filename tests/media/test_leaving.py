@@ -294,18 +294,41 @@ async def test_a_way_that_ends_sends_nothing_more() -> None:
     assert len(call.queue.wire) == before
 
 
+def elsewhere(call: Call) -> Queue:
+    """The listener has moved: the way there from now on."""
+    call.sender.transport.transport._connection._nominated = {
+        1: SimpleNamespace(protocol=SimpleNamespace(transport=None), remote_addr=1)
+    }
+    return Queue()
+
+
 @virtual
-async def test_another_way_to_the_listener_goes_on_with_the_next_packet() -> None:
+@pytest.mark.parametrize("busy", [0.0, 0.07])
+async def test_another_way_to_the_listener_goes_on_with_the_next_packet(busy: float) -> None:
     call = await talking()
-    new = Queue()
-    ice = call.sender.transport.transport._connection
-    ice._nominated = {1: SimpleNamespace(protocol=SimpleNamespace(transport=None), remote_addr=1)}
+    await call.pass_time(busy, busy=True)
+    new = elsewhere(call)
     with patch.object(outward, "departures", lambda *_: new):
         await call.pass_time(0.2)
     old, after = call.queue.wire, new.wire
     assert after[0][1] == old[-1][1] + 1
     assert after[0][2] - old[-1][2] & 0xFFFFFFFF == SAMPLES
     assert len(np.unique([number for _, number, _ in [*old, *after]])) == len(old) + len(after)
+    assert len({payload for payload, _, _ in [*old, *after]}) == len(old) + len(after)
+    assert call.speaker.played == pytest.approx((len(old) + len(after)) * FRAME_SECONDS)
+
+
+@virtual
+async def test_a_listener_who_moves_behind_a_step_goes_on_with_the_next_packet() -> None:
+    call = await talking()
+    step = call.leaving._through + 1
+    call.queue.pass_time(asyncio.get_running_loop().time() + 0.07)
+    new = elsewhere(call)
+    with patch.object(outward, "departures", lambda *_: new):
+        call.leaving._prepare(step - 1, 0.0)
+        await call.pass_time(0.2)
+    packets = [*call.queue.wire, *new.wire]
+    assert len({payload for payload, _, _ in packets}) == len(packets)
 
 
 @virtual
