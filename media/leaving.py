@@ -38,7 +38,7 @@ class Out(Protocol):
 
     def send(self, payload: bytes, marker: bool, tick: int) -> float | None: ...
     def queue(self, payloads: Sequence[bytes], tick: int, due: float) -> None: ...
-    def take_back(self) -> int: ...
+    def take_back(self) -> Sequence[float]: ...
     def is_stale(self, tick: int) -> bool: ...
 
 
@@ -52,14 +52,17 @@ class Leaving:
         self._is_over = False
         self._through = -1
         """The last step that the speaker has gone through; before its time when its packet left."""
+        self._late: dict[int, float] = {}
+        """By how much such packets were late, by their steps."""
 
     def step(self, tick: int, due: float) -> float | None:
         """20 ms pass, the step of that number, which was due then by the loop's clock. When its
         packet has left by itself: how many seconds after its time."""
         if self._out.is_stale(tick):
             self.take_back()  # What steps that were left out would have sent has left.
-        late = None
+        late = self._late.pop(tick, None)
         if tick > self._through:
+            self._late.clear()
             self._through = tick
             if (packet := self._speaker.leave()) is not None:
                 late = self._out.send(packet.payload, packet.begins, tick)
@@ -70,8 +73,9 @@ class Leaving:
 
     def take_back(self) -> None:
         """What would leave will come otherwise: the speaker goes to where the listener is."""
-        for _ in range(self._out.take_back()):
+        for late in self._out.take_back():
             self._through += 1
+            self._late[self._through] = late
             self._speaker.leave()
 
     def end(self) -> None:

@@ -85,17 +85,19 @@ class Outward:
                 return
             self._queued.append((step, payload))
 
-    def take_back(self) -> int:
-        """Drop what was queued and has not left; how many have, whose steps were not taken yet."""
+    def take_back(self) -> list[float]:
+        """Drop what was queued and has not left. How many seconds after its time each one did that
+        has, and whose step was not taken yet."""
+        late = list[float]()
         if not self._queued or self._departures is None:
-            return 0
-        left = self._departures.take_back()
-        for _ in range(left):
+            return late
+        for _ in range(self._departures.take_back()):
             tick, payload = self._queued.popleft()
-            if (it := self._departures.release()) is not None:
-                self._account(payload, it.size, tick, marker=False)
+            if (left := self._departures.release()) is not None:
+                self._account(payload, left.size, tick, marker=False)
+                late.append(left.late or 0.0)
         self._queued.clear()
-        return left
+        return late
 
     def is_stale(self, tick: int) -> bool:
         """Whether what is queued does not go on with that step: one before it was never taken, the

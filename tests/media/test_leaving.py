@@ -262,6 +262,18 @@ async def test_a_duck_is_in_the_very_next_packet_that_leaves() -> None:
 
 
 @virtual
+async def test_what_left_by_itself_before_a_change_is_not_told_late() -> None:
+    call = await talking()
+    await call.pass_time(0.07, busy=True)
+    call.speaker.duck()
+    del call.late[:]
+    await call.pass_time(0.06)
+    taken = [late for late in call.late if late is not None]
+    assert len(taken) >= 3
+    assert max(taken) < 0.005
+
+
+@virtual
 async def test_a_process_that_stood_still_goes_on_where_the_listener_is() -> None:
     call = await talking()
     await call.pass_time(1.2, busy=True)  # more than is queued, and steps are left out
