@@ -127,7 +127,10 @@ class ShortPath:
         self._has_heard = True
 
     def rest(self) -> None:
-        """Nobody calls `hear()` any more: the loop watches the socket again."""
+        """Nobody calls `hear()` or `step()` any more: the loop watches the socket again, nothing
+        leaves by itself."""
+        self.take_back()
+        self._stop()
         self._take_over(None)
 
     def _take_over(self, transport: Any) -> None:

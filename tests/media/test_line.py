@@ -20,7 +20,7 @@ from media.line import Line
 from media.microphone import Microphone
 from media.native import native
 from media.pacer import Pacer
-from media.speaker import Speaker
+from media.speaker import Speaker, SpeakerSettings
 from tests.census import left_by_each
 from tests.media.peers import Playing, connect
 from tests.media.talking import (
@@ -128,6 +128,28 @@ async def test_a_line_whose_step_fails_leaves_its_sockets_to_the_loop() -> None:
             short._inward.reception.tick = broken
             await until(lambda: watched(call) == {True})
     assert raised.group_contains(ArithmeticError)
+
+
+async def test_a_line_that_has_ended_sends_nothing_that_its_speaker_did_not_say() -> None:
+    speaker = Speaker(SpeakerSettings(buffer=10.0))
+    async with talk("short", tone(0.1, 48_000), speaker=speaker) as call:
+        short: Any = call.line._short
+        await speaker.play(AudioChunk(tone(5.0, 48_000, 660.0), 48_000))
+        await until(lambda: speaker.played > 0.5)
+        short.ended.set()
+        await until(lambda: watched(call) == {True})
+        await asyncio.sleep(0.3)  # what was queued would have left
+        (sent,) = [each for each in (await call.callee.getStats()).values() if is_sent(each)]
+        (came,) = [each for each in (await call.caller.getStats()).values() if is_come(each)]
+        assert came.packetsReceived == sent.packetsSent > 25
+
+
+def is_sent(statistics: Any) -> bool:
+    return bool(statistics.type == "outbound-rtp")
+
+
+def is_come(statistics: Any) -> bool:
+    return bool(statistics.type == "inbound-rtp")
 
 
 def watched(call: Talk) -> set[bool]:
