@@ -71,7 +71,7 @@ class Playout:
         self.is_content = False
         """Whether content was in the frame that left last: some only fade out or repeat."""
         self.stretch: Stretch | None = None
-        """What the frame that left last was taken from; None: from several, or it was changed."""
+        """What the frame that left last was taken from; None: it was changed, or all is said."""
         self._last_words: Samples | None = None
 
     @property
