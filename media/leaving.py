@@ -81,7 +81,7 @@ class Leaving:
     def end(self) -> None:
         """Nothing leaves any more."""
         self._is_over = True
-        self._out.take_back()
+        self.take_back()
 
     def _prepare(self, tick: int, due: float) -> None:
         if self._is_over:

@@ -129,7 +129,6 @@ class ShortPath:
     def rest(self) -> None:
         """Nobody calls `hear()` or `step()` any more: the loop watches the socket again, nothing
         leaves by itself."""
-        self.take_back()
         self._stop()
         self._take_over(None)
 

@@ -306,6 +306,14 @@ async def test_a_way_that_ends_sends_nothing_more() -> None:
     assert len(call.queue.wire) == before
 
 
+@virtual
+async def test_a_way_that_ends_leaves_the_speaker_where_the_listener_was() -> None:
+    call = await talking()
+    await call.pass_time(0.07, busy=True)
+    call.leaving.end()
+    assert call.speaker.played == pytest.approx(len(call.queue.wire) * FRAME_SECONDS)
+
+
 def elsewhere(call: Call) -> Queue:
     """The listener has moved: the way there from now on."""
     call.sender.transport.transport._connection._nominated = {
