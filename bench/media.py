@@ -209,10 +209,11 @@ def main() -> None:
 
 
 def _print_quality() -> None:
-    from bench import media_clean, media_quality  # PESQ is needed for this alone
+    from bench import media_clean, media_quality, media_voice  # PESQ is needed for this alone
 
     print(media_quality.table(list(media_quality.measure())), end="\n\n")
-    print(media_clean.table(list(media_clean.measure())))
+    print(media_clean.table(list(media_clean.measure())), end="\n\n")
+    print(media_voice.table(list(media_voice.measure())))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from bench.media_sound import WAIT, bursts, room, speech
 from bench.media_turns import REPLY, voice_to_voice
 from media.audio import level_db
 from media.native import NotCompiled
-from media.opus import BadPacket, Decoder
+from media.opus import VOICE_RATE, BadPacket, Decoder
 from server.tuning import MOMENT
 
 STATES = {
@@ -133,7 +133,7 @@ def floor(count: int, state: str, options: Options) -> float:
     """ms per call-second that libopus, libsrtp and the kernel alone need for such calls; NaN when
     there is no C compiler."""
     caller_talks, agent_talks = STATES[state]
-    said = speech(48_000)[: None if agent_talks else 0]
+    said = speech(VOICE_RATE)[: None if agent_talks else 0]
     try:
         return media_floor.paced(
             count, _sent(caller_talks), said, seconds=_FLOOR_SECONDS, core=options.core
@@ -146,7 +146,7 @@ def hot_floor(options: Options) -> float:
     """The same with both sides talking, of packets that come one right after the other.
 
     Raises media.native.NotCompiled."""
-    said = speech(48_000)
+    said = speech(VOICE_RATE)
     return media_floor.hot(_sent(True), said, seconds=_FLOOR_SECONDS, core=options.core)
 
 

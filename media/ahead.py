@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from media.audio import Samples
-from media.opus import FRAME, Encoder, EncoderState
+from media.opus import VOICE_FRAME, Encoder, EncoderState
 from media.stretch import Run, Stretch
 
 
@@ -32,12 +32,12 @@ class _Leap:
 
     @property
     def is_over(self) -> bool:
-        return self.left * FRAME == len(self.samples)
+        return self.left * VOICE_FRAME == len(self.samples)
 
     def go_back(self, encoder: Encoder) -> None:
         """Have the encoder stand behind those that have left."""
         encoder.restore(self.state)
-        encoder.encode_all(self.samples[: self.left * FRAME])
+        encoder.encode_all(self.samples[: self.left * VOICE_FRAME])
 
 
 class Ahead:
@@ -60,7 +60,9 @@ class Ahead:
         if len(stretches) <= known:
             return
         samples = [run.samples for run in runs]
-        following = (samples[0] if len(samples) == 1 else np.concatenate(samples))[known * FRAME :]
+        following = (samples[0] if len(samples) == 1 else np.concatenate(samples))[
+            known * VOICE_FRAME :
+        ]
         self._leaps.append(_Leap(self._encoder.state(), following))
         packets = self._encoder.encode_all(following)
         self._waiting.extend(zip(stretches[known:], packets, strict=True))

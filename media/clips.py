@@ -14,54 +14,54 @@ from weakref import WeakKeyDictionary, WeakSet
 import numpy as np
 
 from media.audio import AudioChunk, Resampler, Samples
-from media.opus import FRAME, WIRE_RATE, BadPacket, Decoder, Encoder, OpusSettings
+from media.opus import VOICE_FRAME, VOICE_RATE, BadPacket, Decoder, Encoder, OpusSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class EncodedAudio(AudioChunk):
-    """Audio at 48 kHz that comes with its Opus packets, 20 ms each."""
+    """Audio at 24 kHz that comes with its Opus packets, 20 ms each."""
 
     packets: tuple[bytes, ...] = ()
 
     @classmethod
     def decoded(cls, packets: tuple[bytes, ...], length: int) -> EncodedAudio:
         """The first `length` samples of the packets. Raises BadPacket."""
-        decoder = Decoder(WIRE_RATE)
+        decoder = Decoder(VOICE_RATE)
         frames = [decoder.decode(packet) for packet in packets]
-        if any(len(frame) != FRAME for frame in frames) or length > FRAME * len(frames):
+        if any(len(frame) != VOICE_FRAME for frame in frames) or length > VOICE_FRAME * len(frames):
             raise BadPacket("packets of 20 ms that hold all of the audio are needed")
         samples = np.concatenate(frames)[:length] if frames else np.zeros(0, np.int16)
         samples.setflags(write=False)
-        return cls(samples, WIRE_RATE, packets)
+        return cls(samples, VOICE_RATE, packets)
 
 
 def encoded(audio: AudioChunk, settings: OpusSettings) -> EncodedAudio:
-    """The audio at 48 kHz with its packets; what has some already is given back."""
+    """The audio at 24 kHz with its packets; what has some already is given back."""
     if isinstance(audio, EncodedAudio):
         return audio
     clip = Clip(audio, settings)
-    packets = tuple(clip.packet(index) for index in range(len(clip.samples) // FRAME))
-    length = round(len(audio) * WIRE_RATE / audio.rate)
-    return EncodedAudio(clip.samples[:length], WIRE_RATE, packets)
+    packets = tuple(clip.packet(index) for index in range(len(clip.samples) // VOICE_FRAME))
+    length = round(len(audio) * VOICE_RATE / audio.rate)
+    return EncodedAudio(clip.samples[:length], VOICE_RATE, packets)
 
 
 class Clip:
-    """A piece of audio at 48 kHz, filled up to whole frames, and its packets."""
+    """A piece of audio at 24 kHz, filled up to whole frames, and its packets."""
 
     def __init__(self, audio: AudioChunk, settings: OpusSettings) -> None:
-        resampler = Resampler(audio.rate, WIRE_RATE)
+        resampler = Resampler(audio.rate, VOICE_RATE)
         sound = np.concatenate([resampler.feed(audio.samples), resampler.flush()])
-        self.samples: Samples = np.pad(sound, (0, -len(sound) % FRAME))
-        """Of shape (n · 960,)."""
-        self._encoder = Encoder(settings)
+        self.samples: Samples = np.pad(sound, (0, -len(sound) % VOICE_FRAME))
+        """Of shape (n · 480,)."""
+        self._encoder = Encoder(settings, VOICE_RATE)
         self._packets = list(audio.packets) if isinstance(audio, EncodedAudio) else []
 
     def packet(self, index: int) -> bytes:
         """The packet of a frame. It can be decoded after any other at the clip's beginning, and
         after the one before it otherwise."""
         while len(self._packets) <= index:
-            start = len(self._packets) * FRAME
-            self._packets.append(self._encoder.encode(self.samples[start : start + FRAME]))
+            start = len(self._packets) * VOICE_FRAME
+            self._packets.append(self._encoder.encode(self.samples[start : start + VOICE_FRAME]))
         return self._packets[index]
 
 

@@ -1,5 +1,5 @@
 """The codecs of a call, each as two small classes with one shape: bytes in, 16 kHz samples out
-(`Inbound`); 20 ms of 48 kHz in, bytes out (`Outbound`).
+(`Inbound`); 20 ms of 24 kHz in, bytes out (`Outbound`).
 
 Opus is what browsers speak. G.711 (PCMU, PCMA) and G.722 are what telephones speak: for them a lost
 packet is concealed by the last one, fading. A new codec is two classes and a line in each table.
@@ -17,6 +17,8 @@ import numpy.typing as npt
 from media.ahead import Ahead
 from media.audio import CALLER_RATE, Resampler, Samples
 from media.opus import (
+    VOICE_FRAME,
+    VOICE_RATE,
     WIRE_RATE,
     BadPacket,
     Decoder,
@@ -62,7 +64,7 @@ class Outbound(Protocol):
         """A frame of silence."""
 
     def encode(self, frame: Samples, stretch: Stretch | None = None) -> bytes:
-        """20 ms of 48 kHz as one payload. `stretch`: where the frame was taken from last, if it
+        """20 ms of 24 kHz as one payload. `stretch`: where the frame was taken from last, if it
         leaves as it was there; a codec may encode ahead by it."""
 
     def reset(self) -> None:
@@ -101,7 +103,7 @@ class OpusOutbound:
     clock_rate = WIRE_RATE
 
     def __init__(self, settings: OpusSettings) -> None:
-        self._encoder = Encoder(settings)
+        self._encoder = Encoder(settings, VOICE_RATE)
         self._ahead = Ahead(self._encoder)
         self.silence, nothing = silent_packets()
         self.nothing: bytes | None = nothing
@@ -183,11 +185,11 @@ class G711Inbound(_Fading):
 
 
 class _Steady:
-    """Frames of 20 ms at 48 kHz, each as 20 ms at a lower rate. What the resampler holds back at
+    """Frames of 20 ms at 24 kHz, each as 20 ms at a lower rate. What the resampler holds back at
     the beginning of a stream is made up for by silence, once."""
 
     def __init__(self, rate: int) -> None:
-        self._resampler = Resampler(WIRE_RATE, rate, prompt=True)
+        self._resampler = Resampler(VOICE_RATE, rate, prompt=True)
         self._size = rate // 50
         self._pending = np.zeros(0, np.int16)
 
@@ -200,7 +202,7 @@ class _Steady:
 
 
 class G711Outbound:
-    """PCMU or PCMA: 48 to 8 kHz, then a table."""
+    """PCMU or PCMA: 24 to 8 kHz, then a table."""
 
     clock_rate = 8_000
     nothing: bytes | None = None
@@ -278,7 +280,7 @@ class G722Inbound(_Fading):
 
 
 class G722Outbound:
-    """G.722: 48 to 16 kHz, then FFmpeg."""
+    """G.722: 24 to 16 kHz, then FFmpeg."""
 
     clock_rate = 8_000
     nothing: bytes | None = None
@@ -288,7 +290,7 @@ class G722Outbound:
 
     @property
     def silence(self) -> bytes:
-        return self.encode(np.zeros(960, np.int16))
+        return self.encode(np.zeros(VOICE_FRAME, np.int16))
 
     def encode(self, frame: Samples, stretch: Stretch | None = None) -> bytes:
         samples = self._steady.feed(frame)

@@ -2,7 +2,7 @@
 
 No loop, no clock, no codec: `next_frame()` is called once per 20 ms that pass. The content clock
 counts the audio handed to `add()`; it stands while paused or starved, and goes on from `played`
-after `clear()`. All lengths are samples at 48 kHz.
+after `clear()`. All lengths are samples at 24 kHz.
 
 Nothing clicks: a duck is a ramp, a pause or a clear ends in a frame that fades out and is followed
 by silence. A pause repeats the 20 ms that faded when it resumes, so no sound is lost.
@@ -19,13 +19,13 @@ import numpy.typing as npt
 
 from media.audio import AudioChunk, Resampler, Samples, level_db
 from media.clips import Clip
-from media.opus import FRAME, WIRE_RATE
+from media.opus import VOICE_FRAME, VOICE_RATE
 from media.recent import Recent
 from media.stretch import Run, Stretch
 
-_STEP = 1.0 / (WIRE_RATE * 0.03)
+_STEP = 1.0 / (VOICE_RATE * 0.03)
 """Change of gain per sample while ducking: from full to nothing would take 30 ms."""
-_SEAM = 96
+_SEAM = 48
 """Samples (2 ms) over which audio that ends abruptly fades out."""
 _PIECE = 0.15
 """Seconds that are brought to the wire's rate at once, as they come to leave: what is encoded
@@ -57,7 +57,7 @@ class Playout:
         self._unmade: deque[Samples] = deque()
         self._unmade_length = 0
         self._played = 0
-        self._resampler = Resampler(WIRE_RATE, WIRE_RATE)
+        self._resampler = Resampler(VOICE_RATE, VOICE_RATE)
         self._quiet = 10.0 ** (-abs(duck_db) / 20.0)
         self._gain = 1.0
         self._target = 1.0
@@ -77,12 +77,12 @@ class Playout:
     @property
     def played(self) -> float:
         """Seconds of content that have left."""
-        return self._played / WIRE_RATE
+        return self._played / VOICE_RATE
 
     @property
     def queued(self) -> float:
         """Seconds of content that wait."""
-        return (self._waiting + self._resampler.will_owe(self._unmade_length)) / WIRE_RATE
+        return (self._waiting + self._resampler.will_owe(self._unmade_length)) / VOICE_RATE
 
     @property
     def level(self) -> float | None:
@@ -104,7 +104,7 @@ class Playout:
         position = self.played + self.queued
         if audio.rate != self._resampler.source:
             self._make_all()
-            self._resampler = Resampler(audio.rate, WIRE_RATE)
+            self._resampler = Resampler(audio.rate, VOICE_RATE)
         if len(audio):
             self._unmade.append(audio.samples)
             self._unmade_length += len(audio)
@@ -113,7 +113,7 @@ class Playout:
     def add_clip(self, clip: Clip) -> float:
         """Append a clip. It begins with a frame, after silence of less than 20 ms if need be."""
         self._make_all()
-        self._append(np.zeros(-self._waiting % FRAME, np.int16))
+        self._append(np.zeros(-self._waiting % VOICE_FRAME, np.int16))
         position = self.played + self.queued
         self._append(clip.samples, clip)
         return position
@@ -126,7 +126,7 @@ class Playout:
         self._rest = _NONE
         self._unmade.clear()
         self._waiting = self._unmade_length = 0
-        self._resampler = Resampler(self._resampler.source, WIRE_RATE)
+        self._resampler = Resampler(self._resampler.source, VOICE_RATE)
 
     def duck(self) -> None:
         """Become quieter, by the decibels given."""
@@ -145,7 +145,7 @@ class Playout:
         self._is_paused = False
 
     def next_frame(self) -> Samples | None:
-        """960 samples to send now, not to be written to; None when there is nothing to say."""
+        """480 samples to send now, not to be written to; None when there is nothing to say."""
         self.place = self.stretch = None
         before = self._played
         frame = self._left = self._next()
@@ -160,7 +160,7 @@ class Playout:
         changed before. How the very last one will sound is not: what may still come decides it."""
         if not self._is_sounding or self._is_changing:
             return []
-        while self._waiting <= most * FRAME and self._unmade:
+        while self._waiting <= most * VOICE_FRAME and self._unmade:
             self._make_piece()
         runs, room = [], min(most, self._sure)
         for stretch in self._stretches:
@@ -181,7 +181,7 @@ class Playout:
         """Frames at hand that more will follow, or that are a clip's."""
         is_end = not (self._stretches and self._stretches[-1].clip)
         open_end = 1 if is_end and not self._resampler.will_owe(self._unmade_length) else 0
-        return max(0, self._waiting - open_end) // FRAME
+        return max(0, self._waiting - open_end) // VOICE_FRAME
 
     def _next(self) -> Samples | None:
         if self._last_words is not None:
@@ -215,7 +215,7 @@ class Playout:
         self._waiting += len(samples)
         if len(self._rest):
             samples = np.concatenate([self._rest, samples])
-        whole = len(samples) - len(samples) % FRAME
+        whole = len(samples) - len(samples) % VOICE_FRAME
         self._rest = samples[whole:]
         if whole:
             self._stretches.append(Stretch(samples[:whole], clip))
@@ -223,21 +223,21 @@ class Playout:
     def _peek(self) -> Samples:
         """The next frame as it would sound, without the clock moving."""
         self._fill()
-        frame = np.zeros(FRAME, np.int16)
+        frame = np.zeros(VOICE_FRAME, np.int16)
         following = self._stretches[0].peek() if self._stretches else self._rest
         frame[: len(following)] = following
         return (frame * np.float32(self._gain)).astype(np.int16)
 
     def _take(self) -> Samples:
-        if self._waiting < FRAME:
+        if self._waiting < VOICE_FRAME:
             self._fill()
-        if self._waiting <= FRAME and not self._sure:
+        if self._waiting <= VOICE_FRAME and not self._sure:
             return self._take_last()
         first = self.stretch = self._stretches[0]
         if first.clip is not None:
-            self.place = Place(first.clip, first.begin // FRAME)
-        self._waiting -= FRAME
-        self._played += FRAME
+            self.place = Place(first.clip, first.begin // VOICE_FRAME)
+        self._waiting -= VOICE_FRAME
+        self._played += VOICE_FRAME
         frame = first.take()
         if not first.left:
             self._stretches.popleft()
@@ -247,7 +247,7 @@ class Playout:
         """The frame with which all is said, filled up with silence."""
         last = self._stretches.popleft().take() if self._stretches else self._rest
         self._rest = _NONE
-        frame = np.zeros(FRAME, np.int16)
+        frame = np.zeros(VOICE_FRAME, np.int16)
         frame[: len(last)] = last
         self._waiting -= len(last)
         self._played += len(last)
@@ -256,9 +256,9 @@ class Playout:
 
     def _fill(self) -> None:
         """See that a frame waits, if there is as much to say."""
-        while self._waiting < FRAME and self._unmade:
+        while self._waiting < VOICE_FRAME and self._unmade:
             self._make_piece()
-        if self._waiting < FRAME:
+        if self._waiting < VOICE_FRAME:
             self._append(self._resampler.flush())
 
     def _make_all(self) -> None:
@@ -288,7 +288,7 @@ class Playout:
     def _louder_or_quieter(self, frame: Samples) -> Samples:
         self.place = self.stretch = None
         start = self._gain
-        reach = _STEP * FRAME
+        reach = _STEP * VOICE_FRAME
         end = min(max(self._target, start - reach), start + reach)
         self._gain = end
         return _ramped(frame, start, end)

@@ -9,17 +9,17 @@ from __future__ import annotations
 import numpy as np
 
 from media.audio import Samples
-from media.opus import FRAME
+from media.opus import VOICE_FRAME
 
 _KEPT = 45
 """Frames: 0.9 s."""
 _TOGETHER = 5
-"""Frames that are narrowed at once: as many wait at 48 kHz, 10 KB."""
-_RATIO = 6
-"""48 kHz to 8."""
+"""Frames that are narrowed at once: as many wait at 24 kHz, 5 KB."""
+_RATIO = 3
+"""24 kHz to 8."""
 _SUM = np.ones(_RATIO, np.float32)
-_SILENCE = np.zeros(FRAME, np.int16)
-_SCRATCH = np.empty(_TOGETHER * FRAME, np.float32)
+_SILENCE = np.zeros(VOICE_FRAME, np.int16)
+_SCRATCH = np.empty(_TOGETHER * VOICE_FRAME, np.float32)
 """Where frames are narrowed, one call's after the other's, in the loop's thread."""
 
 
@@ -28,11 +28,11 @@ class Recent:
 
     def __init__(self) -> None:
         self._wide: list[Samples] = []
-        self._narrow: Samples = np.zeros((_KEPT, FRAME // _RATIO), np.int16)
+        self._narrow: Samples = np.zeros((_KEPT, VOICE_FRAME // _RATIO), np.int16)
         self._known = 0
 
     def add(self, frame: Samples | None) -> None:
-        """20 ms passed, with a frame of shape (960,), which is not to be written to, or none."""
+        """20 ms passed, with a frame of shape (480,), which is not to be written to, or none."""
         self._wide.append(_SILENCE if frame is None else frame)
         if len(self._wide) == _TOGETHER:
             self._narrow_all()
@@ -45,9 +45,9 @@ class Recent:
         return tuple(self._narrow[_KEPT - self._known :].copy())
 
     def _narrow_all(self) -> None:
-        """The mean of each six samples, cut to a whole number."""
+        """The mean of each three samples, cut to a whole number."""
         count = len(self._wide)
-        wide = np.concatenate(self._wide, out=_SCRATCH[: count * FRAME])
+        wide = np.concatenate(self._wide, out=_SCRATCH[: count * VOICE_FRAME])
         means = wide.reshape(-1, _RATIO) @ _SUM / _RATIO
         self._narrow[:-count] = self._narrow[count:]
         self._narrow[-count:] = means.reshape(count, -1).astype(np.int16)

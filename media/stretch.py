@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from media.audio import Samples
 from media.clips import Clip
-from media.opus import FRAME
+from media.opus import VOICE_FRAME
 
 
 @dataclass(slots=True, eq=False)
 class Stretch:
-    """Whole frames at 48 kHz, of shape (n·960,), not to be written to; those before sample `begin`
+    """Whole frames at 24 kHz, of shape (n·480,), not to be written to; those before sample `begin`
     have left. `clip`: they are a clip's."""
 
     samples: Samples
@@ -25,17 +25,17 @@ class Stretch:
 
     def peek(self) -> Samples:
         """The next frame."""
-        return self.samples[self.begin : self.begin + FRAME]
+        return self.samples[self.begin : self.begin + VOICE_FRAME]
 
     def take(self) -> Samples:
         """The next frame, which leaves."""
         frame = self.peek()
-        self.begin += FRAME
+        self.begin += VOICE_FRAME
         return frame
 
     def run(self, most: int) -> Run:
         """The frames that come next, at most so many."""
-        return Run(self, self.begin // FRAME, min(most, self.left // FRAME))
+        return Run(self, self.begin // VOICE_FRAME, min(most, self.left // VOICE_FRAME))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,6 @@ class Run:
 
     @property
     def samples(self) -> Samples:
-        """Of shape (frames · 960,)."""
-        begin = self.first * FRAME
-        return self.stretch.samples[begin : begin + self.frames * FRAME]
+        """Of shape (frames · 480,)."""
+        begin = self.first * VOICE_FRAME
+        return self.stretch.samples[begin : begin + self.frames * VOICE_FRAME]

@@ -19,7 +19,15 @@ from agent.settings import TurnSettings
 from bench.conversation.room import Room
 from bench.conversation.sounds import Wave
 from media.audio import AudioChunk, Samples
-from media.opus import FRAME, FRAME_SECONDS, Decoder, Encoder, OpusSettings
+from media.opus import (
+    FRAME,
+    FRAME_SECONDS,
+    VOICE_RATE,
+    WIRE_RATE,
+    Decoder,
+    Encoder,
+    OpusSettings,
+)
 from media.playout import Playout
 from media.voice import VoiceModel
 from signaling.voice_track import frames_of
@@ -63,7 +71,7 @@ async def replay(
     settings = settings or TurnSettings()
     if seconds is None:
         seconds = at + (caller.seconds if caller is not None else 0.0) + AFTERWARDS
-    playout, wire = Playout(), _Wire()
+    playout, wire, loudspeaker = Playout(), _Wire(), _Loudspeaker()
     if agent is not None:
         playout.add(agent)
     ear = CallersVoice(model.detector(), playout, settings)
@@ -72,7 +80,7 @@ async def replay(
     for voice in _microphone(caller, at, seconds):
         now += FRAME_SECONDS
         left = playout.next_frame()
-        sound = voice if room is None else voice + room.hear(left)
+        sound = voice if room is None else voice + room.hear(loudspeaker.play(left))
         heard = wire.carry(np.clip(sound, -32768, 32767).astype(np.int16))
         verdict = barge_in.feed(await ear.hear(heard), heard.seconds)
         ducked += barge_in.ducked
@@ -94,6 +102,18 @@ def _microphone(caller: AudioChunk | None, at: float, seconds: float) -> Iterato
         noise = chance.standard_normal(FRAME) * hiss
         inside = 0 <= number - begin < len(voice)
         yield noise + voice[number - begin] if inside else noise
+
+
+class _Loudspeaker:
+    """The agent's encoder and the caller's device."""
+
+    def __init__(self) -> None:
+        self._encoder = Encoder(rate=VOICE_RATE)
+        self._decoder = Decoder(WIRE_RATE)
+
+    def play(self, frame: Samples | None) -> Samples | None:
+        """20 ms at 24 kHz, as they sound at 48."""
+        return None if frame is None else self._decoder.decode(self._encoder.encode(frame))
 
 
 class _Wire:

@@ -28,7 +28,14 @@ import pylibsrtp
 from media.audio import CALLER_RATE, Samples
 from media.native import Native, compiled, load
 from media.native.foreign import srtp_function, srtp_session
-from media.opus import FRAME, FRAME_SECONDS, WIRE_RATE, OpusSettings, decode_address
+from media.opus import (
+    FRAME,
+    FRAME_SECONDS,
+    VOICE_FRAME,
+    VOICE_RATE,
+    OpusSettings,
+    decode_address,
+)
 from media.packets import header
 
 _KEY = bytes(30)
@@ -43,7 +50,7 @@ def paced(
 ) -> float:
     """ms of CPU per call-second with so many calls, the loop on `core`, asleep between its beats.
 
-    `packets`: what each caller sends, again and again; `said`: what each call says, 48 kHz samples
+    `packets`: what each caller sends, again and again; `said`: what each call says, 24 kHz samples
     (none: nothing). Raises media.native.NotCompiled."""
     beats = round(seconds / FRAME_SECONDS)
     with ExitStack() as stack:
@@ -81,7 +88,7 @@ class _Call:
         self._far, self._near = _connected()
         settings = OpusSettings()
         decoder = opuslib.Decoder(CALLER_RATE, 1)
-        encoder = opuslib.Encoder(WIRE_RATE, 1, "restricted_lowdelay")
+        encoder = opuslib.Encoder(VOICE_RATE, 1, "restricted_lowdelay")
         encoder.bitrate, encoder.complexity = settings.bitrate, settings.complexity
         encoder.signal = opuslib.SIGNAL_VOICE
         sessions = _session(_INBOUND), _session(_OUTBOUND)
@@ -123,7 +130,7 @@ def _run(calls: Sequence[_Call], said: Samples, beats: int, pause: float, core: 
     _be_a_server(core)
     native = _native()
     ffi = native.ffi
-    frames = np.ascontiguousarray(said[: len(said) // FRAME * FRAME])
+    frames = np.ascontiguousarray(said[: len(said) // VOICE_FRAME * VOICE_FRAME])
     heard = ffi.new("int *")
     time.sleep(pause / 2)  # the packets of a beat are there when it begins
     cpu: float = native.lib.floor_run(
@@ -131,7 +138,7 @@ def _run(calls: Sequence[_Call], said: Samples, beats: int, pause: float, core: 
         ffi.new("struct floor_call[]", [call.value for call in calls]),
         len(calls),
         ffi.from_buffer("int16_t[]", frames),
-        len(frames) // FRAME,
+        len(frames) // VOICE_FRAME,
         beats,
         round(pause * 1e9),
         heard,

@@ -4,7 +4,7 @@
 
 #include "floor.h"
 
-enum { HEADER = 12, FRAME = 960, LONGEST = 1920, LARGEST = 1275, ROOM = 2048 };
+enum { HEADER = 12, FRAME = 480, TICKS = 960, LONGEST = 1920, LARGEST = 1275, ROOM = 2048 };
 
 typedef int decode_function(void *, const unsigned char *, int32_t, int16_t *, int, int);
 typedef int32_t encode_function(void *, const int16_t *, int, unsigned char *, int32_t);
@@ -42,12 +42,12 @@ static int hear(const struct floor_functions *functions, const struct floor_call
                                                   size - HEADER, samples, LONGEST, 0) > 0;
 }
 
-/* Send one frame of 20 ms at 48 kHz, the `number`th of its call. */
+/* Send one frame of 20 ms at 24 kHz, the `number`th of its call. */
 static void speak(const struct floor_functions *functions, const struct floor_call *call,
                   const int16_t *frame, unsigned number)
 {
     _Alignas(8) unsigned char packet[ROOM] = {0x80, 0x60};
-    const uint32_t stamp = number * FRAME;
+    const uint32_t stamp = number * TICKS;
     packet[2] = (unsigned char)(number >> 8);
     packet[3] = (unsigned char)number;
     for (int byte = 0; byte < 4; byte++)
@@ -63,7 +63,7 @@ static void speak(const struct floor_functions *functions, const struct floor_ca
 
 /* CPU seconds that this thread uses for so many beats of `count` calls, one every `pause`
    nanoseconds (0: without sleeping). At each beat a call hears one datagram and says one of the
-   `frames` frames of 960 samples at `said` (none: it is silent). `heard`: datagrams, all told. */
+   `frames` frames of 480 samples at `said` (none: it is silent). `heard`: datagrams, all told. */
 double floor_run(const struct floor_functions *functions, const struct floor_call *calls, int count,
                  const int16_t *said, int frames, int beats, int64_t pause, int *heard)
 {

@@ -19,7 +19,7 @@ from agent.engines.protocols import Priority, Speech, Urgent, Word
 from agent.events import BargedIn, ReplySpoken
 from agent.settings import TurnSettings
 from media.audio import AudioChunk
-from media.opus import FRAME, FRAME_SECONDS
+from media.opus import FRAME_SECONDS, VOICE_FRAME
 from media.speaker import Speaker
 from tests.agent.conversation import Line, line
 from tests.fakes import FakeModel, FakeVoice
@@ -93,7 +93,7 @@ class Wire:
             before = playout.played
             frame = next_frame()
             if frame is not None and playout.played > before:
-                sound = np.count_nonzero(np.abs(frame) > AUDIBLE) / FRAME * FRAME_SECONDS
+                sound = np.count_nonzero(np.abs(frame) > AUDIBLE) / VOICE_FRAME * FRAME_SECONDS
                 self._frames.append((asyncio.get_running_loop().time(), sound))
             return frame
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from media.ahead import Ahead
 from media.audio import AudioChunk, Samples
 from media.clips import Clips
-from media.opus import FRAME, WIRE_RATE, Decoder, Encoder
+from media.opus import VOICE_FRAME, VOICE_RATE, Decoder, Encoder
 from media.speaker import Speaker, SpeakerSettings
 from media.stretch import Stretch
 from media.track import Packet
@@ -23,8 +23,8 @@ from tests.virtual_time import virtual
 
 def voice(seconds: float, seed: int = 1) -> Samples:
     """A tone that glides, in noise: no two frames are encoded alike."""
-    length = round(seconds * WIRE_RATE)
-    turns = np.cumsum(np.linspace(150, 900, length)) * 2 * np.pi / WIRE_RATE
+    length = round(seconds * VOICE_RATE)
+    turns = np.cumsum(np.linspace(150, 900, length)) * 2 * np.pi / VOICE_RATE
     noise = np.random.default_rng(seed).standard_normal(length)
     return (np.sin(turns) * 9_000 + noise * 300).astype(np.int16)
 
@@ -37,11 +37,11 @@ class Counting(Encoder):
     """An encoder that tells how many frames it was given at once."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(rate=VOICE_RATE)
         self.given: list[int] = []
 
     def encode_all(self, samples: Samples) -> list[bytes]:
-        self.given.append(len(samples) // FRAME)
+        self.given.append(len(samples) // VOICE_FRAME)
         return super().encode_all(samples)
 
 
@@ -63,8 +63,8 @@ def leave(speaker: Speaker) -> Packet | None:
 
 
 def one_by_one(samples: Samples, encoder: Encoder | None = None) -> list[bytes]:
-    encoder = encoder or Encoder()
-    return [encoder.encode(frame) for frame in samples.reshape(-1, FRAME)]
+    encoder = encoder or Encoder(rate=VOICE_RATE)
+    return [encoder.encode(frame) for frame in samples.reshape(-1, VOICE_FRAME)]
 
 
 def test_a_stretch_is_encoded_several_frames_at_a_time_and_as_ever() -> None:
@@ -84,7 +84,11 @@ def test_what_is_added_to_what_waits_is_encoded_alone() -> None:
     assert encoder.given == [3, 6]
     known = ahead.packets
     packets = [ahead.encode(each.take(), each) for each in [one] * 5 + [other] * 4]
-    assert packets == known == one_by_one(np.concatenate([one.samples, other.samples[: 4 * FRAME]]))
+    assert (
+        packets
+        == known
+        == one_by_one(np.concatenate([one.samples, other.samples[: 4 * VOICE_FRAME]]))
+    )
     assert ahead.packets == []
 
 
@@ -95,8 +99,8 @@ def test_a_frame_that_was_changed_is_the_next_packet_wherever_it_comes(
 ) -> None:
     sound = voice(0.4)
     changed = sound.copy()
-    changed[unchanged * FRAME :] //= 4
-    ahead, stretch = Ahead(Encoder()), Stretch(sound)
+    changed[unchanged * VOICE_FRAME :] //= 4
+    ahead, stretch = Ahead(Encoder(rate=VOICE_RATE)), Stretch(sound)
     packets = left(ahead, stretch, unchanged, least)
     packets += [ahead.encode(stretch.take() // 4) for _ in range(20 - unchanged)]
     assert packets == one_by_one(changed)
@@ -104,16 +108,16 @@ def test_a_frame_that_was_changed_is_the_next_packet_wherever_it_comes(
 
 def test_another_stretch_is_not_taken_for_the_one_that_was_encoded() -> None:
     one, other = voice(0.4, seed=1), voice(0.4, seed=2)
-    ahead = Ahead(Encoder())
+    ahead = Ahead(Encoder(rate=VOICE_RATE))
     packets = left(ahead, Stretch(one), 2) + left(ahead, Stretch(other), 20)
-    assert packets == one_by_one(np.concatenate([one[: 2 * FRAME], other]))
+    assert packets == one_by_one(np.concatenate([one[: 2 * VOICE_FRAME], other]))
 
 
 @virtual
 async def test_a_duck_is_heard_in_the_very_next_packets_and_does_not_click() -> None:
-    turns = np.arange(WIRE_RATE) * 440 * 2 * np.pi / WIRE_RATE
-    tone = AudioChunk((np.sin(turns) * 10_000).astype(np.int16), WIRE_RATE)
-    speaker, decoder = Speaker(SpeakerSettings(duck_db=20.0)), Decoder(WIRE_RATE)
+    turns = np.arange(VOICE_RATE) * 440 * 2 * np.pi / VOICE_RATE
+    tone = AudioChunk((np.sin(turns) * 10_000).astype(np.int16), VOICE_RATE)
+    speaker, decoder = Speaker(SpeakerSettings(duck_db=20.0)), Decoder(VOICE_RATE)
     await speaker.play(tone)
 
     def heard(frames: int) -> Samples:
@@ -123,18 +127,18 @@ async def test_a_duck_is_heard_in_the_very_next_packets_and_does_not_click() -> 
     def steepest(samples: Samples) -> int:
         return int(np.abs(np.diff(samples.astype(int))).max())
 
-    before = heard(FRAMES + 2)[5 * FRAME :]  # some more are encoded
+    before = heard(FRAMES + 2)[5 * VOICE_FRAME :]  # some more are encoded
     speaker.duck()
     ducked = heard(2)
-    assert np.abs(ducked[:FRAME]).max() < np.abs(before).max() * 1.05
-    assert np.abs(ducked[-FRAME // 2 :]).max() < np.abs(before).max() / 2
-    assert steepest(np.concatenate([before[-FRAME:], ducked])) < steepest(before) * 1.1
+    assert np.abs(ducked[:VOICE_FRAME]).max() < np.abs(before).max() * 1.05
+    assert np.abs(ducked[-VOICE_FRAME // 2 :]).max() < np.abs(before).max() / 2
+    assert steepest(np.concatenate([before[-VOICE_FRAME:], ducked])) < steepest(before) * 1.1
 
 
 @virtual
 async def test_another_rate_holds_from_the_next_packet_on() -> None:
     speaker = Speaker()
-    await speaker.play(AudioChunk(voice(1.0), WIRE_RATE))
+    await speaker.play(AudioChunk(voice(1.0), VOICE_RATE))
     for _ in range(FRAMES + 2):
         leave(speaker)
     speaker.adapt(bitrate=16_000, fec=True, loss=0.1)
@@ -145,23 +149,23 @@ async def test_another_rate_holds_from_the_next_packet_on() -> None:
 @virtual
 async def test_a_new_listener_gets_nothing_that_was_encoded_for_the_last_one() -> None:
     sound, speaker = voice(1.0), Speaker()
-    await speaker.play(AudioChunk(sound, WIRE_RATE))
+    await speaker.play(AudioChunk(sound, VOICE_RATE))
     for _ in range(FRAMES + 2):
         leave(speaker)
     speaker.hold()
     speaker.release()
     first = speaker.leave()
-    alone = Encoder()
+    alone = Encoder(rate=VOICE_RATE)
     alone.reset()
-    begin = (FRAMES + 2) * FRAME
+    begin = (FRAMES + 2) * VOICE_FRAME
     assert first is not None and first.begins
-    assert first.payload == alone.encode(sound[begin : begin + FRAME])
+    assert first.payload == alone.encode(sound[begin : begin + VOICE_FRAME])
 
 
 @virtual
 async def test_nothing_is_foreseen_before_a_new_listener_has_had_a_packet() -> None:
     speaker = Speaker()
-    await speaker.play(AudioChunk(voice(1.0), WIRE_RATE))
+    await speaker.play(AudioChunk(voice(1.0), VOICE_RATE))
     leave(speaker)
     speaker.hold()
     speaker.release()
@@ -175,7 +179,7 @@ async def test_nothing_is_foreseen_before_a_new_listener_has_had_a_packet() -> N
 async def test_a_codec_that_is_not_encoded_ahead_wants_no_preparation() -> None:
     speaker = Speaker()
     speaker.speak_codec("PCMA")
-    await speaker.play(AudioChunk(voice(1.0), WIRE_RATE))
+    await speaker.play(AudioChunk(voice(1.0), VOICE_RATE))
     for _ in range(3):
         speaker.leave()
         assert speaker.is_speaking and not speaker.is_short
@@ -190,7 +194,7 @@ async def test_hardly_a_packet_waits_for_its_encoding() -> None:
         encoded[-1] += 1
         return stock(encoder, samples)
 
-    await speaker.play(AudioChunk(voice(3.0)[::2], WIRE_RATE // 2))
+    await speaker.play(AudioChunk(voice(3.0)[::2], VOICE_RATE // 2))
     with patch.object(Encoder, "encode", noted):
         for _ in range(140):
             encoded.append(0)
@@ -207,11 +211,11 @@ async def test_hardly_a_packet_waits_for_its_encoding() -> None:
 @virtual
 @pytest.mark.parametrize("state", ["a clip", "a pause", "a duck"])
 async def test_nothing_is_encoded_that_will_not_leave_so(state: str) -> None:
-    clips, sound = Clips(), AudioChunk(voice(1.0), WIRE_RATE)
+    clips, sound = Clips(), AudioChunk(voice(1.0), VOICE_RATE)
     speaker = Speaker(SpeakerSettings(buffer=10.0), clips)
     if state == "a clip":
         clips.find(sound)
-        await speaker.play(AudioChunk(voice(0.3), WIRE_RATE))
+        await speaker.play(AudioChunk(voice(0.3), VOICE_RATE))
     await speaker.play(sound)
     for _ in range(13):
         leave(speaker)
@@ -233,7 +237,7 @@ async def test_calls_that_begin_to_speak_at_once_do_not_all_encode_at_once_ever_
         return stock(encoder, samples)
 
     for speaker in speakers:
-        await speaker.play(AudioChunk(voice(1.6)[::2], WIRE_RATE // 2))
+        await speaker.play(AudioChunk(voice(1.6)[::2], VOICE_RATE // 2))
     with patch.object(Encoder, "encode_all", noted):
         for _ in range(70):
             given.append(0)
@@ -245,13 +249,13 @@ async def test_calls_that_begin_to_speak_at_once_do_not_all_encode_at_once_ever_
 
 @virtual
 async def test_what_is_foreseen_is_what_leaves() -> None:
-    clips, phrase = Clips(), AudioChunk(voice(0.25, seed=3), WIRE_RATE)
+    clips, phrase = Clips(), AudioChunk(voice(0.25, seed=3), VOICE_RATE)
     clips.find(phrase)
     speaker = Speaker(SpeakerSettings(buffer=10.0), clips)
     for said in (
-        AudioChunk(voice(0.5)[::2], WIRE_RATE // 2),
+        AudioChunk(voice(0.5)[::2], VOICE_RATE // 2),
         phrase,
-        AudioChunk(voice(0.5), 48_000),
+        AudioChunk(voice(0.5), 24_000),
     ):
         await speaker.play(said)
     left, foreseen = list[bytes](), dict[int, bytes]()
@@ -269,7 +273,7 @@ async def test_what_is_foreseen_is_what_leaves() -> None:
 @virtual
 async def test_a_few_packets_are_always_foreseen_while_there_is_enough_to_say() -> None:
     speaker = Speaker(SpeakerSettings(buffer=10.0))
-    await speaker.play(AudioChunk(voice(2.0)[::2], WIRE_RATE // 2))
+    await speaker.play(AudioChunk(voice(2.0)[::2], VOICE_RATE // 2))
     ahead = 0
     for _ in range(90):
         speaker.leave()
@@ -288,12 +292,12 @@ async def test_the_driver_is_told_before_what_was_foreseen_comes_otherwise(what:
         speaker.leave()  # it had left already
 
     speaker.before_change = note
-    await speaker.play(AudioChunk(voice(1.0), WIRE_RATE))
+    await speaker.play(AudioChunk(voice(1.0), VOICE_RATE))
     acts[what](speaker)
     assert told == [], "nothing is foreseen yet"
     speaker = Speaker()
     speaker.before_change = note
-    await speaker.play(AudioChunk(voice(1.0), WIRE_RATE))
+    await speaker.play(AudioChunk(voice(1.0), VOICE_RATE))
     leave(speaker)
     before, played = speaker.queued, speaker.played
     acts[what](speaker)
@@ -304,7 +308,7 @@ async def test_the_driver_is_told_before_what_was_foreseen_comes_otherwise(what:
 
 
 Leave = Callable[[Speaker], Packet | None]
-_PHRASE = AudioChunk(voice(0.13, seed=9), WIRE_RATE)
+_PHRASE = AudioChunk(voice(0.13, seed=9), VOICE_RATE)
 _ACTS: dict[str, Callable[[Speaker], None]] = {
     "duck": Speaker.duck,
     "unduck": Speaker.unduck,
@@ -332,7 +336,7 @@ async def _story(script: list[tuple[str, int]], leave: Leave) -> list[object]:
     for what, frames in script:
         spoken = what if what in ("telephone", "browser") else spoken  # soxr's dither is by chance
         if what == "say":
-            await speaker.play(AudioChunk(voice(frames / 40, seed=frames), WIRE_RATE))
+            await speaker.play(AudioChunk(voice(frames / 40, seed=frames), VOICE_RATE))
         elif what == "phrase":
             await speaker.play(_PHRASE)
         else:

@@ -25,7 +25,7 @@ def said(speaker: Speaker, seconds: float) -> list[bytes]:
 
 
 def heard(payloads: list[bytes]) -> np.ndarray:
-    decoder = Decoder(48_000)
+    decoder = Decoder(24_000)
     return np.concatenate([decoder.decode(payload) for payload in payloads])
 
 
@@ -44,9 +44,9 @@ def test_what_is_said_the_second_time_becomes_a_clip_for_as_long_as_it_is_kept()
     assert len(clips) == 0
 
 
-def test_a_clip_is_whole_frames_of_48_khz_and_is_encoded_once() -> None:
+def test_a_clip_is_whole_frames_of_24_khz_and_is_encoded_once() -> None:
     clip = Clip(phrase(0.49), OpusSettings())
-    assert len(clip.samples) == 25 * 960
+    assert len(clip.samples) == 25 * 480
     assert clip.packet(7) is clip.packet(7)
     sound = heard([clip.packet(index) for index in range(25)])
     assert loudness(sound[4800:19_200]) == pytest.approx(7_070, rel=0.05)
@@ -54,7 +54,7 @@ def test_a_clip_is_whole_frames_of_48_khz_and_is_encoded_once() -> None:
 
 def test_a_clip_begins_with_a_frame_and_the_clock_counts_what_comes_before() -> None:
     playout, clip = Playout(), Clip(phrase(0.1), OpusSettings())
-    playout.add(phrase(0.03, 48_000))
+    playout.add(phrase(0.03, 24_000))
     assert playout.add_clip(clip) == pytest.approx(0.04)
     places = []
     for _ in range(7):
@@ -87,7 +87,7 @@ async def test_speech_after_a_clip_sounds_as_it_should() -> None:
     await speaker.play(audio)
     await speaker.play(phrase(0.5, 16_000))
     sound = heard(said(speaker, 1.0))
-    frames = sound[960 * 3 : 960 * 47].reshape(-1, 960)
+    frames = sound[480 * 3 : 480 * 47].reshape(-1, 480)
     assert all(5_500 < loudness(frame) < 8_500 for frame in frames)
 
 
@@ -108,8 +108,8 @@ async def test_a_ducked_clip_is_encoded_for_this_call_alone() -> None:
     assert not any(packet is clip.packet(20 + index) for index, packet in enumerate(quiet))
     assert back[-1] is clip.packet(59)
     sound = heard([*loud, *quiet, *back])
-    assert loudness(sound[960 * 25 : 960 * 40]) == pytest.approx(707, rel=0.2)
-    assert loudness(sound[960 * 45 :]) == pytest.approx(7_070, rel=0.1)
+    assert loudness(sound[480 * 25 : 480 * 40]) == pytest.approx(707, rel=0.2)
+    assert loudness(sound[480 * 45 :]) == pytest.approx(7_070, rel=0.1)
 
 
 @virtual

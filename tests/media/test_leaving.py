@@ -20,7 +20,7 @@ from media.audio import AudioChunk
 from media.clips import Clips
 from media.departures import Left
 from media.leaving import Leaving
-from media.opus import FRAME_SECONDS, WIRE_RATE
+from media.opus import FRAME_SECONDS, VOICE_RATE, WIRE_RATE
 from media.outward import Outward
 from media.speaker import Speaker, SpeakerSettings
 from media.track import Packet, Ticks
@@ -140,14 +140,14 @@ _ACTS = {
     "spare": lambda speaker: speaker.spare(is_spared=True),
     "nothing": lambda speaker: None,
 }
-_PHRASE = AudioChunk(voice(0.13, seed=9), WIRE_RATE)
+_PHRASE = AudioChunk(voice(0.13, seed=9), VOICE_RATE)
 Script = list[tuple[str, int, int]]
 """What is done, then milliseconds that pass, and milliseconds for which the process is busy."""
 
 
 async def do(speaker: Speaker, what: str, amount: int) -> None:
     if what == "say":
-        await speaker.play(AudioChunk(voice(0.1 + amount / 400, seed=amount), WIRE_RATE))
+        await speaker.play(AudioChunk(voice(0.1 + amount / 400, seed=amount), VOICE_RATE))
     elif what == "phrase":
         await speaker.play(_PHRASE)
     else:
@@ -220,7 +220,7 @@ def test_the_wire_has_what_it_would_have_had_if_each_packet_had_waited(script: S
 async def talking(room: int = 16) -> Call:
     """A call whose agent talks, and has much to say."""
     call = Call(room)
-    await call.speaker.play(AudioChunk(voice(3.0), WIRE_RATE))
+    await call.speaker.play(AudioChunk(voice(3.0), VOICE_RATE))
     await call.pass_time(0.3)
     return call
 

@@ -4,20 +4,22 @@ import numpy as np
 import pytest
 
 from media.audio import Samples
-from media.opus import FRAME
+from media.opus import VOICE_FRAME
 from media.recent import Recent
 
 
 def frames(count: int) -> list[Samples | None]:
     """Noise, with every third frame missing."""
-    noise = np.random.default_rng(7).integers(-32_768, 32_768, (count, FRAME)).astype(np.int16)
+    noise = (
+        np.random.default_rng(7).integers(-32_768, 32_768, (count, VOICE_FRAME)).astype(np.int16)
+    )
     return [None if index % 3 == 2 else frame for index, frame in enumerate(noise)]
 
 
 def narrowed(frame: Samples | None) -> Samples:
     """One frame by itself."""
-    wide = np.zeros(FRAME) if frame is None else frame
-    narrow: Samples = wide.reshape(-1, 6).mean(axis=1).astype(np.int16)
+    wide = np.zeros(VOICE_FRAME) if frame is None else frame
+    narrow: Samples = wide.reshape(-1, 3).mean(axis=1).astype(np.int16)
     return narrow
 
 

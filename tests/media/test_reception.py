@@ -8,7 +8,7 @@ import pytest
 from media.audio import Samples
 from media.codecs import inbound, outbound
 from media.dtmf import Key
-from media.opus import FRAME, OpusSettings
+from media.opus import VOICE_FRAME, OpusSettings
 from media.packets import RtpPacket
 from media.reception import Reception
 
@@ -16,7 +16,7 @@ OPUS, MU_LAW, EVENT = 96, 0, 101
 CODECS = {OPUS: "opus", MU_LAW: "PCMU", EVENT: "telephone-event"}
 
 
-def tone(seconds: float, rate: int = 48_000) -> Samples:
+def tone(seconds: float, rate: int = 24_000) -> Samples:
     turns = np.arange(round(seconds * rate)) * 440 * 2 * np.pi / rate
     return (np.sin(turns) * 10_000).astype(np.int16)
 
@@ -34,7 +34,7 @@ def packets(
             (sequence + number) & 0xFFFF,
             (timestamp + number * codec.clock_rate // 50) & 0xFFFFFFFF,
             7,
-            codec.encode(sound[number * FRAME : (number + 1) * FRAME]),
+            codec.encode(sound[number * VOICE_FRAME : (number + 1) * VOICE_FRAME]),
         )
         for number in range(round(seconds * 50))
     ]
@@ -265,7 +265,10 @@ def test_telephone_codecs_bring_a_tone_back(codec: str) -> None:
     encoder, decoder = outbound(codec, OpusSettings()), inbound(codec)
     assert encoder is not None and decoder is not None
     sound = tone(1.0)
-    payloads = [encoder.encode(sound[start : start + FRAME]) for start in range(0, 48_000, FRAME)]
+    payloads = [
+        encoder.encode(sound[start : start + VOICE_FRAME])
+        for start in range(0, 24_000, VOICE_FRAME)
+    ]
     assert {len(payload) for payload in payloads} == {160}
     assert decoder.seconds(payloads[0]) == pytest.approx(0.02)
     heard = np.concatenate([decoder.decode(payload) for payload in payloads])

@@ -3,20 +3,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from media.opus import FRAME
+from media.opus import VOICE_FRAME
 from media.stretch import Stretch
 
 
 def counting(frames: int) -> Stretch:
-    return Stretch(np.arange(frames * FRAME).astype(np.int16))
+    return Stretch(np.arange(frames * VOICE_FRAME).astype(np.int16))
 
 
 def test_what_is_taken_is_gone() -> None:
     stretch = counting(2)
-    assert list(stretch.peek()[[0, -1]]) == [0, FRAME - 1]
-    assert list(stretch.take()[[0, -1]]) == [0, FRAME - 1]
-    assert stretch.left == FRAME
-    assert list(stretch.take()[[0, -1]]) == [FRAME, 2 * FRAME - 1]
+    assert list(stretch.peek()[[0, -1]]) == [0, VOICE_FRAME - 1]
+    assert list(stretch.take()[[0, -1]]) == [0, VOICE_FRAME - 1]
+    assert stretch.left == VOICE_FRAME
+    assert list(stretch.take()[[0, -1]]) == [VOICE_FRAME, 2 * VOICE_FRAME - 1]
     assert (stretch.left, len(stretch.take())) == (0, 0)
 
 

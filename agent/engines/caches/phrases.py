@@ -18,12 +18,12 @@ from agent.engines.protocols import Speech, Word
 from media.clips import EncodedAudio, encoded
 from media.opus import BadPacket, OpusSettings
 
-_FORMAT = "1"
+_FORMAT = "2"
 """Changes with the form of what is stored."""
 
 
 class _Piece(BaseModel, frozen=True):
-    """A `Speech` as it is stored: `length` samples at 48 kHz in `packets` of 20 ms."""
+    """A `Speech` as it is stored: `length` samples at 24 kHz in `packets` of 20 ms."""
 
     length: int
     packets: list[bytes]
