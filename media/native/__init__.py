@@ -28,6 +28,8 @@ from typing import Any
 
 import cffi
 
+from media.native import foreign
+
 log = logging.getLogger(__name__)
 
 OFF = "CHUIMSAE_NATIVE"
@@ -43,7 +45,8 @@ _PATIENCE = 120.0
 
 
 class NotCompiled(Exception):
-    """The sources could not be compiled or loaded; the message says why."""
+    """The sources could not be compiled or loaded, or what they call is not found; the message says
+    why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,13 @@ def native() -> Native | None:
     if os.environ.get(OFF, "").lower() == "off":
         return None
     try:
+        if (why := foreign.misfit()) is not None:
+            raise NotCompiled(why)
         return load(compiled())
     except NotCompiled as error:
         log.warning(
-            "the media path runs without its compiled part, at a third more CPU; "
-            "install a C compiler (gcc or clang) to have it",
+            "the media path runs without its compiled part, at a third more CPU; it needs a C "
+            "compiler (gcc or clang), and pylibsrtp as this project installs it",
             extra={"why": str(error)},
         )
         return None

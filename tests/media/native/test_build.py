@@ -7,10 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pylibsrtp
 import pytest
 
-from media.native import OFF, Native, NotCompiled, compiled, load, native
+from media.native import OFF, Native, NotCompiled, compiled, foreign, load, native
 
 
 @pytest.fixture(autouse=True)
@@ -141,3 +144,30 @@ def test_a_damaged_library_is_no_crash(tmp_path: Path) -> None:
 def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(OFF, "off")
     assert native() is None
+
+
+@pytest.mark.parametrize(
+    ("missing", "why"),
+    [
+        ("pylibsrtp._binding", "pylibsrtp's _binding has no ffi"),
+        ("pylibsrtp._binding.lib", "pylibsrtp's _binding has no lib"),
+        ("pylibsrtp._binding.lib.srtp_protect", "pylibsrtp's binding has no srtp_protect"),
+        ("a session's _srtp", "pylibsrtp's Session has no _srtp"),
+    ],
+)
+def test_another_pylibsrtp_is_told_and_done_without(
+    missing: str, why: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    binding: Any = pylibsrtp._binding
+    lib = SimpleNamespace(srtp_protect=0, srtp_unprotect=0)
+    if missing.endswith("srtp_protect"):
+        del lib.srtp_protect
+    known = {"ffi": binding.ffi, "lib": lib}
+    if missing.endswith(".lib"):
+        del known["lib"]
+    if missing == "a session's _srtp":
+        monkeypatch.setattr(foreign, "Session", SimpleNamespace)
+    given = None if missing.endswith("_binding") else SimpleNamespace(**known)
+    monkeypatch.setattr(pylibsrtp, "_binding", given)
+    assert native() is None
+    assert [getattr(record, "why", None) for record in caplog.records] == [why]
