@@ -12,10 +12,10 @@ from typing import Protocol
 
 import av
 import numpy as np
-import numpy.typing as npt
 
 from media.ahead import Ahead
 from media.audio import CALLER_RATE, Resampler, Samples
+from media.g711 import Bytes, Thirding, a_law, inverse, mu_law
 from media.opus import (
     VOICE_FRAME,
     VOICE_RATE,
@@ -31,8 +31,6 @@ from media.stretch import Stretch
 
 PCM_RATE = 24_000
 """Hz of plain PCM, as the Realtime protocol knows it."""
-
-Bytes = npt.NDArray[np.uint8]
 
 
 class Inbound(Protocol):
@@ -209,14 +207,14 @@ class G711Outbound:
 
     def __init__(self, table: Bytes) -> None:
         self._table = table
-        self._steady = _Steady(self.clock_rate)
+        self._thirding = Thirding()
         self.silence = table[np.zeros(160, np.uint16)].tobytes()
 
     def encode(self, frame: Samples, stretch: Stretch | None = None) -> bytes:
-        return self._table[self._steady.feed(frame).view(np.uint16)].tobytes()
+        return self._table[self._thirding.feed(frame).view(np.uint16)].tobytes()
 
     def reset(self) -> None:
-        self._steady = _Steady(self.clock_rate)
+        self._thirding = Thirding()
 
 
 class PcmInbound(_Fading):
@@ -318,41 +316,17 @@ def outbound(name: str, settings: OpusSettings) -> Outbound | None:
     return make(settings) if make else None
 
 
-def _mu_law() -> Samples:
-    """G.711's table of µ-law, byte to sample."""
-    code = ~np.arange(256, dtype=np.uint8)
-    magnitude = ((code & 0x0F).astype(np.int32) << 3) + 0x84 << ((code & 0x70) >> 4)
-    return np.where(code & 0x80, 0x84 - magnitude, magnitude - 0x84).astype(np.int16)
-
-
-def _a_law() -> Samples:
-    """G.711's table of A-law, byte to sample."""
-    code = np.arange(256, dtype=np.uint8) ^ 0x55
-    exponent = ((code & 0x70) >> 4).astype(np.int32)
-    mantissa = ((code & 0x0F).astype(np.int32) << 4) + 8
-    magnitude = np.where(exponent == 0, mantissa, (mantissa + 0x100) << np.maximum(exponent - 1, 0))
-    return np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
-
-
-def _inverse(table: Samples) -> Bytes:
-    """The nearest byte for each of the 65,536 samples, found by their bits as uint16."""
-    order = np.argsort(table, kind="stable")
-    levels = table[order].astype(np.int32)
-    samples = np.arange(65_536, dtype=np.uint16).view(np.int16).astype(np.int32)
-    return order[np.searchsorted((levels[1:] + levels[:-1]) / 2, samples)].astype(np.uint8)
-
-
 _INBOUND: dict[str, Callable[[], Inbound]] = {
     "opus": OpusInbound,
-    "pcmu": lambda: G711Inbound(_mu_law()),
-    "pcma": lambda: G711Inbound(_a_law()),
+    "pcmu": lambda: G711Inbound(mu_law()),
+    "pcma": lambda: G711Inbound(a_law()),
     "g722": G722Inbound,
     "pcm24": PcmInbound,
 }
 _OUTBOUND: dict[str, Callable[[OpusSettings], Outbound]] = {
     "opus": OpusOutbound,
-    "pcmu": lambda settings: G711Outbound(_inverse(_mu_law())),
-    "pcma": lambda settings: G711Outbound(_inverse(_a_law())),
+    "pcmu": lambda settings: G711Outbound(inverse(mu_law())),
+    "pcma": lambda settings: G711Outbound(inverse(a_law())),
     "g722": lambda settings: G722Outbound(),
     "pcm24": lambda settings: PcmOutbound(),
 }

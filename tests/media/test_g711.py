@@ -1,0 +1,58 @@
+"""What the agent says to a telephone: in a telephone's band, at once and to its end."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from media.audio import Samples
+from media.codecs import G711Inbound, G711Outbound, inbound, outbound
+from media.opus import VOICE_FRAME, VOICE_RATE, OpusSettings
+
+RATE = 8_000
+
+
+def heard(samples: Samples, name: str) -> Samples:
+    """What a telephone has of it, at 8 kHz."""
+    codec, other = outbound(name, OpusSettings()), inbound(name)
+    assert isinstance(codec, G711Outbound) and isinstance(other, G711Inbound)
+    payloads = [codec.encode(frame) for frame in samples.reshape(-1, VOICE_FRAME)]
+    return other._table[np.frombuffer(b"".join(payloads), np.uint8)]
+
+
+def tone(hertz: float, seconds: float = 0.5) -> Samples:
+    turns = np.arange(round(seconds * VOICE_RATE)) * hertz / VOICE_RATE
+    return (np.sin(2 * np.pi * turns) * 10_000).astype(np.int16)
+
+
+def level(samples: Samples) -> float:
+    """dB below that of `tone`, its beginning and end left out."""
+    inside = samples[400:-400].astype(float)
+    return float(20 * np.log10(np.sqrt(np.mean(inside**2)) / 7_071 + 1e-6))
+
+
+@pytest.mark.parametrize("name", ["PCMU", "PCMA"])
+@pytest.mark.parametrize("hertz", [300, 1_000, 2_500, 3_300])
+def test_a_telephone_hears_its_whole_band(name: str, hertz: float) -> None:
+    assert level(heard(tone(hertz), name)) == pytest.approx(0.0, abs=0.7)
+
+
+@pytest.mark.parametrize("hertz", [4_300, 5_000, 7_000, 9_000, 11_500])
+def test_what_a_telephone_has_no_room_for_is_not_heard_as_something_else(hertz: float) -> None:
+    assert level(heard(tone(hertz), "PCMA")) < -50
+
+
+@pytest.mark.parametrize("name", ["PCMU", "PCMA"])
+def test_a_telephone_hears_what_is_said_two_milliseconds_later_and_to_its_end(name: str) -> None:
+    samples = np.zeros(10 * VOICE_FRAME, np.int16)
+    clicks = np.array([600, len(samples) - 90])
+    samples[clicks] = 30_000
+    loud = np.abs(heard(samples, name).astype(int))
+    first, last = np.argmax(loud[:800]), 800 + np.argmax(loud[800:])
+    assert [first, last] == list((clicks + 48) // 3)
+
+
+def test_sound_too_loud_for_the_filter_does_not_turn_over() -> None:
+    square = np.where(tone(200) >= 0, 32_767, -32_768).astype(np.int16)
+    low = heard(square, "PCMA")[20:]
+    assert np.count_nonzero(np.diff(np.sign(low))) == pytest.approx(200, abs=2)
