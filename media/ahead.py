@@ -1,11 +1,12 @@
-"""Opus packets that are encoded before they leave, several in one go.
+"""Packets that are encoded before they leave, several in one go.
 
 The first frame that is encoded in a beat finds the processor's caches cold and costs several times
 what those right behind it do. So what was brought to the wire's rate at once, 150 ms mostly, is
 encoded in one go, when the packets of a beat have left and nobody waits; the next beats take one
 packet each. What is changed meanwhile (a duck, a pause, another rate) must be heard in the very
 next packet all the same: the encoder then goes back to where the listener's decoder stands, and the
-packets that leave are those of an encoder that never went ahead.
+packets that leave are those of an encoder that never went ahead. Encoders that cannot go back never
+go ahead.
 """
 
 from __future__ import annotations
@@ -13,19 +14,38 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from media.audio import Samples
-from media.opus import VOICE_FRAME, Encoder, EncoderState
+from media.opus import VOICE_FRAME
 from media.stretch import Run, Stretch
+
+State = TypeVar("State")
+
+
+class Rewindable(Protocol[State]):
+    """An encoder that can go back. Frames are of shape (480,), 20 ms at 24 kHz."""
+
+    def encode(self, samples: Samples, /) -> bytes:
+        """The packet of a frame."""
+
+    def encode_all(self, samples: Samples, /) -> list[bytes]:
+        """The packets of frames in a row, of shape (n · 480,); n may be 0."""
+
+    def state(self) -> State:
+        """Where it stands, to `restore` later."""
+
+    def restore(self, state: State, /) -> None:
+        """Stand there again."""
 
 
 @dataclass(slots=True)
-class _Leap:
+class _Leap(Generic[State]):
     """Frames that were encoded in one go, and where the encoder stood before them."""
 
-    state: EncoderState
+    state: State
     samples: Samples
     left: int = 0
     """How many of them have left."""
@@ -34,18 +54,18 @@ class _Leap:
     def is_over(self) -> bool:
         return self.left * VOICE_FRAME == len(self.samples)
 
-    def go_back(self, encoder: Encoder) -> None:
+    def go_back(self, encoder: Rewindable[State]) -> None:
         """Have the encoder stand behind those that have left."""
         encoder.restore(self.state)
         encoder.encode_all(self.samples[: self.left * VOICE_FRAME])
 
 
-class Ahead:
+class Ahead(Generic[State]):
     """One stream's encoder, and what it has encoded that did not leave yet."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Rewindable[State]) -> None:
         self._encoder = encoder
-        self._leaps: deque[_Leap] = deque()
+        self._leaps: deque[_Leap[State]] = deque()
         self._waiting: deque[tuple[Stretch, bytes]] = deque()
 
     @property

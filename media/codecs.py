@@ -8,14 +8,15 @@ packet is concealed by the last one, fading. A new codec is two classes and a li
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import av
 import numpy as np
 
+from media import g711
 from media.ahead import Ahead
 from media.audio import CALLER_RATE, Resampler, Samples
-from media.g711 import Bytes, Thirding, a_law, inverse, mu_law
+from media.g711 import Bytes, a_law, inverse, mu_law
 from media.opus import (
     VOICE_FRAME,
     VOICE_RATE,
@@ -61,6 +62,10 @@ class Outbound(Protocol):
     def silence(self) -> bytes:
         """A frame of silence."""
 
+    @property
+    def ahead(self) -> Ahead[Any] | None:
+        """What is encoded before it leaves; None: each frame is as it leaves."""
+
     def encode(self, frame: Samples, stretch: Stretch | None = None) -> bytes:
         """20 ms of 24 kHz as one payload. `stretch`: where the frame was taken from last, if it
         leaves as it was there; a codec may encode ahead by it."""
@@ -102,29 +107,23 @@ class OpusOutbound:
 
     def __init__(self, settings: OpusSettings) -> None:
         self._encoder = Encoder(settings, VOICE_RATE)
-        self._ahead = Ahead(self._encoder)
+        self.ahead = Ahead(self._encoder)
         self.silence, nothing = silent_packets()
         self.nothing: bytes | None = nothing
-        self.encode = self._ahead.encode
-        self.prepare = self._ahead.prepare
-
-    @property
-    def ahead(self) -> list[bytes]:
-        """What is encoded and did not leave yet, the next one first."""
-        return self._ahead.packets
+        self.encode = self.ahead.encode
 
     def reset(self) -> None:
-        self._ahead.settle()
+        self.ahead.settle()
         self._encoder.reset()
 
     def adapt(self, *, bitrate: int, fec: bool, loss: float) -> None:
         """From the next packet on; see `Encoder.adapt`."""
-        self._ahead.settle()
+        self.ahead.settle()
         self._encoder.adapt(bitrate=bitrate, fec=fec, loss=loss)
 
     def spare(self, *, is_spared: bool) -> None:
         """From the next packet on; see `Encoder.spare`."""
-        self._ahead.settle()
+        self.ahead.settle()
         self._encoder.spare(is_spared=is_spared)
 
 
@@ -200,21 +199,20 @@ class _Steady:
 
 
 class G711Outbound:
-    """PCMU or PCMA: 24 to 8 kHz, then a table."""
+    """PCMU or PCMA. Encodes ahead."""
 
     clock_rate = 8_000
     nothing: bytes | None = None
 
     def __init__(self, table: Bytes) -> None:
-        self._table = table
-        self._thirding = Thirding()
-        self.silence = table[np.zeros(160, np.uint16)].tobytes()
-
-    def encode(self, frame: Samples, stretch: Stretch | None = None) -> bytes:
-        return self._table[self._thirding.feed(frame).view(np.uint16)].tobytes()
+        self._encoder = g711.Encoder(table)
+        self.ahead = Ahead(self._encoder)
+        self.silence = self._encoder.silence
+        self.encode = self.ahead.encode
 
     def reset(self) -> None:
-        self._thirding = Thirding()
+        self.ahead.settle()
+        self._encoder.reset()
 
 
 class PcmInbound(_Fading):
@@ -243,6 +241,7 @@ class PcmOutbound:
 
     clock_rate = PCM_RATE
     nothing: bytes | None = None
+    ahead = None
     silence = bytes(2 * PCM_RATE // 50)
 
     def __init__(self) -> None:
@@ -282,6 +281,7 @@ class G722Outbound:
 
     clock_rate = 8_000
     nothing: bytes | None = None
+    ahead = None
 
     def __init__(self) -> None:
         self.reset()

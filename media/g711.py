@@ -1,4 +1,7 @@
-"""G.711 (PCMU and PCMA of RFC 3551), what telephones speak: its tables, and the way to 8 kHz."""
+"""G.711 (PCMU and PCMA of RFC 3551), what telephones speak: its tables, and the way to 8 kHz.
+
+What is encoded depends on nothing but the samples, the last 4 ms before a frame included, so the
+encoder can go back to where it stood."""
 
 from __future__ import annotations
 
@@ -9,6 +12,40 @@ from media.audio import Samples
 from media.opus import VOICE_RATE
 
 Bytes = npt.NDArray[np.uint8]
+
+_FRAME = 160
+"""Samples at 8 kHz of 20 ms, and their bytes."""
+
+
+class Encoder:
+    """Frames of 20 ms at 24 kHz to payloads of 160 bytes."""
+
+    def __init__(self, table: Bytes) -> None:
+        """`table`: of the codec, from sample to byte; see `inverse`."""
+        self._table = table
+        self._thirding = Thirding()
+        self.silence = table[np.zeros(_FRAME, np.uint16)].tobytes()
+
+    def encode(self, samples: Samples) -> bytes:
+        """One frame, or some in a row as one payload."""
+        return self._table[self._thirding.feed(samples).view(np.uint16)].tobytes()
+
+    def encode_all(self, samples: Samples) -> list[bytes]:
+        """Frames in a row, of shape (n · 480,)."""
+        sound = self.encode(samples)
+        return [sound[at : at + _FRAME] for at in range(0, len(sound), _FRAME)]
+
+    def state(self) -> Samples:
+        """Where it stands, to `restore` later."""
+        return self._thirding.past
+
+    def restore(self, state: Samples) -> None:
+        """Stand there again."""
+        self._thirding.past = state
+
+    def reset(self) -> None:
+        """Forget what went before."""
+        self._thirding.past = np.zeros_like(self._thirding.past)
 
 
 class Thirding:

@@ -276,7 +276,7 @@ class Speaker:
     @property
     def is_short(self) -> bool:
         """Whether `prepare` may have something to do."""
-        can_foresee = self._is_speaking and isinstance(self._codec, OpusOutbound)
+        can_foresee = self._is_speaking and self._codec.ahead is not None
         return can_foresee and self._foreseen < _LEAST
 
     def prepare(self) -> Sequence[bytes]:
@@ -294,8 +294,8 @@ class Speaker:
         return packets
 
     def _foresee(self, runs: Sequence[Run]) -> list[bytes]:
-        codec = self._codec
-        if not isinstance(codec, OpusOutbound):
+        ahead = self._codec.ahead
+        if ahead is None:
             return []
         packets, live = list[bytes](), list[Run]()
         for run in runs:
@@ -306,8 +306,8 @@ class Speaker:
                 break  # The encoder begins anew behind a clip, when it has left.
             else:
                 live.append(run)
-        codec.prepare(live)
-        return [*codec.ahead[: sum(run.frames for run in live)], *packets]
+        ahead.prepare(live)
+        return [*ahead.packets[: sum(run.frames for run in live)], *packets]
 
     def _encoded(self, frame: Samples, begins: bool) -> bytes:
         place = self._playout.place

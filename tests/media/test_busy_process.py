@@ -25,14 +25,18 @@ def hold_the_interpreter() -> None:
     ctypes.PyDLL(None).usleep(round(STALL * 1e6))  # no thread of Python's runs meanwhile
 
 
+@pytest.mark.parametrize("codec", ["opus", "PCMU"])
 @pytest.mark.parametrize("stall", [block, hold_the_interpreter])
-async def test_packets_leave_on_time_while_the_loop_stands_still(stall: Callable[[], None]) -> None:
+async def test_packets_leave_on_time_while_the_loop_stands_still(
+    stall: Callable[[], None], codec: str
+) -> None:
     if native() is None:
         pytest.skip("no C compiler: each packet waits for the loop")
     lateness = list[tuple[float, float]]()
     pacer = Pacer(lambda step, packets: lateness.append((step, packets)))
     speaker = Speaker(SpeakerSettings(buffer=10.0))
-    async with talk("short", tone(0.1, 48_000), pacer=pacer, speaker=speaker) as call:
+    says = tone(0.1, 48_000)
+    async with talk("short", says, codec=f"audio/{codec}", pacer=pacer, speaker=speaker) as call:
         await speaker.play(AudioChunk(tone(8.0, 48_000, 660.0), 48_000))
         await until(lambda: speaker.played > 0.3)
 

@@ -7,6 +7,7 @@ import pytest
 
 from media.audio import Samples
 from media.codecs import G711Inbound, G711Outbound, inbound, outbound
+from media.g711 import Encoder, a_law, inverse, mu_law
 from media.opus import VOICE_FRAME, VOICE_RATE, OpusSettings
 
 RATE = 8_000
@@ -56,3 +57,13 @@ def test_sound_too_loud_for_the_filter_does_not_turn_over() -> None:
     square = np.where(tone(200) >= 0, 32_767, -32_768).astype(np.int16)
     low = heard(square, "PCMA")[20:]
     assert np.count_nonzero(np.diff(np.sign(low))) == pytest.approx(200, abs=2)
+
+
+@pytest.mark.parametrize("table", [mu_law(), a_law()])
+def test_nothing_is_encoded_as_nothing(table: Samples) -> None:
+    encoder = Encoder(inverse(table))
+    first = encoder.encode(tone(440)[:VOICE_FRAME])
+    stood = encoder.state()
+    assert encoder.encode_all(np.zeros(0, np.int16)) == []
+    assert len(first) == len(encoder.silence) == 160
+    assert list(encoder.state()) == list(stood)

@@ -20,14 +20,15 @@ from media.audio import AudioChunk
 from media.clips import Clips
 from media.departures import Left
 from media.leaving import Leaving
-from media.opus import FRAME_SECONDS, VOICE_RATE, WIRE_RATE
+from media.opus import FRAME_SECONDS, VOICE_RATE
 from media.outward import Outward
 from media.speaker import Speaker, SpeakerSettings
 from media.track import Packet, Ticks
 from tests.media.test_ahead import voice
 from tests.virtual_time import virtual
 
-SAMPLES = 960
+SAMPLES = {"opus": 960, "PCMA": 160}
+"""Of a packet, by RTP's clock."""
 _GRACE = 0.0015
 
 Sent = tuple[bytes, int, int]
@@ -71,7 +72,7 @@ class Queue:
         return len(self._early)
 
 
-def outgoing() -> tuple[Any, Outward]:
+def outgoing(codec: str) -> tuple[Any, Outward]:
     """aiortc's sender, as far as it is looked at, and what it sends by."""
     pair = SimpleNamespace(protocol=SimpleNamespace(transport=None), remote_addr=None)
     ice = SimpleNamespace(_nominated={1: pair})
@@ -90,17 +91,18 @@ def outgoing() -> tuple[Any, Outward]:
         _RTCRtpSender__octet_count=0,
         _RTCRtpSender__packet_count=0,
     )
-    codec: Any = SimpleNamespace(clockRate=WIRE_RATE, payloadType=111)
-    return sender, Outward(sender, codec, "0")
+    spoken: Any = SimpleNamespace(clockRate=SAMPLES[codec] * 50, payloadType=111)
+    return sender, Outward(sender, spoken, "0")
 
 
 class Call:
     """A speaker and its way out, in a process that may be busy while time passes."""
 
-    def __init__(self, room: int = 16) -> None:
+    def __init__(self, room: int = 16, codec: str = "opus") -> None:
         self.queue = Queue(room)
         self.speaker = Speaker(SpeakerSettings(buffer=10.0), Clips())
-        self.sender, out = outgoing()
+        self.speaker.speak_codec(codec)
+        self.sender, out = outgoing(codec)
         with patch.object(outward, "departures", lambda *_: self.queue):
             out._open_way()
         self.leaving = Leaving(self.speaker, out)
@@ -154,9 +156,9 @@ async def do(speaker: Speaker, what: str, amount: int) -> None:
         _ACTS[what](speaker)
 
 
-async def _busy_call(script: Script) -> tuple[Call, list[int]]:
+async def _busy_call(script: Script, codec: str) -> tuple[Call, list[int]]:
     """A call, and at which step each thing was done: where the listener was."""
-    call, steps = Call(), list[int]()
+    call, steps = Call(codec=codec), list[int]()
     await do(call.speaker, "phrase", 0)  # the second time it is a clip
     for what, passes, busy in script:
         if call.speaker.before_change is not None:
@@ -169,10 +171,13 @@ async def _busy_call(script: Script) -> tuple[Call, list[int]]:
     return call, steps
 
 
-async def _plain_call(script: Script, at: list[int], last: int) -> list[tuple[int, bytes]]:
+async def _plain_call(
+    script: Script, codec: str, at: list[int], last: int
+) -> list[tuple[int, bytes]]:
     """Steps and packets of a speaker to which the same happens at the same steps, and whose packets
     all wait for it."""
     speaker, left = Speaker(SpeakerSettings(buffer=10.0), Clips()), list[tuple[int, bytes]]()
+    speaker.speak_codec(codec)
     await do(speaker, "phrase", 0)
     step = 0
     for place, (what, passes, _) in enumerate([*script, ("nothing", 0, 0)]):
@@ -186,8 +191,9 @@ async def _plain_call(script: Script, at: list[int], last: int) -> list[tuple[in
     return left
 
 
+@pytest.mark.parametrize("codec", SAMPLES)
 @given(
-    st.lists(
+    script=st.lists(
         st.tuples(
             st.sampled_from(["say", "say", "phrase", *_ACTS]),
             st.integers(5, 400),
@@ -197,19 +203,21 @@ async def _plain_call(script: Script, at: list[int], last: int) -> list[tuple[in
     )
 )
 @settings(max_examples=60, deadline=None)
-def test_the_wire_has_what_it_would_have_had_if_each_packet_had_waited(script: Script) -> None:
+def test_the_wire_has_what_it_would_have_had_if_each_packet_had_waited(
+    codec: str, script: Script
+) -> None:
     @virtual
     async def run() -> None:
-        call, steps = await _busy_call(script)
+        call, steps = await _busy_call(script, codec)
         wire = call.queue.wire
         origin = wire[0][2] if wire else 0
         first = wire[0][1] if wire else 0
-        plain = await _plain_call(script, steps, call.leaving._through)
+        plain = await _plain_call(script, codec, steps, call.leaving._through)
         assert call.packets == [payload for _, payload in plain]
         assert [number for _, number, _ in wire] == list(range(first, first + len(wire)))
         beginning = plain[0][0] if plain else 0
         assert [time - origin & 0xFFFFFFFF for _, _, time in wire] == [
-            (step - beginning) * SAMPLES for step, _ in plain
+            (step - beginning) * SAMPLES[codec] for step, _ in plain
         ]
         sender: Any = call.sender
         assert sender._RTCRtpSender__packet_count + len(call.queue._early) == len(wire)
@@ -217,17 +225,18 @@ def test_the_wire_has_what_it_would_have_had_if_each_packet_had_waited(script: S
     run()
 
 
-async def talking(room: int = 16) -> Call:
+async def talking(room: int = 16, codec: str = "opus") -> Call:
     """A call whose agent talks, and has much to say."""
-    call = Call(room)
+    call = Call(room, codec)
     await call.speaker.play(AudioChunk(voice(3.0), VOICE_RATE))
     await call.pass_time(0.3)
     return call
 
 
 @virtual
-async def test_a_busy_process_is_not_heard_for_a_while() -> None:
-    call = await talking()
+@pytest.mark.parametrize("codec", SAMPLES)
+async def test_a_busy_process_is_not_heard_for_a_while(codec: str) -> None:
+    call = await talking(codec=codec)
     for busy in (0.05, 0.08, 0.09):
         before = len(call.queue.wire)
         await call.pass_time(busy, busy=True)
@@ -246,15 +255,16 @@ async def test_while_the_process_is_on_time_nothing_leaves_by_itself() -> None:
 
 
 @virtual
-async def test_a_duck_is_in_the_very_next_packet_that_leaves() -> None:
-    call = await talking()
+@pytest.mark.parametrize("codec", SAMPLES)
+async def test_a_duck_is_in_the_very_next_packet_that_leaves(codec: str) -> None:
+    call = await talking(codec=codec)
     await call.pass_time(0.05, busy=True)
     before, played = len(call.queue.wire), call.speaker.played
     call.speaker.duck()
     gone_through = round((call.speaker.played - played) / FRAME_SECONDS)
     assert gone_through >= 2, "the speaker is where the listener is"
     await call.pass_time(0.3)
-    quiet = await talking()
+    quiet = await talking(codec=codec)
     await quiet.pass_time(0.6)
     assert call.packets[:before] == quiet.packets[:before]
     assert call.packets[before] != quiet.packets[before]
@@ -332,7 +342,7 @@ async def test_another_way_to_the_listener_goes_on_with_the_next_packet(busy: fl
         await call.pass_time(0.2)
     old, after = call.queue.wire, new.wire
     assert after[0][1] == old[-1][1] + 1
-    assert after[0][2] - old[-1][2] & 0xFFFFFFFF == SAMPLES
+    assert after[0][2] - old[-1][2] & 0xFFFFFFFF == SAMPLES["opus"]
     assert len(np.unique([number for _, number, _ in [*old, *after]])) == len(old) + len(after)
     assert len({payload for payload, _, _ in [*old, *after]}) == len(old) + len(after)
     assert call.speaker.played == pytest.approx((len(old) + len(after)) * FRAME_SECONDS)
