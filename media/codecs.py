@@ -17,6 +17,7 @@ from media import g711
 from media.ahead import Ahead
 from media.audio import CALLER_RATE, Resampler, Samples
 from media.g711 import Bytes, a_law, inverse, mu_law
+from media.lowering import Lowering
 from media.opus import (
     VOICE_FRAME,
     VOICE_RATE,
@@ -30,8 +31,8 @@ from media.opus import (
 )
 from media.stretch import Stretch
 
-PCM_RATE = 24_000
-"""Hz of plain PCM, as the Realtime protocol knows it."""
+PCM_RATE = VOICE_RATE
+"""Hz of plain PCM, as the Realtime protocol knows it: the voice's own."""
 
 
 class Inbound(Protocol):
@@ -181,23 +182,6 @@ class G711Inbound(_Fading):
         return self._last
 
 
-class _Steady:
-    """Frames of 20 ms at 24 kHz, each as 20 ms at a lower rate. What the resampler holds back at
-    the beginning of a stream is made up for by silence, once."""
-
-    def __init__(self, rate: int) -> None:
-        self._resampler = Resampler(VOICE_RATE, rate, prompt=True)
-        self._size = rate // 50
-        self._pending = np.zeros(0, np.int16)
-
-    def feed(self, frame: Samples) -> Samples:
-        self._pending = np.concatenate([self._pending, self._resampler.feed(frame)])
-        if (lacking := self._size - len(self._pending)) > 0:
-            self._pending = np.concatenate([np.zeros(lacking, np.int16), self._pending])
-        ready, self._pending = self._pending[: self._size], self._pending[self._size :]
-        return ready
-
-
 class G711Outbound:
     """PCMU or PCMA. Encodes ahead."""
 
@@ -244,14 +228,11 @@ class PcmOutbound:
     ahead = None
     silence = bytes(2 * PCM_RATE // 50)
 
-    def __init__(self) -> None:
-        self._steady = _Steady(PCM_RATE)
-
     def encode(self, frame: Samples, stretch: Stretch | None = None) -> bytes:
-        return self._steady.feed(frame).astype("<i2").tobytes()
+        return frame.astype("<i2").tobytes()
 
     def reset(self) -> None:
-        self._steady = _Steady(PCM_RATE)
+        """Nothing is remembered."""
 
 
 class G722Inbound(_Fading):
@@ -291,13 +272,13 @@ class G722Outbound:
         return self.encode(np.zeros(VOICE_FRAME, np.int16))
 
     def encode(self, frame: Samples, stretch: Stretch | None = None) -> bytes:
-        samples = self._steady.feed(frame)
+        samples = self._lowering.feed(frame)
         sound = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
         sound.sample_rate = CALLER_RATE
         return b"".join(bytes(packet) for packet in self._codec.encode(sound))
 
     def reset(self) -> None:
-        self._steady = _Steady(CALLER_RATE)
+        self._lowering = Lowering(CALLER_RATE)
         self._codec = av.AudioCodecContext.create("g722", "w")
         self._codec.format = "s16"
         self._codec.layout = "mono"
