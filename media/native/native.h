@@ -68,6 +68,13 @@ typedef struct {
    (SO_TIMESTAMPNS), and `now` otherwise. How many came, each told in `room`; negative: an errno. */
 int read_arrivals(Stream *stream, Room *room, int socket, double now);
 
+/* narrow.c: what left lately. */
+
+/* Put the means of each three samples, cut to whole numbers, of `count` frames in a row into a ring
+   of `kept` frames of `length` such means, as the frames of number `first` and after it. */
+void narrow_frames(const int16_t *frames, int count, int16_t *ring, int kept, int64_t first,
+                   int length);
+
 /* departures.c: a payload to the datagram. */
 
 /* Of libsrtp (2.x). */
