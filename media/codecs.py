@@ -15,7 +15,7 @@ import numpy as np
 
 from media import g711
 from media.ahead import Ahead
-from media.audio import CALLER_RATE, Resampler, Samples
+from media.audio import CALLER_RATE, Samples
 from media.g711 import Bytes, a_law, inverse, mu_law
 from media.lowering import Lowering
 from media.opus import (
@@ -205,18 +205,19 @@ class PcmInbound(_Fading):
     clock_rate = PCM_RATE
 
     def __init__(self) -> None:
-        self._resampler = Resampler(PCM_RATE, CALLER_RATE, prompt=True)
-        self._half = b""
+        self._lowering = Lowering(CALLER_RATE)
+        self._rest = b""
+        """Less than three samples: two come of three."""
 
     def seconds(self, payload: bytes) -> float:
         return len(payload) / 2 / PCM_RATE
 
     def decode(self, payload: bytes) -> Samples:
-        payload = self._half + payload
-        whole = len(payload) - len(payload) % 2
-        self._half = payload[whole:]
+        payload = self._rest + payload
+        whole = len(payload) - len(payload) % 6
+        self._rest = payload[whole:]
         samples = np.frombuffer(payload[:whole], "<i2").astype(np.int16)
-        self._last = self._resampler.feed(samples)
+        self._last = self._lowering.feed(samples)
         return self._last
 
 

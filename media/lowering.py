@@ -1,4 +1,4 @@
-"""What the agent says brought from 24 kHz to a telephone's 8 or 16: at once, and to its end.
+"""Speech brought from 24 kHz to 8 or 16: at once, and to its end.
 
 soxr would hold back 20 to 40 ms, which are lost at the end of what is said, and tells nobody where
 it stands. Here that is the last samples, and the same come out to the bit however the stream was
@@ -40,8 +40,8 @@ _WAYS = {TELEPHONE_RATE: _Way(1, 3_700, 48), CALLER_RATE: _Way(2, 7_500, 120)}
 
 
 class Lowering:
-    """A stream from 24 kHz to 8 kHz (2 ms late, down by 0.6 dB at 3.4 kHz) or to 16 kHz (2.5 ms late,
-    even up to 7 kHz)."""
+    """A stream from 24 kHz to 8, 2 ms late and down by 0.6 dB at 3.4 kHz, or to 16, 2.5 ms late and
+    even up to 7 kHz."""
 
     def __init__(self, rate: int) -> None:
         self._phases = _phases(rate)

@@ -90,3 +90,15 @@ def test_a_wide_telephone_hears_the_last_word() -> None:
     loud = np.flatnonzero(np.abs(heard) > 3_000) / 16_000
     assert loud[0] == pytest.approx(0.2, abs=0.006)
     assert loud[-1] > 0.29
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 959, 960, 2_400])
+def test_of_a_clients_plain_samples_less_than_three_are_kept_back(length: int) -> None:
+    said = tone(440, 0.2)
+    codec, sent = inbound("pcm24"), said.astype("<i2").tobytes()
+    assert codec is not None
+    heard = np.zeros(0, np.int16)
+    for at in range(0, len(sent), length):
+        heard = np.concatenate([heard, codec.decode(sent[at : at + length])])
+        assert len(heard) == min(at + length, len(sent)) // 6 * 2
+    assert np.array_equal(heard, lowered(said, 16_000))
