@@ -1,4 +1,4 @@
-"""The call's mouth: audio in, one Opus packet out per 20 ms, and the playout clock.
+"""The call's mouth: audio in, one packet out per 20 ms, and the playout clock.
 
 `Playout` decides what leaves; here it is encoded (ahead of its time, and again when a duck or a
 pause changes what comes), silence is turned into next to nothing, and those who wait for a moment

@@ -315,7 +315,7 @@ async def test_a_few_packets_are_always_foreseen_while_there_is_enough_to_say() 
 @pytest.mark.parametrize("what", ["duck", "pause", "clear", "hold", "close", "worse", "spare"])
 async def test_the_driver_is_told_before_what_was_foreseen_comes_otherwise(what: str) -> None:
     speaker, told = Speaker(), list[float]()
-    acts = _ACTS | {"close": Speaker.close}
+    acts = ACTS | {"close": Speaker.close}
 
     def note() -> None:
         told.append(speaker.queued)
@@ -339,7 +339,7 @@ async def test_the_driver_is_told_before_what_was_foreseen_comes_otherwise(what:
 
 Leave = Callable[[Speaker], Packet | None]
 _PHRASE = AudioChunk(voice(0.13, seed=9), VOICE_RATE)
-_ACTS: dict[str, Callable[[Speaker], None]] = {
+ACTS: dict[str, Callable[[Speaker], None]] = {
     "duck": Speaker.duck,
     "unduck": Speaker.unduck,
     "pause": Speaker.pause,
@@ -368,7 +368,7 @@ async def _story(script: list[tuple[str, int]], leave: Leave) -> list[object]:
         elif what == "phrase":
             await speaker.play(_PHRASE)
         else:
-            _ACTS[what](speaker)
+            ACTS[what](speaker)
         for _ in range(frames):
             packet = leave(speaker)
             content = (speaker.played, speaker.queued, speaker.heard, speaker.level)
@@ -378,7 +378,7 @@ async def _story(script: list[tuple[str, int]], leave: Leave) -> list[object]:
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["say", "say", "phrase", *_ACTS]), st.integers(0, 25)),
+        st.tuples(st.sampled_from(["say", "say", "phrase", *ACTS]), st.integers(0, 25)),
         max_size=20,
     )
 )

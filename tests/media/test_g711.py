@@ -8,9 +8,8 @@ import pytest
 from media.audio import Samples
 from media.codecs import G711Inbound, G711Outbound, inbound, outbound
 from media.g711 import Encoder, a_law, inverse, mu_law
-from media.opus import VOICE_FRAME, VOICE_RATE, OpusSettings
-
-RATE = 8_000
+from media.opus import VOICE_FRAME, OpusSettings
+from tests.media.test_lowering import level, tone
 
 
 def heard(samples: Samples, name: str) -> Samples:
@@ -19,17 +18,6 @@ def heard(samples: Samples, name: str) -> Samples:
     assert isinstance(codec, G711Outbound) and isinstance(other, G711Inbound)
     payloads = [codec.encode(frame) for frame in samples.reshape(-1, VOICE_FRAME)]
     return other._table[np.frombuffer(b"".join(payloads), np.uint8)]
-
-
-def tone(hertz: float, seconds: float = 0.5) -> Samples:
-    turns = np.arange(round(seconds * VOICE_RATE)) * hertz / VOICE_RATE
-    return (np.sin(2 * np.pi * turns) * 10_000).astype(np.int16)
-
-
-def level(samples: Samples) -> float:
-    """dB below that of `tone`, its beginning and end left out."""
-    inside = samples[400:-400].astype(float)
-    return float(20 * np.log10(np.sqrt(np.mean(inside**2)) / 7_071 + 1e-6))
 
 
 @pytest.mark.parametrize("name", ["PCMU", "PCMA"])

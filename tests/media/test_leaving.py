@@ -24,7 +24,7 @@ from media.opus import FRAME_SECONDS, VOICE_RATE
 from media.outward import Outward
 from media.speaker import Speaker, SpeakerSettings
 from media.track import Packet, Ticks
-from tests.media.test_ahead import voice
+from tests.media.test_ahead import ACTS, voice
 from tests.virtual_time import virtual
 
 SAMPLES = {"opus": 960, "PCMA": 160}
@@ -130,16 +130,7 @@ class Call:
 
 
 _ACTS = {
-    "duck": Speaker.duck,
-    "unduck": Speaker.unduck,
-    "pause": Speaker.pause,
-    "resume": Speaker.resume,
-    "hold": Speaker.hold,
-    "release": Speaker.release,
-    "clear": Speaker.clear,
-    "worse": lambda speaker: speaker.adapt(bitrate=12_000, fec=False, loss=0.0),
-    "better": lambda speaker: speaker.adapt(bitrate=24_000, fec=False, loss=0.0),
-    "spare": lambda speaker: speaker.spare(is_spared=True),
+    **{what: act for what, act in ACTS.items() if what not in ("telephone", "browser")},
     "nothing": lambda speaker: None,
 }
 _PHRASE = AudioChunk(voice(0.13, seed=9), VOICE_RATE)
