@@ -290,18 +290,31 @@ def _load_model(path: Path, settings: LlamaSettings, layers: int) -> Any:
         raise EngineMissing("llm", f"no language model at {path}: no such file")
     params = llama_cpp.llama_model_default_params()
     params.n_gpu_layers = 9999 if layers < 0 else layers
+    if not layers:  # llama.cpp would still take a GPU's memory, and send it each prompt's weights
+        params.split_mode, params.main_gpu = llama_cpp.LLAMA_SPLIT_MODE_NONE, -1
     params.load_mode = (
         llama_cpp.LLAMA_LOAD_MODE_MMAP if settings.mmap else llama_cpp.LLAMA_LOAD_MODE_NONE
     )
     model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
     if not model:
-        raise EngineMissing(
-            "llm",
-            f"llama.cpp cannot load {path} ({path.stat().st_size} bytes): it is damaged, no GGUF "
-            "file, or of an architecture that this llama-cpp-python does not know. Pull it again, "
-            "or upgrade llama-cpp-python",
-        )
+        raise EngineMissing("llm", _unloadable(path, layers))
     return model
+
+
+def _unloadable(path: Path, layers: int) -> str:
+    """Why there may be no model, and what to do: llama.cpp itself tells its log alone."""
+    file = f"llama.cpp cannot load {path} ({path.stat().st_size} bytes)"
+    damaged = (
+        "it is damaged, no GGUF file, or of an architecture that this llama-cpp-python does not "
+        "know. Pull it again, or upgrade llama-cpp-python"
+    )
+    if not layers:
+        return f"{file}: {damaged}"
+    there = "all" if layers < 0 else layers
+    return (
+        f"{file} with {there} of its layers on the GPU: its free memory (nvidia-smi) is too small "
+        f"for them, set llm.llama.n_gpu_layers lower; or {damaged}"
+    )
 
 
 def _load_adapters(model: Any, settings: LlamaSettings) -> Adapters:

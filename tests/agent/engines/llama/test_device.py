@@ -57,6 +57,38 @@ async def test_a_gpu_that_cannot_take_the_model_is_done_without(
         await Llama(SETTINGS.model_copy(update={"device": "cuda"}), random_model).start()
 
 
+@pytest.mark.parametrize(("device", "spared"), [("cpu", True), ("cuda", False)])
+async def test_a_model_on_the_cpu_leaves_the_gpu_alone(
+    random_model: Path, monkeypatch: pytest.MonkeyPatch, device: str, spared: bool
+) -> None:
+    """With no layer there, llama.cpp would still take its memory and send it every prompt."""
+    given = []
+    usual = llama_cpp.llama_model_load_from_file
+
+    def load_model(path: bytes, params: llama_cpp.llama_model_params) -> object:
+        given.append((params.split_mode, params.main_gpu))
+        return usual(path, params)
+
+    monkeypatch.setattr(llama_cpp, "llama_supports_gpu_offload", lambda: True)
+    monkeypatch.setattr(llama_cpp, "llama_model_load_from_file", load_model)
+    model = Llama(SETTINGS.model_copy(update={"device": device}), random_model)
+    await model.start()
+    await model.aclose()
+    assert (given == [(llama_cpp.LLAMA_SPLIT_MODE_NONE, -1)]) is spared
+
+
+async def test_what_a_gpu_does_not_take_is_told_as_that(
+    random_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llama_cpp, "llama_supports_gpu_offload", lambda: True)
+    monkeypatch.setattr(llama_cpp, "llama_model_load_from_file", lambda path, params: None)
+    with pytest.raises(EngineMissing, match=r"all of its layers on the GPU.*n_gpu_layers"):
+        await Llama(SETTINGS.model_copy(update={"device": "cuda"}), random_model).start()
+    some = SETTINGS.model_copy(update={"device": "cuda", "n_gpu_layers": 1})
+    with pytest.raises(EngineMissing, match=r"1 of its layers on the GPU"):
+        await Llama(some, random_model).start()
+
+
 async def test_a_first_step_that_fails_is_told_and_not_waited_for(
     random_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
