@@ -19,6 +19,7 @@ from ctranslate2.specs import WhisperSpec
 from faster_whisper.tokenizer import _LANGUAGE_CODES
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
+_POSITIONS = 448  # of the decoder, in every published size
 Weights = npt.NDArray[np.float32]
 Make = Callable[..., Weights]
 
@@ -129,7 +130,7 @@ class _Writer:
         width = self._shape.width
         spec.embeddings.weight = self._weights(vocabulary, width)
         spec.projection.weight = self._weights(vocabulary, width)
-        spec.position_encodings.encodings = self._weights(448, width)
+        spec.position_encodings.encodings = self._weights(_POSITIONS, width)
         self._fill_norm(spec.layer_norm)
         for layer in spec.layer:
             self._fill_attention(layer.self_attention, (3, 1))
@@ -159,11 +160,9 @@ class _Writer:
         if script.ends:
             said = [*said, self._tokenizer.token_to_id("<|endoftext|>")]
         width = self._shape.width
-        if first + len(said) > width:
+        if first + len(said) > min(width, _POSITIONS):
             raise ValueError(f"a model {width} wide cannot say {len(said)} tokens")
-        positions = np.zeros((448, width), np.float32)
-        positions[:width] = np.eye(width)
-        spec.position_encodings.encodings = positions
+        spec.position_encodings.encodings = np.eye(_POSITIONS, width, dtype=np.float32)
         rows = np.zeros_like(spec.projection.weight)
         for position, token in enumerate(said, first):
             rows[token, position] = 3.0
