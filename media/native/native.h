@@ -131,6 +131,10 @@ void close_outlet(Outlet *outlet);
 int queue_packet(Outlet *outlet, Departing *departing, const unsigned char *payload, int length,
                  uint16_t sequence, uint32_t timestamp, int is_marked, double due);
 
+/* From now on those that are due at or before `through` (seconds of CLOCK_MONOTONIC) leave at their
+   time itself, and the others shortly after it; 0: all of them do. */
+void lead_packets(Outlet *outlet, double through);
+
 /* The first of them leaves now, unless it has already; 0: nothing is in the queue. */
 int release_packet(Outlet *outlet, Released *released);
 

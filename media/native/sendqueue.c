@@ -1,8 +1,9 @@
 /* Packets that are given before their time and leave on it, whatever Python does meanwhile.
 
    Python releases each packet at its beat. When it is late (a thread holds the interpreter, the
-   loop is busy), a thread of this file sends what is due in its place. What that thread sleeps on
-   is moved along with each packet that is released, so as a rule it never wakes. */
+   loop is busy), alarm.c's thread sends what is due in its place. What that thread sleeps on is
+   moved along with each packet that is released, so as a rule it never wakes. Where Python means to
+   sleep, it has the next packets led: these leave at their time itself. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,75 +14,56 @@
 #ifdef __linux__
 
 #include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "alarm.h"
 
 #define SECOND 1000000000LL
 #define GRACE 3000000LL        /* ns by which a beat may be late: it hears all calls first */
 #define LATEST 9e9             /* seconds of the clock, 285 years */
-#define STACK (256 * 1024)    /* bytes; other libraries' thread variables are in it */
 
 typedef struct {
-    int64_t due, left;         /* ns of CLOCK_MONOTONIC; left 0: it has not */
+    int64_t due, left;         /* ns of CLOCK_MONOTONIC */
     int32_t size, error;
     unsigned char datagram[LARGEST_QUEUED];
 } Queued;
 
 struct Outlet {
-    Outlet *next;
+    Due overdue;               /* when its first packet leaves by itself; it stands first in here */
+    int64_t led;               /* ns of CLOCK_MONOTONIC up to which packets wait for nobody */
     int socket;
     socklen_t address_length;
     unsigned char address[LARGEST_ADDRESS];
-    int first, count;          /* of the ring; those that have left come first */
+    int first, count;          /* of the ring... */
+    int gone;                  /* ...so many of which have left and are not released yet */
     Queued ring[MOST_QUEUED];
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static Outlet *outlets;        /* all that are open */
-static int timer = -1;
-static int64_t armed;          /* when the thread wakes, 0: never */
-
-static int64_t monotonic(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * SECOND + time.tv_nsec;
-}
+static Due waiting = {&waiting, &waiting, 0};  /* outlets that have something that has not left */
+static int watches_forks;
 
 static Queued *queued(Outlet *outlet, int place)
 {
     return &outlet->ring[(outlet->first + place) % MOST_QUEUED];
 }
 
-/* How many of its packets have left and are not released yet. */
-static int left_early(Outlet *outlet)
+/* Note when the outlet's first packet is overdue, which may have changed. */
+static void note(Outlet *outlet)
 {
-    int count = 0;
-    while (count < outlet->count && queued(outlet, count)->left)
-        count++;
-    return count;
+    if (outlet->gone == outlet->count)
+        drop_due(&outlet->overdue);
+    else {
+        int64_t due = queued(outlet, outlet->gone)->due;
+        put_due(&waiting, &outlet->overdue, due <= outlet->led ? due : due + GRACE);
+    }
 }
 
-/* Sleep until the first packet of all will be overdue. */
-static void arm(void)
+/* As `note`; the thread sleeps until the first packet of all will be overdue. */
+static void arm(Outlet *outlet)
 {
-    int64_t first = 0;
-    for (Outlet *outlet = outlets; outlet; outlet = outlet->next) {
-        int place = left_early(outlet);
-        if (place < outlet->count) {
-            int64_t due = queued(outlet, place)->due + GRACE;
-            if (!first || due < first)
-                first = due;
-        }
-    }
-    if (first == armed)
-        return;
-    armed = first;
-    struct itimerspec when = {.it_value = {first / SECOND, first % SECOND}};
-    timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL);
+    note(outlet);
+    set_alarm(SENDING, first_due(&waiting));
 }
 
 static void let_go(Outlet *outlet, Queued *packet, int64_t now)
@@ -92,88 +74,59 @@ static void let_go(Outlet *outlet, Queued *packet, int64_t now)
         packet->error = errno;
 }
 
-static void let_go_overdue(Outlet *outlet, int64_t now)
+void send_overdue(void)
 {
-    for (int place = left_early(outlet); place < outlet->count; place++) {
-        Queued *packet = queued(outlet, place);
-        if (packet->due + GRACE > now)
-            return;
-        let_go(outlet, packet, now);
+    pthread_mutex_lock(&lock);
+    int64_t now = monotonic_ns();
+    while (waiting.after != &waiting && waiting.after->at <= now) {
+        Outlet *outlet = (Outlet *)waiting.after;
+        let_go(outlet, queued(outlet, outlet->gone++), now);
+        note(outlet);
     }
+    set_alarm(SENDING, first_due(&waiting));
+    pthread_mutex_unlock(&lock);
 }
 
-static void *stand_in(void *nothing)
+/* What waits is the parent's to send. */
+static void before_fork(void) { pthread_mutex_lock(&lock); }
+static void after_fork(void) { pthread_mutex_unlock(&lock); }
+
+static void in_the_child(void)
 {
-    uint64_t expirations;
-    while (read(timer, &expirations, sizeof expirations) > 0 || errno == EINTR) {
-        pthread_mutex_lock(&lock);
-        armed = 0;
-        int64_t now = monotonic();
-        for (Outlet *outlet = outlets; outlet; outlet = outlet->next)
-            let_go_overdue(outlet, now);
-        arm();
-        pthread_mutex_unlock(&lock);
+    while (waiting.after != &waiting) {
+        Outlet *outlet = (Outlet *)waiting.after;
+        outlet->count = outlet->gone;
+        note(outlet);
     }
-    return nothing;
+    pthread_mutex_unlock(&lock);
 }
 
-/* Start the thread, which stays as long as the process; signals are for the others. */
+/* Have the thread run. 0 or an errno. */
 static int start(void)
 {
-    pthread_t thread;
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-    if (timer < 0)
-        return errno;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&thread, &attributes, stand_in, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    if (error) {
-        close(timer);
-        timer = -1;
-    } else
-        pthread_setname_np(thread, "send queue");
+    int error = start_alarm();
+    pthread_mutex_lock(&lock);
+    if (!error && !watches_forks)
+        error = pthread_atfork(before_fork, after_fork, in_the_child);
+    watches_forks = watches_forks || !error;
+    pthread_mutex_unlock(&lock);
     return error;
 }
 
 Outlet *open_outlet(const Departing *departing)
 {
-    Outlet *outlet = calloc(1, sizeof *outlet);
+    Outlet *outlet = start() ? NULL : calloc(1, sizeof *outlet);
     if (!outlet)
         return NULL;
     outlet->socket = departing->socket;
     outlet->address_length = departing->address_length;
     memcpy(outlet->address, departing->address, sizeof outlet->address);
-    pthread_mutex_lock(&lock);
-    int error = timer < 0 ? start() : 0;
-    if (!error) {
-        outlet->next = outlets;
-        outlets = outlet;
-    }
-    pthread_mutex_unlock(&lock);
-    if (error) {
-        free(outlet);
-        return NULL;
-    }
     return outlet;
 }
 
 void close_outlet(Outlet *outlet)
 {
-    pthread_mutex_lock(&lock);
-    for (Outlet **each = &outlets; *each; each = &(*each)->next)
-        if (*each == outlet) {
-            *each = outlet->next;
-            break;
-        }
-    arm();
-    pthread_mutex_unlock(&lock);
+    take_back_packets(outlet);
     free(outlet);
 }
 
@@ -190,13 +143,21 @@ int queue_packet(Outlet *outlet, Departing *departing, const unsigned char *payl
     if (has_place) {
         Queued *last = queued(outlet, outlet->count++);
         last->due = (int64_t)(due * SECOND);
-        last->left = last->error = 0;
+        last->error = 0;
         last->size = size;
         memcpy(last->datagram, packet, (size_t)size);
-        arm();
+        arm(outlet);
     }
     pthread_mutex_unlock(&lock);
     return has_place ? size : 0;
+}
+
+void lead_packets(Outlet *outlet, double through)
+{
+    pthread_mutex_lock(&lock);
+    outlet->led = through > 0 ? (int64_t)((through < LATEST ? through : LATEST) * SECOND) : 0;
+    arm(outlet);
+    pthread_mutex_unlock(&lock);
 }
 
 int release_packet(Outlet *outlet, Released *released)
@@ -205,15 +166,17 @@ int release_packet(Outlet *outlet, Released *released)
     int is_there = outlet->count > 0;
     if (is_there) {
         Queued *packet = queued(outlet, 0);
-        released->is_early = packet->left != 0;
-        if (!packet->left)
-            let_go(outlet, packet, monotonic());
+        released->is_early = outlet->gone > 0;
+        if (outlet->gone)
+            outlet->gone--;
+        else
+            let_go(outlet, packet, monotonic_ns());
         released->size = packet->size;
         released->error = packet->error;
         released->late = (double)(packet->left - packet->due) / SECOND;
         outlet->first = (outlet->first + 1) % MOST_QUEUED;
         outlet->count--;
-        arm();
+        arm(outlet);
     }
     pthread_mutex_unlock(&lock);
     return is_there;
@@ -222,8 +185,8 @@ int release_packet(Outlet *outlet, Released *released)
 int take_back_packets(Outlet *outlet)
 {
     pthread_mutex_lock(&lock);
-    outlet->count = left_early(outlet);
-    arm();
+    outlet->count = outlet->gone;
+    arm(outlet);
     pthread_mutex_unlock(&lock);
     return outlet->count;
 }
@@ -234,6 +197,7 @@ Outlet *open_outlet(const Departing *departing) { return NULL; }
 void close_outlet(Outlet *outlet) {}
 int queue_packet(Outlet *outlet, Departing *departing, const unsigned char *payload, int length,
                  uint16_t sequence, uint32_t timestamp, int is_marked, double due) { return 0; }
+void lead_packets(Outlet *outlet, double through) {}
 int release_packet(Outlet *outlet, Released *released) { return 0; }
 int take_back_packets(Outlet *outlet) { return 0; }
 
