@@ -14,7 +14,7 @@
 
 #define SECOND 1000000000LL
 #define STACK (1024 * 1024)    /* bytes; other libraries' thread variables are in it */
-#define ALL 1                  /* who may have something to do */
+#define ALL 2                  /* who may have something to do */
 
 /* Held for moments only, and no other is taken meanwhile. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -87,7 +87,10 @@ static void *keep_time(void *nothing)
             wished[whose] = 0;
         armed = 0;
         pthread_mutex_unlock(&lock);
-        send_overdue();
+        /* What leaves waits for one hearing at most. */
+        do
+            send_overdue();
+        while (hear_next());
     }
     return nothing;
 }

@@ -1,4 +1,4 @@
-/* alarm.c: one thread that does what is due, of sendqueue.c and of whatever else has its time. */
+/* alarm.c: one thread that does what is due, of sendqueue.c and ears.c. */
 
 /* A place in a list by time; `before` NULL: it is in none. */
 typedef struct Due Due;
@@ -17,9 +17,12 @@ int64_t first_due(const Due *list);
 
 /* Who has something to do. */
 #define SENDING 0
+#define HEARING 1
 
-/* What the thread calls when anything is due. Each sets its alarm again. */
+/* What the thread calls when anything is due. Each sets its alarm again; hear_next() when nobody is
+   left whom it would hear, and says so by a 0. */
 void send_overdue(void);
+int hear_next(void);
 
 /* Start the thread, which stays as long as the process, unless it runs. 0 or an errno. */
 int start_alarm(void);
