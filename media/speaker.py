@@ -12,15 +12,16 @@ does in DTX: the listener's buffer plays out, and knows that the call lives.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
 
 from media.audio import AudioChunk, Samples
 from media.clips import Clips
 from media.codecs import OpusOutbound, Outbound, outbound
+from media.moments import Moment, Moments
 from media.opus import FRAME_SECONDS, OpusSettings
 from media.playout import Playout
 from media.stretch import Run
@@ -75,7 +76,7 @@ class Speaker:
         self._is_held = False
         self._is_closed = False
         self._order = asyncio.Lock()
-        self._waiters: list[_Waiter] = []
+        self._moments = Moments(self._playout)
         self._track: SpeakerTrack | None = None
         self.on_play: Callable[[], None] | None = None
         """Called when something is about to be said after a rest; set by the driver."""
@@ -193,7 +194,7 @@ class Speaker:
         Waits its turn while more than `buffer` seconds wait. Cancelled, it has queued nothing.
         Raises SpeakerClosed."""
         async with self._order:
-            await self._until(lambda: self.queued <= self._settings.buffer)
+            await self._until(Moment(queued=self._settings.buffer))
             if self._is_closed:
                 raise SpeakerClosed("nothing more can be said: the speaker is closed")
             if self.on_play is not None and not self._is_speaking:
@@ -205,8 +206,8 @@ class Speaker:
         """Drop what waits, now, with a short fade."""
         self._change()
         self._playout.clear()
-        self._settle(lambda waiter: waiter.position is not None)
-        self._notify()
+        self._moments.give_up(lambda moment: moment.position < math.inf)
+        self._moments.tell()
 
     def duck(self) -> None:
         """Become quieter."""
@@ -245,18 +246,18 @@ class Speaker:
 
     async def reached(self, position: float) -> bool:
         """Wait until content `position` begins to leave; False when it never will (cleared)."""
-        return await self._until(lambda: self.played > position, position)
+        return await self._until(Moment(position=position))
 
     async def drained(self) -> None:
         """Wait until everything has left, or was cleared."""
-        await self._until(lambda: not self.queued)
+        await self._until(Moment(queued=0.0))
 
     def close(self) -> None:
         """The call is over: drop what waits, end the track. Idempotent."""
         self._change()
         self._is_closed = True
         self._playout.clear()
-        self._settle(lambda waiter: True)
+        self._moments.give_up(lambda moment: True)
         if self._track is not None:
             self._track.stop()
 
@@ -270,7 +271,7 @@ class Speaker:
         begins = not self._is_speaking
         self._is_speaking, self._silent_frames = True, 0
         packet = Packet(self._encoded(frame, begins), begins)
-        self._notify()
+        self._moments.tell()
         return packet
 
     @property
@@ -341,34 +342,7 @@ class Speaker:
             return Packet(nothing, begins=False)
         return None
 
-    async def _until(self, condition: Callable[[], bool], position: float | None = None) -> bool:
+    async def _until(self, moment: Moment) -> bool:
         if self._is_closed:
             return False
-        if condition():
-            return True
-        waiter = _Waiter(condition, position, asyncio.get_running_loop().create_future())
-        self._waiters.append(waiter)
-        try:
-            return await waiter.outcome
-        finally:
-            self._waiters.remove(waiter)
-
-    def _notify(self) -> None:
-        for waiter in self._waiters:
-            if not waiter.outcome.done() and waiter.condition():
-                waiter.outcome.set_result(True)
-
-    def _settle(self, concerned: Callable[[_Waiter], bool]) -> None:
-        """Those who wait for what will not come are told so."""
-        for waiter in self._waiters:
-            if not waiter.outcome.done() and concerned(waiter):
-                waiter.outcome.set_result(False)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Waiter:
-    """Somebody who waits for a moment; `position` when it is one of the content."""
-
-    condition: Callable[[], bool]
-    position: float | None
-    outcome: asyncio.Future[bool]
+        return moment.has_come(self._playout) or await self._moments.wait(moment)
