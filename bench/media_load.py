@@ -50,7 +50,8 @@ class Mouth:
     """What a short path takes a speaker for: packets from a list, again and again."""
 
     is_closed = False
-    is_short = False
+    is_short = is_speaking = False
+    rest_steps = 0
 
     def __init__(self, packets: Sequence[bytes], offset: int) -> None:
         self._packets = packets

@@ -34,8 +34,9 @@ _KEEPALIVE = 20
 _LEAST, _MOST = 5, 12
 """Packets that are prepared: what a busy process cannot keep from leaving on time. Fewer than the
 first are filled up to the second."""
-_LATEST = (1 << 256) - 1
+_UNDER_WAY = 256
 """Frames that may be on their way to the caller's ear: five seconds."""
+_LATEST = (1 << _UNDER_WAY) - 1
 
 
 class SpeakerSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -83,6 +84,12 @@ class Speaker:
         self.before_change: Callable[[], None] | None = None
         """Called before what `prepare` has told comes otherwise; set by the driver, who may have
         let packets leave and calls `leave()` for these, at once."""
+        self.on_wait: Callable[[], None] | None = None
+        """Called when somebody waits for a moment that is sooner than `rest_steps` told; set by the
+        driver."""
+        self.behind: Callable[[], int] | None = None
+        """How many steps have come for which `leave()` was not called; set by the driver, who lets
+        what `prepare` told leave for them."""
         self.delay = self._settings.listener_delay
         """Seconds from a packet's leaving to its sound in the caller's ear."""
 
@@ -118,15 +125,24 @@ class Speaker:
     @property
     def is_at_rest(self) -> bool:
         """Whether nothing is to be said, nor does the silence need a packet in the next 20 ms."""
+        return not self._is_speaking and self.rest_steps > 0
+
+    @property
+    def rest_steps(self) -> int:
+        """For how many steps after the last `leave()` nobody need call it in time: as long as the
+        silence needs no packet, or as `prepare` has told the packets, a few are left over, and
+        nobody waits for a moment that comes."""
+        if self._is_speaking:
+            return self._moments.frames_before(self._to_spare)
         frames = self._silent_frames - _SETTLING
-        if frames <= 0 or frames % _KEEPALIVE == 0 or self._codec.nothing is None:
-            return False
-        return not self.queued
+        if frames <= 0 or self._codec.nothing is None or self._playout.queued:
+            return 0
+        return -frames % _KEEPALIVE
 
     @property
     def played(self) -> float:
         """Content seconds that have left."""
-        return self._playout.played
+        return self._playout.played_after(self._gone)
 
     @property
     def heard(self) -> float:
@@ -134,15 +150,15 @@ class Speaker:
 
         Also while nothing leaves any more: what did goes on arriving."""
         whole, part = divmod(self.delay / FRAME_SECONDS, 1)
-        frames = int(whole)
-        under_way = (self._sounded & ((1 << frames) - 1)).bit_count()
-        oldest = part * (self._sounded >> frames & 1)
+        frames, sounded = int(whole), self._sounded_by_now
+        under_way = (sounded & ((1 << frames) - 1)).bit_count()
+        oldest = part * (sounded >> frames & 1)
         return max(0.0, self.played - (under_way + oldest) * FRAME_SECONDS)
 
     @property
     def queued(self) -> float:
         """Content seconds that wait."""
-        return self._playout.queued
+        return self._playout.queued_after(self._gone)
 
     @property
     def level(self) -> float | None:
@@ -294,6 +310,29 @@ class Speaker:
         self._foreseen = len(packets)
         return packets
 
+    @property
+    def _to_spare(self) -> int:
+        """Packets that are foreseen, but for those that are to be left over."""
+        return max(0, self._foreseen - _LEAST)
+
+    @property
+    def _passed(self) -> int:
+        """Steps that have come without `leave()`."""
+        return self.behind() if self.behind is not None else 0
+
+    @property
+    def _gone(self) -> int:
+        """Frames of content that have left without it."""
+        return min(self._foreseen, self._passed) if self._foreseen else 0
+
+    @property
+    def _sounded_by_now(self) -> int:
+        """`_sounded`, with those that have left without `leave()`."""
+        if self._is_speaking:
+            gone = self._gone
+            return self._sounded << gone | (1 << gone) - 1
+        return self._sounded << min(self._passed, _UNDER_WAY)
+
     def _foresee(self, runs: Sequence[Run]) -> list[bytes]:
         ahead = self._codec.ahead
         if ahead is None:
@@ -345,4 +384,9 @@ class Speaker:
     async def _until(self, moment: Moment) -> bool:
         if self._is_closed:
             return False
-        return moment.has_come(self._playout) or await self._moments.wait(moment)
+        if moment.has_come(self._playout, self._gone):
+            return True
+        is_soon = moment.frames_before(self._playout, self._to_spare) < self._to_spare
+        if is_soon and self.on_wait is not None:
+            self.on_wait()
+        return await self._moments.wait(moment)

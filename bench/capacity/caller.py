@@ -67,7 +67,8 @@ class _Mouth:
     """What a short path takes a speaker for: phrases, and silence between them."""
 
     is_closed = False
-    is_short = False
+    is_short = is_speaking = False
+    rest_steps = 0
 
     def __init__(self) -> None:
         self.track = SpeakerTrack(self.leave)

@@ -13,9 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media import outward
-from media.audio import AudioChunk
-from media.opus import FRAME_SECONDS, VOICE_RATE
-from tests.media.test_ahead import voice
+from media.opus import FRAME_SECONDS
 from tests.media.ways_out import (
     OTHER_ACTS,
     SAMPLES,
@@ -24,10 +22,12 @@ from tests.media.ways_out import (
     Script,
     busy_call,
     plain_call,
+    talking,
 )
 from tests.virtual_time import virtual
 
 
+@pytest.mark.parametrize("most", [0, 16], ids=["awake", "resting"])
 @pytest.mark.parametrize("codec", SAMPLES)
 @given(
     script=st.lists(
@@ -41,11 +41,11 @@ from tests.virtual_time import virtual
 )
 @settings(max_examples=60, deadline=None)
 def test_the_wire_has_what_it_would_have_had_if_each_packet_had_waited(
-    codec: str, script: Script
+    codec: str, most: int, script: Script
 ) -> None:
     @virtual
     async def run() -> None:
-        call, steps = await busy_call(script, codec)
+        call, steps = await busy_call(script, codec, most)
         wire = call.queue.wire
         origin = wire[0][2] if wire else 0
         first = wire[0][1] if wire else 0
@@ -60,14 +60,6 @@ def test_the_wire_has_what_it_would_have_had_if_each_packet_had_waited(
         assert sender._RTCRtpSender__packet_count + len(call.queue._early) == len(wire)
 
     run()
-
-
-async def talking(room: int = 16, codec: str = "opus") -> Call:
-    """A call whose agent talks, and has much to say."""
-    call = Call(room, codec)
-    await call.speaker.play(AudioChunk(voice(3.0), VOICE_RATE))
-    await call.pass_time(0.3)
-    return call
 
 
 @virtual
@@ -96,10 +88,9 @@ async def test_while_the_process_is_on_time_nothing_leaves_by_itself() -> None:
 async def test_a_duck_is_in_the_very_next_packet_that_leaves(codec: str) -> None:
     call = await talking(codec=codec)
     await call.pass_time(0.05, busy=True)
-    before, played = len(call.queue.wire), call.speaker.played
+    before, gone_through = len(call.queue.wire), call.leaving._through
     call.speaker.duck()
-    gone_through = round((call.speaker.played - played) / FRAME_SECONDS)
-    assert gone_through >= 2, "the speaker is where the listener is"
+    assert call.leaving._through >= gone_through + 2, "the speaker is where the listener is"
     await call.pass_time(0.3)
     quiet = await talking(codec=codec)
     await quiet.pass_time(0.6)

@@ -191,12 +191,6 @@ async def test_two_streams_leave_each_in_its_own_time(
     assert [far.next().payload for _ in range(3)] == [b"first", b"second", b"last"]
 
 
-def lead(departures: CompiledDepartures, through: float) -> None:
-    compiled = native()
-    assert compiled is not None
-    compiled.lib.lead_packets(departures._outlet, through)
-
-
 @pytest.mark.parametrize("when", ["before they are queued", "afterwards"])
 async def test_packets_that_are_led_wait_for_nobody_and_those_after_them_do(
     transport: Datagrams, leaving: CompiledDepartures, far: Listening, when: str
@@ -205,16 +199,16 @@ async def test_packets_that_are_led_wait_for_nobody_and_those_after_them_do(
     other = way(transport, far.sock.getsockname())
     due = time.monotonic() + SOON
     if when == "before they are queued":
-        lead(leaving, due + 0.001)
+        leaving.lead(due + 0.001)
     assert other.queue(b"fourth", 1, 0, due)
     assert leaving.queue(b"first", 2, 0, due)
     assert leaving.queue(b"second", 3, 0, due + 0.001)
     assert leaving.queue(b"fifth", 4, 0, due + 0.002)
     if when == "afterwards":
-        lead(leaving, due + 0.001)
+        leaving.lead(due + 0.001)
     third = way(transport, far.sock.getsockname())
     assert third.queue(b"third", 5, 0, due + 0.0015)
-    lead(third, math.inf)
+    third.lead(math.inf)
     expected = [b"first", b"second", b"third", b"fourth", b"fifth"]
     assert [far.next().payload for _ in expected] == expected
     released = [leaving.release() for _ in range(3)]
@@ -229,9 +223,9 @@ async def test_who_is_awake_again_leads_no_more(
     due = time.monotonic() + SOON
     assert leaving.queue(b"second", 1, 0, due)
     assert other.queue(b"first", 2, 0, due + 0.001)
-    lead(leaving, due)
-    lead(other, due + 0.001)
-    lead(leaving, through)
+    leaving.lead(due)
+    other.lead(due + 0.001)
+    leaving.lead(through)
     assert [far.next().payload for _ in range(2)] == [b"first", b"second"]
 
 
@@ -239,7 +233,7 @@ async def test_what_is_led_is_released_and_taken_back_as_ever(
     leaving: CompiledDepartures, far: Listening
 ) -> None:
     due = time.monotonic()
-    lead(leaving, due + LONG)
+    leaving.lead(due + LONG)
     for number in range(4):
         assert leaving.queue(b"%d" % number, number, 960 * number, due + number // 2 * LONG)
     assert [far.next().payload for _ in range(2)] == [b"0", b"1"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -19,12 +20,14 @@ from media.leaving import Leaving
 from media.opus import VOICE_RATE
 from media.outward import Outward
 from media.speaker import Speaker, SpeakerSettings
-from media.track import Packet, Ticks
+from media.track import EARLY, Packet, Ticks
 from tests.media.test_ahead import ACTS, voice
 
 SAMPLES = {"opus": 960, "PCMA": 160}
 """Of a packet, by RTP's clock."""
 _GRACE = 0.0015
+_EARLY = 1e-6
+"""Seconds by which sums of steps may differ."""
 
 Sent = tuple[bytes, int, int]
 """Payload, sequence number, timestamp."""
@@ -35,17 +38,30 @@ class Queue:
 
     def __init__(self, room: int = 16) -> None:
         self.wire: list[Sent] = []
+        self.left_at: list[float] = []
+        """When each packet left."""
+        self._now = 0.0
+        self.led = 0.0
+        """Until when packets leave at their very time."""
         self._waiting: deque[tuple[Sent, float]] = deque()
         self._early: deque[Sent] = deque()
         self._room = room
 
     def pass_time(self, now: float) -> None:
-        while self._waiting and self._waiting[0][1] + _GRACE <= now:
+        self._now = now
+        while self._waiting and self._leaves_at(self._waiting[0][1]) <= now:
             self._early.append(self._waiting.popleft()[0])
-            self.wire.append(self._early[-1])
+            self._let_go(self._early[-1])
+
+    def _leaves_at(self, due: float) -> float:
+        return due - _EARLY if due <= self.led else due + _GRACE
+
+    def _let_go(self, packet: Sent) -> None:
+        self.wire.append(packet)
+        self.left_at.append(self._now)
 
     def send(self, payload: bytes, sequence: int, timestamp: int, marker: bool) -> int:
-        self.wire.append((payload, sequence, timestamp))
+        self._let_go((payload, sequence, timestamp))
         return len(payload)
 
     def queue(self, payload: bytes, sequence: int, timestamp: int, due: float) -> bool:
@@ -54,12 +70,15 @@ class Queue:
         self._waiting.append(((payload, sequence, timestamp), due))
         return True
 
+    def lead(self, through: float) -> None:
+        self.led = through
+
     def release(self) -> Left | None:
         if self._early:
             return Left(len(self._early.popleft()[0]), late=0.002)
         if not self._waiting:
             return None
-        self.wire.append(self._waiting.popleft()[0])
+        self._let_go(self._waiting.popleft()[0])
         return Left(len(self.wire[-1][0]), late=None)
 
     def take_back(self) -> int:
@@ -91,18 +110,31 @@ def outgoing(codec: str) -> tuple[Any, Outward]:
 
 
 class Call:
-    """A speaker and its way out, in a process that may be busy while time passes."""
+    """A speaker and its way out, in a process that may be busy while time passes, and that sleeps
+    through as many steps as it may, at most `most` in a row."""
 
-    def __init__(self, room: int = 16, codec: str = "opus") -> None:
+    def __init__(
+        self, room: int = 16, codec: str = "opus", most: int = 0, buffer: float = 10.0
+    ) -> None:
         self.queue = Queue(room)
-        self.speaker = Speaker(SpeakerSettings(buffer=10.0), Clips())
+        self.speaker = Speaker(SpeakerSettings(buffer=buffer), Clips())
         self.speaker.speak_codec(codec)
         self.sender, out = outgoing(codec)
         with patch.object(outward, "departures", lambda *_: self.queue):
             out._open_way()
         self.leaving = Leaving(self.speaker, out)
-        self.speaker.before_change = self.leaving.take_back
+        self.speaker.on_play = self.make_up
+        self.speaker.before_change = self._take_back
+        self.speaker.on_wait = self._wake
+        self.speaker.behind = lambda: self.leaving.behind(self.steps_behind)
         self.late: list[float | None] = []
+        self.beats = 0
+        """How often the process was awake."""
+        self._most = most
+        self._next = 0
+        """The step that is taken next."""
+        self._wanted = 0
+        """The step at which it is to be awake."""
         self._clock = asyncio.get_running_loop().time
         self._start = self._clock()
         self._ticks = Ticks(self._start)
@@ -113,11 +145,52 @@ class Call:
         while self._clock() < end:
             await asyncio.sleep(min(0.005, end - self._clock()))
             self.queue.pass_time(self._clock())
-            while not busy and not self._ticks.wait(now := self._clock()):
-                tick = self._ticks.take(now)
-                self.late.append(self.leaving.step(tick, self._ticks.time(tick)))
-                await asyncio.sleep(0)
-                await asyncio.sleep(0)
+            if not busy and (behind := self.steps_behind):
+                if self._next + behind > self._wanted:
+                    await self._beat()
+
+    @property
+    def steps_behind(self) -> int:
+        """Steps that have come and were not taken."""
+        soon, following = self._clock() + EARLY, self._next
+        return next(n for n in count() if self._ticks.time(following + n) > soon)
+
+    @property
+    def steps_to_sleep(self) -> int:
+        """Steps that are still to come and are slept through."""
+        return max(0, self._wanted - self._next - self.steps_behind)
+
+    def make_up(self) -> None:
+        """Take the steps that it rested through."""
+        while self.steps_behind and self._next < self._wanted:
+            self._step()
+        self._wake()
+
+    async def _beat(self) -> None:
+        self.beats += 1
+        while self.steps_behind:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            if self.steps_behind:
+                self._step()
+        if self._most:
+            tick = self._next - 1
+            rest = self.leaving.rest(tick, self._ticks.time(tick), self._most)
+            self._wanted = self._next + rest
+
+    def _step(self) -> None:
+        has_rested = self._next < self._wanted
+        tick = self._ticks.take(self._ticks.due if has_rested else self._clock())
+        self._next = tick + 1
+        self.late.append(self.leaving.step(tick, self._ticks.time(tick)))
+
+    def _wake(self) -> None:
+        """Be awake at the next step that comes."""
+        self._wanted = min(self._wanted, self._next + self.steps_behind)
+
+    def _take_back(self) -> None:
+        self.leaving.take_back()
+        self._wake()
 
     @property
     def packets(self) -> list[bytes]:
@@ -133,6 +206,14 @@ Script = list[tuple[str, int, int]]
 """What is done, then milliseconds that pass, and milliseconds for which the process is busy."""
 
 
+async def talking(room: int = 16, codec: str = "opus", most: int = 0) -> Call:
+    """A call whose agent talks, and has much to say."""
+    call = Call(room, codec, most)
+    await call.speaker.play(AudioChunk(voice(3.0), VOICE_RATE))
+    await call.pass_time(0.3)
+    return call
+
+
 async def do(speaker: Speaker, what: str, amount: int) -> None:
     if what == "say":
         await speaker.play(AudioChunk(voice(0.1 + amount / 400, seed=amount), VOICE_RATE))
@@ -142,18 +223,21 @@ async def do(speaker: Speaker, what: str, amount: int) -> None:
         OTHER_ACTS[what](speaker)
 
 
-async def busy_call(script: Script, codec: str) -> tuple[Call, list[int]]:
+async def busy_call(script: Script, codec: str, most: int = 0) -> tuple[Call, list[int]]:
     """A call, and at which step each thing was done: where the listener was."""
-    call, steps = Call(codec=codec), list[int]()
+    call, steps = Call(codec=codec, most=most), list[int]()
     await do(call.speaker, "phrase", 0)  # the second time it is a clip
     for what, passes, busy in script:
-        if call.speaker.before_change is not None:
+        if not call.speaker.is_speaking:
+            call.make_up()
+        if what not in ("say", "phrase", "nothing"):
             call.leaving.take_back()  # so that the step is the one where the listener is
         steps.append(call.leaving._through + 1)
         await do(call.speaker, what, passes)
         await call.pass_time(passes / 1000)
         await call.pass_time(busy / 1000, busy=True)
     await call.pass_time(0.1)
+    call.leaving.take_back()
     return call, steps
 
 
