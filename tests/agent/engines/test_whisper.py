@@ -108,6 +108,7 @@ async def test_a_gpu_that_is_not_there_is_missing(folders: dict[str, Path]) -> N
 async def test_arithmetic_that_the_device_lacks_is_named_unless_the_device_is_any(
     folders: dict[str, Path], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(whisper_engine, "_has_gpu", lambda: False)
     monkeypatch.setattr(whisper_engine, "_compute_types", lambda device: {"int8", "float32"})
     chosen = WhisperSettings(device="cpu", compute_type="bfloat16", niceness=0)
     with pytest.raises(WrongSetting, match=r"bfloat16, which this cpu lacks.*float32, int8"):

@@ -155,11 +155,14 @@ def with_adapters(**adapters: AdapterSettings) -> LlamaSettings:
 
 
 def by_llama_itself(path: Path, prompt: str, adapter: AdapterSettings | None) -> str:
-    """What `llama_cpp.Llama`, alone and fresh, says."""
+    """What `llama_cpp.Llama`, alone and fresh, says on the CPU."""
     import llama_cpp
 
     lora = {"lora_path": str(adapter.path), "lora_scale": adapter.scale} if adapter else {}
-    llama = llama_cpp.Llama(str(path), n_ctx=512, n_batch=32, n_threads=1, verbose=False, **lora)
+    no_gpu = {"split_mode": llama_cpp.LLAMA_SPLIT_MODE_NONE, "main_gpu": -1}
+    llama = llama_cpp.Llama(
+        str(path), n_ctx=512, n_batch=32, n_threads=1, verbose=False, **no_gpu, **lora
+    )
     made = llama.create_completion(prompt, max_tokens=MOST, temperature=0)
     llama.close()
     text: str = made["choices"][0]["text"]

@@ -126,7 +126,7 @@ def test_a_reply_that_must_be_a_call_is_one_from_its_first_token() -> None:
 
 # -- real models --------------------------------------------------------------------------------
 
-SETTINGS = LlamaSettings(context=512, cache_tokens=6144, conversations=10, threads=1)
+SETTINGS = LlamaSettings(device="cpu", context=512, cache_tokens=6144, conversations=10, threads=1)
 
 WORDS = st.sampled_from(["tea", "latte", "한 잔", 'a "b"', "x\\y", "1"])
 SCALARS: st.SearchStrategy[dict[str, Any]] = st.one_of(

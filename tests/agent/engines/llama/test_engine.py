@@ -24,7 +24,8 @@ from bench.random_llama import TINY, write_llama
 from tests.agent.engines.llama.scripted import messages
 from tests.conftest import TestData
 
-SETTINGS = LlamaSettings(context=512, cache_tokens=4096, conversations=10, threads=1)
+SETTINGS = LlamaSettings(device="cpu", context=512, cache_tokens=4096, conversations=10, threads=1)
+"""On the CPU also where there is a GPU, which rounds by how many replies it makes at once."""
 QUESTIONS = (
     "hello, how are you?",
     "can you help me order a coffee?",

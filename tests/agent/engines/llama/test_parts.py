@@ -152,7 +152,12 @@ def test_a_call_that_leaves_no_room_is_made_without_filling(
 ) -> None:
     path = write_llama(tmp_path / "m.gguf", replace(TINY, context=256))
     settings = LlamaSettings(
-        context=256, cache_tokens=256, conversations=1, threads=1, cache_layout=layout
+        device="cpu",
+        context=256,
+        cache_tokens=256,
+        conversations=1,
+        threads=1,
+        cache_layout=layout,
     )
     always(True, monkeypatch)
     filled_up = list(answers_to_the_brim(path, settings))
