@@ -77,8 +77,8 @@ class WhisperSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docs
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where it runs; `auto`: on a GPU when one can be used, otherwise on the CPU."""
     compute_type: ComputeType = ""
-    """The arithmetic; empty: int8 on a CPU, int8_float16 on a GPU. One that the device does not
-    have stops the start, or is done without where `device` is auto."""
+    """The arithmetic; empty: int8 on a CPU, float16 on a GPU (int8_float32 where it has none). One
+    that the device does not have stops the start, or is done without where `device` is auto."""
     workers: int = Field(2, ge=1, le=64)
     """Utterances that are understood at the same time, one CPU thread each."""
     niceness: int = Field(5, ge=0, le=19)
@@ -178,8 +178,9 @@ class Whisper:
 
     def _arithmetic(self, device: str) -> str:
         """Raises WrongSetting for one that the device does not have, where somebody chose both."""
-        wanted, usual = self._settings.compute_type, _COMPUTE_TYPES[device]
-        if not wanted or wanted in (supported := _compute_types(device)):
+        wanted, supported = self._settings.compute_type, _compute_types(device)
+        usual = next((kind for kind in _USUAL[device] if kind in supported), _USUAL[device][0])
+        if not wanted or wanted in supported:
             return wanted or usual
         known = ", ".join(sorted(supported)) or "unknown"
         why = f"stt.whisper.compute_type is {wanted}, which this {device} lacks; it has: {known}"
@@ -287,7 +288,9 @@ class WhisperRecognition:
         return self._chunks[0]
 
 
-_COMPUTE_TYPES = {"cpu": "int8", "cuda": "int8_float16"}
+_USUAL = {"cpu": ("int8", "float32"), "cuda": ("float16", "int8_float32", "float32")}
+"""Arithmetic where nobody chose one: the first that the device has. int8_float16 halves a model's
+memory on a GPU, and took longer than float16 for utterances of every length that were tried."""
 _FILES = ("model.bin", "config.json", "tokenizer.json")
 
 

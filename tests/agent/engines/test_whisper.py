@@ -137,6 +137,32 @@ async def test_arithmetic_of_the_cpu_is_what_was_chosen(
     assert opened == ["float32"]
 
 
+@pytest.mark.parametrize(
+    ("supported", "chosen"),
+    [
+        ({"bfloat16", "float16", "float32", "int8", "int8_float16"}, "float16"),
+        ({"float32", "int8", "int8_float32"}, "int8_float32"),
+        ({"float32"}, "float32"),
+    ],
+)
+async def test_a_gpu_computes_in_float16_where_it_can(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch, supported: set[str], chosen: str
+) -> None:
+    """Cards before Volta have no fast float16, and CTranslate2 refuses it there."""
+    opened: list[tuple[str, str]] = []
+
+    def open_model(folder: Path, device: str, compute_type: str, workers: int) -> object:
+        opened.append((device, compute_type))
+        raise RuntimeError("there is no GPU here")
+
+    monkeypatch.setattr(whisper_engine, "_has_gpu", lambda: True)
+    monkeypatch.setattr(whisper_engine, "_compute_types", lambda device: supported)
+    monkeypatch.setattr(whisper_engine, "_open_model", open_model)
+    with pytest.raises(EngineMissing):
+        await Whisper(WhisperSettings(device="cuda"), {"en": folders["en"]}).start()
+    assert opened == [("cuda", chosen)]
+
+
 async def test_a_gpu_whose_libraries_are_missing_is_done_without(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -154,7 +180,7 @@ async def test_a_gpu_whose_libraries_are_missing_is_done_without(
     monkeypatch.setattr(whisper_engine, "_open_model", open_model)
     engine = Whisper(WhisperSettings(niceness=0), {"en": folders["en"]})
     await engine.start()
-    assert opened == [("cuda", "int8_float16"), ("cpu", "int8")]
+    assert [device for device, _ in opened] == ["cuda", "cpu"]
     assert engine.device == "cpu"
     (record,) = [each for each in caplog.records if "without the GPU" in each.message]
     assert "libcublas" in record.cause  # type: ignore[attr-defined]  # a field of ours
