@@ -95,6 +95,10 @@ $(RUN_STAMP): | $(BIN)/python
 	@# pip's cache does not know with which flags a wheel was built.
 	@[ "$(CUDA)" != 1 ] || $(BIN)/python -m pip install -q --no-cache-dir --force-reinstall --no-deps \
 	    "$$(grep -o '^llama-cpp-python[^ ]*' requirements.txt)"
+	@# Whisper computes with cuBLAS 12; a toolkit of CUDA 13 brings 13 alone.
+	@[ "$(CUDA)" != 1 ] || $(BIN)/python -m agent.engines.cublas \
+	    || $(BIN)/python -m pip install -q -r requirements-cuda.txt \
+	    || echo "No cuBLAS 12: Whisper will run on the CPU."
 	@rm -f $(VENV)/.run-* && touch $@
 
 $(DEV_STAMP): $(RUN_STAMP)

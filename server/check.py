@@ -18,7 +18,7 @@ from typing import Literal
 
 import aiohttp
 
-from agent.engines import catalog
+from agent.engines import catalog, cublas
 from agent.engines.caches import Shared
 from agent.engines.catalog import Hardware
 from agent.engines.mcp.settings import McpSettings
@@ -223,6 +223,10 @@ def _stage(choice: Choice, settings: Settings) -> Iterator[Finding]:
     default = settings.language
     if choice.engine == "llama":
         yield from _adapters(settings)
+    if choice.engine == "whisper" and choice.device == "cuda" and not cublas.is_there():
+        forced = settings.stt.whisper.device == "cuda"
+        told = "stt: Whisper finds no cuBLAS 12" + ("" if forced else ", and runs on the CPU")
+        yield Finding("bad" if forced else "note", told, cublas.MEND)
     for lack in choice.lacks:
         mute = choice.engine == "pocketsphinx" and default != "en"
         yield Finding("bad" if mute else "note", f"{choice.stage}: {lack}", lack.mend)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import BaseModel, Field
 
+from agent.engines import cublas
 from agent.engines.jobs import Batch, Stop
 from agent.engines.protocols import Priority, Transcript, Urgent
 from agent.engines.threads import Workers
@@ -164,6 +165,7 @@ class Whisper:
 
     def _load_on(self, device: str, folder: Path, stop: Stop) -> Decoder:
         compute_type = self._arithmetic(device)
+        lacks_cublas = device == "cuda" and not cublas.is_there()
         try:
             model = _open_model(folder, device, compute_type, self._settings.workers)
             decoder = Decoder(model, self._settings.decoding)
@@ -171,8 +173,10 @@ class Whisper:
             # The first pass allocates, and on a GPU it is the one that misses a library.
             decoder.decode(np.zeros(CALLER_RATE, np.int16), language, stop=stop, retry=False)
         except (RuntimeError, ValueError, OSError) as error:
+            mend = f"; for cuBLAS 12: {cublas.MEND}" if lacks_cublas else ""
             raise EngineMissing(
-                "stt", f"Whisper in {folder} does not load on {device} ({compute_type}): {error}"
+                "stt",
+                f"Whisper in {folder} does not load on {device} ({compute_type}): {error}{mend}",
             ) from error
         return decoder
 

@@ -11,6 +11,7 @@ import pytest
 
 from agent.engines.catalog import GIGABYTE, Hardware
 from bench.random_llama import TINY, write_adapter, write_llama
+from bench.random_whisper import write_scripted
 from server import check
 from server.check import Finding, findings
 from server.config import load
@@ -99,6 +100,23 @@ async def test_a_gpu_that_llama_cpp_cannot_use_is_worth_a_note(tmp_path: Path) -
     hardware = Hardware(cores=8, memory=32 * GIGABYTE, gpu="NVIDIA Something")
     notes = [one for one in await found(tmp_path, hardware=hardware) if one.level == "note"]
     assert any("built without support" in one.what and "CUDA=1" in one.mend for one in notes)
+
+
+@pytest.mark.parametrize(("device", "level"), [("auto", "note"), ("cuda", "bad")])
+async def test_a_whisper_without_cublas_is_told_with_what_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, level: str
+) -> None:
+    folder = write_scripted(tmp_path / "whisper" / "faster-whisper-tiny.en", "Hello.")
+    monkeypatch.setattr(check.cublas, "is_there", lambda: False)
+    hardware = Hardware(cores=8, memory=32 * GIGABYTE, gpu="NVIDIA Something")
+
+    async def told(device: str) -> list[tuple[str, str]]:
+        chosen = (f"stt.models.en={folder}", f"stt.whisper.device={device}")
+        all_found = await found(tmp_path, *chosen, hardware=hardware)
+        return [(one.level, one.mend) for one in all_found if "cuBLAS 12" in one.what]
+
+    assert await told(device) == [(level, "pip install -r requirements-cuda.txt")]
+    assert await told("cpu") == []
 
 
 @pytest.mark.parametrize(

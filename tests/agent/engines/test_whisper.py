@@ -177,13 +177,16 @@ async def test_a_gpu_whose_libraries_are_missing_is_done_without(
         return usual(folder, device, compute_type, workers)
 
     monkeypatch.setattr(whisper_engine, "_has_gpu", lambda: True)
+    monkeypatch.setattr(whisper_engine.cublas, "is_there", lambda: False)
     monkeypatch.setattr(whisper_engine, "_open_model", open_model)
     engine = Whisper(WhisperSettings(niceness=0), {"en": folders["en"]})
     await engine.start()
     assert [device for device, _ in opened] == ["cuda", "cpu"]
     assert engine.device == "cpu"
     (record,) = [each for each in caplog.records if "without the GPU" in each.message]
-    assert "libcublas" in record.cause  # type: ignore[attr-defined]  # a field of ours
+    cause = record.cause  # type: ignore[attr-defined]  # a field of ours
+    assert "libcublas.so.12 is not found" in cause
+    assert "for cuBLAS 12: pip install -r requirements-cuda.txt" in cause
     await engine.aclose()
 
 
