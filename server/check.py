@@ -14,6 +14,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 import aiohttp
@@ -45,6 +46,7 @@ LIBRARIES = {  # module: its distribution, and what cannot be done without it
     "piper": ("piper-tts", "no Piper voice"),
     "espeakng_loader": ("espeakng-loader", "no voice without a model"),
 }
+_SMALLER = "choose smaller models: run.py models list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ async def findings(
         found += _stage(choice, settings)
     if any(choice.lacks for choice in choices):
         found.append(await _hub(settings, store))
-    found += [_memory(choices), await _remote(settings, choices)]
+    found += [*_memory(choices, hardware), await _remote(settings, choices)]
     return tuple(one for one in found if one.what)
 
 
@@ -268,11 +270,30 @@ async def _remote(settings: Settings, choices: tuple[Choice, ...]) -> Finding:
         return Finding("bad", f"{url} does not answer: {told}", "set llm.openai.base_url")
 
 
-def _memory(choices: tuple[Choice, ...]) -> Finding:
-    names = {path.name for choice in choices for path in choice.models.values()}
-    needed = sum(model.memory for model in catalog.MODELS if model.path.rpartition("/")[2] in names)
-    free = free_memory()
-    told = f"{free / 1e9:.1f} GB of memory are free, the models take about {needed / 1e9:.1f} GB"
-    if free and free < needed:
-        return Finding("bad", told, "choose smaller models: run.py models list")
-    return Finding("fine", told)
+def _memory(choices: tuple[Choice, ...], hardware: Hardware) -> Iterator[Finding]:
+    free, needed = free_memory(), _taken(choices, "cpu")
+    told = _room("memory", free, needed)
+    fits = not free or free >= needed
+    yield Finding("fine", told) if fits else Finding("bad", told, _SMALLER)
+    free, needed = hardware.gpu_memory, _taken(choices, "cuda")
+    if not free or not needed:
+        return
+    told = _room("the GPU's memory", free, needed)
+    on_cpu = f"{told}: what it does not take runs on the CPU"
+    yield Finding("fine", told) if free >= needed else Finding("note", on_cpu, _SMALLER)
+
+
+def _room(memory: str, free: int, needed: int) -> str:
+    return f"{free / 1e9:.1f} GB of {memory} are free, the models take about {needed / 1e9:.1f} GB"
+
+
+def _taken(choices: tuple[Choice, ...], device: str) -> int:
+    """Bytes that the models there take while they run; of one that nobody knows, its files'."""
+    known = {Path(model.path).name: model.memory for model in catalog.MODELS}
+    models = {path for c in choices if c.device == device for path in c.models.values()}
+    return sum(known.get(path.name) or _size(path) for path in models)
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

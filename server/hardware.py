@@ -85,8 +85,8 @@ def _llama_has_gpu() -> bool:
 
 
 def _gpu() -> tuple[str, int]:
-    """Name and bytes of the first GPU, as its driver's tool tells; a stopgap if it does not."""
-    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    """Name and free bytes of the first GPU, as its driver's tool tells; else a stopgap."""
+    query = ["nvidia-smi", "--query-gpu=name,memory.free", "--format=csv,noheader,nounits"]
     try:
         told = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout
         name, _, mebibytes = told.splitlines()[0].rpartition(",")

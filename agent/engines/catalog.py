@@ -28,6 +28,7 @@ class Hardware:
     gpu: str = ""
     """The first CUDA device's name; empty: none that the speech libraries can use."""
     gpu_memory: int = 0
+    """Bytes of its memory that others leave free; 0: unknown."""
     llama_gpu: bool = False
     """Whether llama-cpp-python was built with a GPU's support."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -76,6 +77,43 @@ async def test_models_larger_than_the_free_memory_are_in_the_way(
     monkeypatch.setattr(check, "free_memory", lambda: 2 * GIGABYTE)
     told = bad(await found(tmp_path))
     assert told == ["2.0 GB of memory are free, the models take about 6.5 GB"]
+
+
+async def test_models_on_a_gpu_take_its_memory_and_none_of_the_machine_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "Mistral-7B-Instruct-v0.3-Q4_K_M.gguf"
+    path.write_bytes(b"GGUF")
+    monkeypatch.setattr(check, "free_memory", lambda: 2 * GIGABYTE)
+    small = Hardware(cores=8, memory=2 * GIGABYTE, gpu="GPU", llama_gpu=True)
+    large = replace(small, gpu_memory=24 * GIGABYTE)
+
+    fits = await found(tmp_path, f"llm.model={path}", hardware=large)
+    assert bad(fits) == []
+    assert "24.0 GB of the GPU's memory are free, the models take about 6.5 GB" in [
+        one.what for one in fits if one.level == "fine"
+    ]
+
+    full = await found(
+        tmp_path, f"llm.model={path}", hardware=replace(large, gpu_memory=3 * GIGABYTE)
+    )
+    assert bad(full) == []
+    assert (
+        "3.0 GB of the GPU's memory are free, the models take about 6.5 GB: "
+        "what it does not take runs on the CPU"
+    ) in [one.what for one in full if one.level == "note"]
+
+
+async def test_a_model_of_one_s_own_takes_what_its_file_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = write_llama(tmp_path / "own.gguf", TINY)
+    with own.open("r+b") as file:
+        file.truncate(3 * GIGABYTE)
+    monkeypatch.setattr(check, "free_memory", lambda: 2 * GIGABYTE)
+    assert bad(await found(tmp_path, f"llm.model={own}")) == [
+        "2.0 GB of memory are free, the models take about 3.0 GB"
+    ]
 
 
 async def test_a_missing_libopus_is_in_the_way(
