@@ -13,6 +13,7 @@ OURS = {"agent", "media", "server", "signaling"}
 def main() -> int:
     """Run the command that was typed; in the project's own environment if this one lacks it."""
     hush_compiler()
+    keep_numpy_to_one_thread()
     try:
         from server.commands import main as command
 
@@ -29,6 +30,12 @@ def main() -> int:
 def hush_compiler() -> None:
     """opuslib compares with a literal by `is`, of which Python tells whenever it compiles it."""
     warnings.filterwarnings("ignore", category=SyntaxWarning, module=".*opuslib")
+
+
+def keep_numpy_to_one_thread() -> None:
+    """NumPy's OpenBLAS shares each larger product with a thread on every core, which then spin for
+    tens of milliseconds: Whisper's features alone kept them all busy. Before NumPy is imported."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def enter_environment() -> None:

@@ -313,3 +313,31 @@ def test_a_language_that_nobody_would_understand_fails_the_check(
     korean = ["--set", "language=ko", "--set", "models.endpoint=http://127.0.0.1:9"]
     assert main(["check", "--set", "server.port=0", *NOTHING, *korean]) == 1
     assert "A call cannot be served" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted on Linux")
+def test_numpy_computes_on_the_thread_that_asks() -> None:
+    """A library's thread on each core would spin for a while after every product of matrices."""
+    assert _threads() == _threads(OPENBLAS_NUM_THREADS="1")
+
+
+def _threads(**chosen: str) -> int:
+    """How many there are in a process that has run a command and multiplied matrices."""
+    asked = """
+import os, sys, run
+sys.argv = ["run.py", "--show-config"]
+run.main()
+import numpy
+numpy.ones((512, 512)) @ numpy.ones((512, 512))
+print(len(os.listdir("/proc/self/task")))
+"""
+    usual = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
+    told = subprocess.run(
+        [sys.executable, "-c", asked],
+        cwd=ROOT,
+        env=usual | chosen,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(told.stdout.splitlines()[-1])
