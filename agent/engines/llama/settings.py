@@ -22,7 +22,8 @@ class LlamaSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """One model in one context, shared by all calls."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where the model runs; `auto`: on a GPU when this llama.cpp can use one."""
+    """Where the model runs; `auto`: on a GPU when this llama.cpp can use one. A GPU's sums are
+    rounded by how many are served at once, so that a reply may depend on who else is."""
     n_gpu_layers: int = Field(default=-1, ge=-1)
     """Layers of the model that go to the GPU; -1: all of them. Without a GPU: none."""
     threads: int = Field(default=0, ge=0, le=256)
