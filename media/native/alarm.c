@@ -95,9 +95,21 @@ static void *keep_time(void *nothing)
     return nothing;
 }
 
-/* A process that forks has its thread, and its timer, to itself. */
-static void before_fork(void) { pthread_mutex_lock(&lock); }
-static void after_fork(void) { pthread_mutex_unlock(&lock); }
+/* A process that forks has its thread, and its timer, to itself. The thread takes the locks of both
+   even where only one of them is in use. */
+static void before_fork(void)
+{
+    hold_hearing();
+    hold_sending();
+    pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&lock);
+    go_on_sending();
+    go_on_hearing();
+}
 
 static void in_the_child(void)
 {
@@ -107,7 +119,9 @@ static void in_the_child(void)
     armed = 0;
     for (int whose = 0; whose < ALL; whose++)
         wished[whose] = 0;
-    pthread_mutex_unlock(&lock);
+    forget_sending();
+    forget_hearing();
+    after_fork();
 }
 
 /* Signals are for the other threads. */

@@ -24,6 +24,15 @@ int64_t first_due(const Due *list);
 void send_overdue(void);
 int hear_next(void);
 
+/* When the process forks: each holds its lock meanwhile; in the child it forgets what the parent is
+   to do. */
+void hold_sending(void);
+void go_on_sending(void);
+void forget_sending(void);
+void hold_hearing(void);
+void go_on_hearing(void);
+void forget_hearing(void);
+
 /* Start the thread, which stays as long as the process, unless it runs. 0 or an errno. */
 int start_alarm(void);
 

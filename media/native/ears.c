@@ -51,7 +51,6 @@ static pthread_cond_t has_heard = PTHREAD_COND_INITIALIZER;
 static Due lent = {&lent, &lent, 0};
 static Ear *wanted, **last_wanted = &wanted;
 static Ear *hearing;           /* the one that is heard at the moment */
-static int watches_forks;
 static Room room;              /* of the thread */
 
 static int least(int a, int b)
@@ -194,39 +193,26 @@ int hear_next(void)
     return 1;
 }
 
-/* The calls are the parent's to hear. */
-static void before_fork(void)
+void hold_hearing(void)
 {
     pthread_mutex_lock(&lock);
     while (hearing)
         pthread_cond_wait(&has_heard, &lock);
 }
 
-static void after_fork(void) { pthread_mutex_unlock(&lock); }
+void go_on_hearing(void) { pthread_mutex_unlock(&lock); }
 
-static void in_the_child(void)
+void forget_hearing(void)
 {
     while (lent.after != &lent)
         drop_due(lent.after);
+    /* Whoever waited for it is not in the child. */
     has_heard = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
-    pthread_mutex_unlock(&lock);
-}
-
-/* Have the thread run. 0 or an errno. */
-static int start(void)
-{
-    int error = start_alarm();
-    pthread_mutex_lock(&lock);
-    if (!error && !watches_forks)
-        error = pthread_atfork(before_fork, after_fork, in_the_child);
-    watches_forks = watches_forks || !error;
-    pthread_mutex_unlock(&lock);
-    return error;
 }
 
 Ear *open_ear(Stream *stream, Voice *voice, int64_t number, int signal)
 {
-    Ear *ear = start() ? NULL : calloc(1, sizeof *ear);
+    Ear *ear = start_alarm() ? NULL : calloc(1, sizeof *ear);
     if (!ear)
         return NULL;
     ear->stream = stream;

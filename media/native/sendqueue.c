@@ -41,7 +41,6 @@ struct Outlet {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static Due waiting = {&waiting, &waiting, 0};  /* outlets that have something that has not left */
-static int watches_forks;
 
 static Queued *queued(Outlet *outlet, int place)
 {
@@ -87,35 +86,21 @@ void send_overdue(void)
     pthread_mutex_unlock(&lock);
 }
 
-/* What waits is the parent's to send. */
-static void before_fork(void) { pthread_mutex_lock(&lock); }
-static void after_fork(void) { pthread_mutex_unlock(&lock); }
+void hold_sending(void) { pthread_mutex_lock(&lock); }
+void go_on_sending(void) { pthread_mutex_unlock(&lock); }
 
-static void in_the_child(void)
+void forget_sending(void)
 {
     while (waiting.after != &waiting) {
         Outlet *outlet = (Outlet *)waiting.after;
         outlet->count = outlet->gone;
         note(outlet);
     }
-    pthread_mutex_unlock(&lock);
-}
-
-/* Have the thread run. 0 or an errno. */
-static int start(void)
-{
-    int error = start_alarm();
-    pthread_mutex_lock(&lock);
-    if (!error && !watches_forks)
-        error = pthread_atfork(before_fork, after_fork, in_the_child);
-    watches_forks = watches_forks || !error;
-    pthread_mutex_unlock(&lock);
-    return error;
 }
 
 Outlet *open_outlet(const Departing *departing)
 {
-    Outlet *outlet = start() ? NULL : calloc(1, sizeof *outlet);
+    Outlet *outlet = start_alarm() ? NULL : calloc(1, sizeof *outlet);
     if (!outlet)
         return NULL;
     outlet->socket = departing->socket;

@@ -76,7 +76,7 @@ async def test_whoever_takes_it_at_whatever_moment_gets_what_was_heard_until_the
     thread = threading.Thread(target=take)
     thread.start()
     for packet in sent(*range(1, 500)):  # A flood, of 600 at once, would be dropped.
-        call.send(packet)
+        call.network.send(call.caller.protect(packet.packet()))
         if packet.at % 3 == 0:
             await asyncio.sleep(0.001)
     is_over.set()
@@ -294,5 +294,6 @@ asyncio.run(main())
 def test_a_process_may_do_so_while_calls_are_lent(script: str) -> None:
     if native() is None or sys.platform != "linux":
         pytest.skip("no socket is heard in C here")
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=120)
-    assert (done.returncode, done.stderr) == (0, b"")
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
