@@ -20,7 +20,7 @@ from tests.media.lent_calls import (
     assert_heard_alike,
     noise,
 )
-from tests.media.two_readers import Sent
+from tests.media.two_readers import Sent, built
 
 FAR = 60.0
 """Seconds in which a test is over."""
@@ -61,49 +61,47 @@ async def test_several_steps_are_heard_each_by_itself(call: LentCall) -> None:
     """A slow machine has more than one packet in some of them, or a gap."""
     packets = talk(60)
     for number, sent in enumerate(packets):
-        if not call.ear.is_lent:
-            assert call.lend(steps=16)
         call.send(sent)
         await asyncio.sleep(0.02)
-        if number % 12 == 11 or call.wanted.is_set():
+        await call.lent_until_drained()
+        if number % 12 == 11:
             call.take()
-    await call.drained() if call.ear.is_lent else call.read()
     call.take()
     heard = [step for each in call.all for step in each.steps if step.sounds]
     assert len(heard) > 20
+    told = [65_500]
     for step in heard:
-        assert step.at is not None and step.after is not None
-        assert step.after.heard_at <= step.at
-        assert step.after.passed == len(step.sounds)
-    numbers = [step.after.sequence for step in heard if step.after]
-    assert numbers == sorted(numbers, key=lambda each: (each - 65_500) & 0xFFFF)
+        after = step.after
+        assert step.at is not None and after is not None
+        assert after.heard_at <= step.at
+        assert after.passed == len(step.sounds)
+        told.append(told[-1] + after.passed)
+        # No packet is seen that came after this step.
+        assert after.sequence == (told[-1] + 1) & 0xFFFF
+        begun = 2**32 - 9_600 + (told[-1] + 1 - 65_500) * SPAN
+        assert after.timestamp == begun & 0xFFFFFFFF
+    assert max(len(each.steps) for each in call.all) > 1
     following = call.heard.reception.next
     assert following is not None and following.sequence == (65_500 + 60) & 0xFFFF
     assert_heard_alike(call, [*quiet(0), *packets])
 
 
-async def test_each_step_tells_how_far_the_stream_was_after_it(call: LentCall) -> None:
-    """So that what Python decides of a step sees no packet that came after it."""
-    assert call.lend(steps=16)
-    for at in (1, 2, 3):
-        call.send(*quiet(at))
-        await call.drained()
-        await asyncio.sleep(0.021)  # into the next step, as a rule
-    heard = call.take()
-    told = [step.after for step in heard.steps if step.after is not None]
-    begin = 2**32 - 9_600
-    for after in told:
-        step = (after.sequence - 65_500) & 0xFFFF
-        assert after.timestamp == (begin + step * SPAN) & 0xFFFFFFFF
-    assert sum(after.passed for after in told) == 3
-    assert told[-1].sequence == 65_504
-    assert sorted(after.heard_at for after in told) == [after.heard_at for after in told]
+async def test_how_long_packets_waited_for_their_step_is_noted(call: LentCall) -> None:
+    call.arrivals.waits.clear()
+    call.network.ours.stamp()
+    heard = await call.lent(*quiet(1))
+    (step,) = heard.steps
+    assert step.at is not None and step.after is not None
+    assert list(call.arrivals.waits) == [step.at - step.after.heard_at]
 
 
 async def test_nobody_is_woken_when_the_steps_are_over(call: LentCall) -> None:
-    heard = await call.lent(*quiet(1))
-    await asyncio.sleep(0.05)
+    call.send(*quiet(1))
+    assert call.lend(1)
+    await asyncio.sleep(0.1)
+    heard = call.take()
     assert (heard.wanted, heard.rest, heard.error) == (Wanted.NOT, (), None)
+    assert [len(step.sounds) for step in heard.steps] == [1]
     assert call.calls == 0
 
 
@@ -208,20 +206,32 @@ async def test_more_than_is_read_at_once_wakes_and_waits_in_the_socket(call: Len
 
 
 async def test_nothing_is_lost_when_there_is_no_room_left(call: LentCall) -> None:
-    wanted = set()
     packets = quiet(*range(1, 55))
     for at in range(0, 54, 3):
         call.send(*packets[at : at + 3])
-        while not call.is_drained():
-            if not call.ear.is_lent:
-                assert call.lend(steps=16)
-            await asyncio.sleep(0.001)
-            if call.wanted.is_set():
-                wanted.add(call.take().wanted)
+        await call.lent_until_drained()
     call.take()
     assert_heard_alike(call, [*quiet(0), *packets])
-    assert wanted <= {Wanted.FLOOD, Wanted.GAP}
-    assert max(sum(len(step.sounds) for step in heard.steps) for heard in call.all) <= 32
+    assert {heard.wanted for heard in call.all} <= {Wanted.FLOOD, Wanted.GAP, Wanted.NOT}
+
+
+async def test_the_longest_packets_are_read_only_where_there_is_room_for_them(
+    call: LentCall,
+) -> None:
+    toc, frame = QUIET[1][0], QUIET[1][1:]
+    longest = bytes([toc | 3, 6]) + frame * 6  # RFC 6716, section 3.2.5: 120 ms
+    for at in range(1, 21, 2):
+        call.send(*quiet(at, at + 1))
+        await call.lent_until_drained()
+    call.send(*[Sent(21 + at, payload=longest, skewed=at * 5 * SPAN) for at in range(4)])
+    async with asyncio.timeout(20):
+        await call.wanted.wait()
+    call.take()
+    call.read()
+    assert [len(sound) for sound in call.heard.sound] == [320] * 21 + [1920] * 4
+    for heard in call.all:
+        kept = sum(len(sound.samples) * 2 for step in heard.steps for sound in step.sounds)
+        assert kept <= built().lib.HEARD_BYTES
 
 
 async def test_an_error_of_the_socket_wakes_and_is_told(call: LentCall) -> None:
