@@ -53,9 +53,15 @@ class BatchSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
 
     most: int = Field(8, ge=1, le=64)
     """Utterances; 1: each alone."""
-    seconds: float = Field(30.0, ge=1, le=600)
-    """Seconds of audio that the encoder sees of all of them, margins included. On a CPU more than
-    30 no longer fit its caches."""
+    seconds: float = Field(0.0, ge=0, le=600)
+    """Seconds of audio that the encoder sees of all of them, margins included; 0: 30 on a CPU,
+    whose caches hold no more, and 240 on a GPU, 8 of the longest."""
+
+    def on(self, device: Literal["auto", "cpu", "cuda"]) -> BatchSettings:
+        """The same with the seconds that are usual there, where nobody chose them."""
+        return self.model_copy(
+            update={"seconds": self.seconds or (240.0 if device == "cuda" else 30.0)}
+        )
 
 
 ComputeType = Literal[
@@ -135,7 +141,8 @@ class Whisper:
             raise LanguageUnsupported(
                 "stt", f"the Whisper model in {folder} does not know the language {language!r}"
             )
-        return WhisperRecognition(decoder, self._workers, language, self._settings.batch)
+        batch = self._settings.batch.on(self.device)
+        return WhisperRecognition(decoder, self._workers, language, batch)
 
     async def aclose(self) -> None:
         await self._workers.aclose()

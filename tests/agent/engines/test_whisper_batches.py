@@ -10,7 +10,7 @@ import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -112,18 +112,23 @@ def test_a_batch_goes_on_while_anybody_waits_for_it(scripted_model: Path) -> Non
 
 @asynccontextmanager
 async def engine(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    device: Literal["cpu", "cuda"] = "cpu",
+    **settings: Any,
 ) -> AsyncGenerator[tuple[Whisper, Watched], None]:
-    """Whisper with one worker, and what it asks of the model."""
+    """Whisper with one worker, and what it asks of the model, which is on the CPU in any case."""
     models: list[Watched] = []
     usual = whisper_engine._open_model
 
-    def open_model(*how: Any) -> Any:
-        models.append(Watched(usual(*how)))
+    def open_model(folder: Path, device: str, compute_type: str, workers: int) -> Any:
+        models.append(Watched(usual(folder, "cpu", "int8", workers)))
         return models[-1]
 
+    monkeypatch.setattr(whisper_engine, "_has_gpu", lambda: True)
     monkeypatch.setattr(whisper_engine, "_open_model", open_model)
-    chosen = WhisperSettings(device="cpu", niceness=0, workers=1, **settings)
+    chosen = WhisperSettings(device=device, niceness=0, workers=1, **settings)
     whisper = Whisper(chosen, {"en": folder})
     await whisper.start()
     models[0].encoded.clear()
@@ -182,6 +187,26 @@ async def test_a_batch_is_bounded(
     assert [shape[0] for shape in model.encoded] == goes
 
 
+@pytest.mark.parametrize(
+    ("device", "batch", "goes"),
+    [
+        ("cpu", BatchSettings(), [3, 1]),
+        ("cuda", BatchSettings(), [4]),
+        ("cuda", BatchSettings(seconds=20.0), [2, 2]),
+    ],
+)
+async def test_a_gpu_understands_more_sound_in_one_go(
+    scripted_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    device: Literal["cpu", "cuda"],
+    batch: BatchSettings,
+    goes: list[int],
+) -> None:
+    async with engine(scripted_model, monkeypatch, device=device, batch=batch) as (whisper, model):
+        await waiting(whisper, (6.0,) * 4)
+    assert [shape[0] for shape in model.encoded] == goes
+
+
 async def test_a_caller_alone_is_understood_alone_and_as_ever(
     scripted_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,7 +254,7 @@ async def finals_of(
     await happened(gate.began)
     tasks = []
     for number in range(count):
-        recognition = WhisperRecognition(decoder, workers, "en", BatchSettings())
+        recognition = WhisperRecognition(decoder, workers, "en", BatchSettings(seconds=30.0))
         recognition.feed(AudioChunk(np.full(16_000, number, np.int16)))
         tasks.append(asyncio.create_task(recognition.final()))
     await asyncio.sleep(0)
