@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from bench.lateness import SenderClock
 from media.audio import Samples
 from media.opus import FRAME, FRAME_SECONDS, Encoder, OpusSettings
-from media.pacer import Pacer, Place
+from media.pacer import Pacer
 from media.packets import RtpPacket
 from media.rtp import ShortPath
 from media.track import Packet, SpeakerTrack
@@ -50,8 +50,7 @@ class Mouth:
     """What a short path takes a speaker for: packets from a list, again and again."""
 
     is_closed = False
-    is_short = is_speaking = False
-    rest_steps = 0
+    is_short = False
 
     def __init__(self, packets: Sequence[bytes], offset: int) -> None:
         self._packets = packets
@@ -97,7 +96,7 @@ class Caller:
         self._loss = loss
         self._phase = phase * FRAME_SECONDS
         self._is_answered = is_answered
-        self._place: Place | None = None
+        self._leave: Callable[[], None] | None = None
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         transceiver = self._pc.addTransceiver(self.mouth.track, direction="sendrecv")
         self._short: Any = ShortPath(transceiver, self.mouth, lambda samples: None)
@@ -133,7 +132,7 @@ class Caller:
             self._lose(self._short._outward)
         now = asyncio.get_running_loop().time()
         await asyncio.sleep((self._phase - now) % FRAME_SECONDS)
-        self._place = Pacer().join(self._short.step, self._fail)
+        self._leave = Pacer().join(self._short.step, self._fail)
         if not self._is_answered:
             return
         try:
@@ -144,8 +143,8 @@ class Caller:
             self.first_packet = float("nan")
 
     async def close(self) -> None:
-        if self._place is not None:
-            self._place.leave()
+        if self._leave is not None:
+            self._leave()
         await self._pc.close()
 
     def lateness(self, since: float) -> list[float]:

@@ -15,7 +15,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -93,27 +92,6 @@ class Counters:
         return (lost << 8) // interval if interval and lost > 0 else 0
 
 
-Address = tuple[str, int] | tuple[str, int, int, int]
-"""Of IPv4 or IPv6, as the socket module tells it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Packet:
-    """RTP, decrypted, that is not simply the next."""
-
-    data: bytes
-    at: float
-    """When it came."""
-
-
-@dataclass(frozen=True, slots=True)
-class Other:
-    """What is no RTP."""
-
-    data: bytes
-    address: Address
-
-
 class Arrivals:
     """One call's socket, for as long as one SRTP session and one reception last."""
 
@@ -130,18 +108,13 @@ class Arrivals:
         self._reception = reception
         self._on_packet = on_packet
         self._room = _room(native)
-        self._read = native.lib.read_arrivals
-        self.stream: Any = native.ffi.new("Stream *")
-        """What passes, as C has it."""
-        self.stream.budget_at = -math.inf  # so that the first may come all at once
-        self.stream.read_at = -math.inf
-        self.stream.unprotect = native.ffi.cast("Unprotect", srtp_function("srtp_unprotect"))
-        self.stream.decode = native.ffi.cast("Decode", decode_address())
-        self.stream.session = native.ffi.cast("void *", srtp_session(session))
-        self._kept: object = None
-        """What `stream` points to besides."""
-        self.is_lent = False
-        """Somebody else reads the socket for the time being."""
+        self._stream: Any = native.ffi.new("Stream *")
+        self._stream.budget_at = -math.inf  # so that the first may come all at once
+        self._stream.read_at = -math.inf
+        self._stream.unprotect = native.ffi.cast("Unprotect", srtp_function("srtp_unprotect"))
+        self._stream.decode = native.ffi.cast("Decode", decode_address())
+        self._stream.session = native.ffi.cast("void *", srtp_session(session))
+        self._counters: Counters | None = None
         self.waits: deque[float] = deque(maxlen=_WAITS)
         """Seconds for which the latest packet of each of the last readings had waited."""
         self.bytes = self.packets = 0
@@ -150,18 +123,17 @@ class Arrivals:
     @property
     def may_pass(self) -> bool:
         """Whether packets pass at all at present."""
-        return bool(self.stream.may_pass)
+        return bool(self._stream.may_pass)
 
     def let_pass(self, counters: Counters | None) -> None:
         """From now on the packet that the reception expects may pass, counted there; None: none
         may, each is told to `on_packet`."""
-        assert not self.is_lent, "whoever has it is to give it back first"
         following = self._reception.next
-        stream = self.stream
+        stream = self._stream
         if counters is None or following is None:
             stream.may_pass = 0
             return
-        self._kept = counters, following.decoder
+        self._counters = counters
         stream.counters = counters.counters
         stream.ssrc, stream.payload_type = following.ssrc, following.payload_type
         stream.sequence, stream.timestamp = following.sequence, following.timestamp
@@ -171,12 +143,11 @@ class Arrivals:
 
     def read(self, datagrams: Datagrams, now: float) -> None:
         """Take what the socket has, 64 datagrams at most; the rest waits for the next time."""
-        assert not self.is_lent, "whoever has it is to give it back first"
         self.bytes = self.packets = 0
         if datagrams.is_closing():
             return
-        stream, room = self.stream, self._room
-        came = self._read(stream, room.given, datagrams.number, now, self._native.lib.MOST_ARRIVALS)
+        stream, room = self._stream, self._room
+        came = self._native.lib.read_arrivals(stream, room.given, datagrams.number, now)
         if came < 0:  # What was sent before came to nobody (ICMP).
             datagrams.protocol.error_received(OSError(-came, os.strerror(-came)))
             return
@@ -195,21 +166,14 @@ class Arrivals:
         if kind == lib.ARRIVED_SOUND:
             self._reception.hear(room.sounds[index, : arrival.length].copy())
         elif kind == lib.ARRIVED_PACKET:
-            self.hand_on(Packet(room.datagram(index, arrival.length), arrival.at), datagrams)
+            try:
+                packet = parse(room.datagram(index, arrival.length))
+            except BadRtp:
+                return
+            self._on_packet(packet, arrival.at)
         elif kind == lib.ARRIVED_OTHER:
-            address = socket_address(bytes(self._native.ffi.buffer(room.addresses[index])))
-            self.hand_on(Other(room.datagram(index, arrival.length), address), datagrams)
-
-    def hand_on(self, arrival: Packet | Other, datagrams: Datagrams) -> None:
-        """Tell what is not simply the next to whom it concerns."""
-        if isinstance(arrival, Other):
-            datagrams.protocol.datagram_received(arrival.data, arrival.address)
-            return
-        try:
-            packet = parse(arrival.data)
-        except BadRtp:
-            return
-        self._on_packet(packet, arrival.at)
+            data = room.datagram(index, arrival.length)
+            datagrams.protocol.datagram_received(data, room.address(index))
 
 
 class _Room:
@@ -219,23 +183,22 @@ class _Room:
         self._ffi = native.ffi
         self.given: Any = native.ffi.new("Room *")
         self.arrivals = self.given.arrivals
-        self.addresses = self.given.addresses
         sounds = np.frombuffer(native.ffi.buffer(self.given.sounds), np.int16)
         self.sounds: Samples = sounds.reshape(native.lib.MOST_ARRIVALS, -1)
 
     def datagram(self, index: int, length: int) -> bytes:
         return bytes(self._ffi.buffer(self.given.datagrams[index], length))
 
-
-def socket_address(data: bytes) -> Address:
-    """A C struct sockaddr_in or sockaddr_in6, as the socket module tells it."""
-    port = int.from_bytes(data[2:4], "big")
-    # Where BSD came from, the length stands before a family of one byte.
-    family = int.from_bytes(data[:2], sys.byteorder) if sys.platform == "linux" else data[1]
-    if family == socket.AF_INET:
-        return socket.inet_ntop(socket.AF_INET, data[4:8]), port
-    scope = int.from_bytes(data[24:28], sys.byteorder)
-    return socket.inet_ntop(socket.AF_INET6, data[8:24]), port, 0, scope
+    def address(self, index: int) -> tuple[str, int] | tuple[str, int, int, int]:
+        """As the socket module tells it."""
+        data = bytes(self._ffi.buffer(self.given.addresses[index]))
+        port = int.from_bytes(data[2:4], "big")
+        # Where BSD came from, the length stands before a family of one byte.
+        family = int.from_bytes(data[:2], sys.byteorder) if sys.platform == "linux" else data[1]
+        if family == socket.AF_INET:
+            return socket.inet_ntop(socket.AF_INET, data[4:8]), port
+        scope = int.from_bytes(data[24:28], sys.byteorder)
+        return socket.inet_ntop(socket.AF_INET6, data[8:24]), port, 0, scope
 
 
 @cache

@@ -8,7 +8,7 @@ its state between pieces, so that a stream cut into pieces sounds like the strea
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,6 @@ class AudioChunk:
 
     samples: Samples
     rate: int = CALLER_RATE
-    voice: float | None = field(default=None, kw_only=True)
-    """The probability, 0..1, of speech at its end, where it was judged already."""
 
     def __len__(self) -> int:
         return len(self.samples)

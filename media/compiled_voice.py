@@ -110,14 +110,11 @@ class CompiledVoice:
 
 
 class CompiledDetector:
-    """One call's speech detector; feed it every chunk, in order. What comes with its probability
-    was heard already."""
+    """One call's speech detector; feed it every chunk, in order."""
 
     def __init__(self, native: Native, voice: Any, kept: object) -> None:
         """`voice`: a `Voice` in C; `kept`: what it points to."""
-        self.voice = voice
-        self.is_lent = False
-        """Somebody else has the voice hear chunks, which then come here judged."""
+        self._voice = voice
         self._kept = kept
         self._hear = native.lib.voice_hear
         self._buffer = native.ffi.from_buffer
@@ -126,7 +123,7 @@ class CompiledDetector:
     @property
     def is_open(self) -> bool:
         """Whether the gate is open, so that Silero listens."""
-        return bool(self.voice.open_for)
+        return bool(self._voice.open_for)
 
     async def hear(self, chunk: AudioChunk) -> float:
         """As `probability`. In one run with other calls' windows each would cost 6 µs instead of
@@ -135,13 +132,10 @@ class CompiledDetector:
 
     def probability(self, chunk: AudioChunk) -> float:
         """How likely the end of this chunk is speech, 0..1. Raises ValueError when not 16 kHz."""
-        if chunk.voice is not None:
-            return chunk.voice
-        assert not self.is_lent, "whoever has it is to give it back first"
         if chunk.rate != CALLER_RATE:
             raise ValueError(f"speech is detected at {CALLER_RATE} Hz, got {chunk.rate} Hz")
         samples = np.ascontiguousarray(chunk.samples, np.int16)
-        heard: float = self._hear(self.voice, self._buffer(self._samples, samples), len(samples))
+        heard: float = self._hear(self._voice, self._buffer(self._samples, samples), len(samples))
         return heard
 
 

@@ -41,9 +41,7 @@ class Datagrams(asyncio.DatagramTransport):
         self._is_watched = False
         self._is_closing = False
         self.before_close: Callable[[], object] | None = None
-        """Called when this is closed, for who sends on the socket itself."""
-        self.give_back: Callable[[], object] | None = None
-        """As that, for who reads the socket itself meanwhile."""
+        """Called when this is closed, by who sends on the socket itself."""
         protocol.connection_made(self)
         self.watch()
 
@@ -113,9 +111,6 @@ class Datagrams(asyncio.DatagramTransport):
             return
         self.unwatch()
         self._is_closing = True
-        if self.give_back is not None:
-            self.give_back()
-            self.give_back = None
         if self.before_close is not None:
             self.before_close()
             self.before_close = None

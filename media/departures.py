@@ -72,10 +72,6 @@ class Departures(Protocol):
         """Have a packet leave by itself, shortly after `due` (seconds of `time.monotonic`), if it
         is not released before; False: that cannot be had. Raises pylibsrtp.Error."""
 
-    def lead(self, through: float) -> None:
-        """From now on what is queued and due by then (seconds of `time.monotonic`) leaves at its
-        very time; what is due later, shortly after it. 0: all of it does."""
-
     def release(self) -> Left | None:
         """The first that was queued leaves now, if it has not yet; None: nothing is queued."""
 
@@ -104,9 +100,6 @@ class PlainDepartures:
 
     def queue(self, payload: bytes, sequence: int, timestamp: int, due: float) -> bool:
         return False
-
-    def lead(self, through: float) -> None:
-        pass  # Nothing is queued here.
 
     def release(self) -> Left | None:
         return None
@@ -172,10 +165,6 @@ class CompiledDepartures:
         if size < 0:
             self._explain(size)
         return size > 0
-
-    def lead(self, through: float) -> None:
-        if self._outlet:
-            self._native.lib.lead_packets(self._outlet, through)
 
     def release(self) -> Left | None:
         released = self._released

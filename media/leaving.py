@@ -4,9 +4,6 @@ What leaves next is mostly known: it is encoded ahead (`Speaker.prepare`) and gi
 when this process is late (`media/native/sendqueue.c`). At its step the packet is sent, unless it
 has left by itself. When something is to come otherwise, what has not left is taken back first, and
 the speaker's clock is brought to where the listener is.
-
-Where nothing need be decided for a while, several steps may be slept through (`rest`): what is
-queued leaves on time all the same, and the steps are taken in a row behind that.
 """
 
 from __future__ import annotations
@@ -29,15 +26,6 @@ class Mouth(Protocol):
         """Whether `prepare()` had better be called soon."""
 
     @property
-    def is_speaking(self) -> bool:
-        """Whether sound left last."""
-
-    @property
-    def rest_steps(self) -> int:
-        """For how many steps from now on `leave()` need not be called in time: packets leave in
-        them that `prepare()` told, or, without sound, none."""
-
-    @property
     def track(self) -> SpeakerTrack: ...
     def speak_codec(self, name: str) -> bool: ...
     def leave(self) -> Packet | None: ...
@@ -51,9 +39,6 @@ class Out(Protocol):
     def send(self, payload: bytes, marker: bool, tick: int) -> float | None: ...
     def queue(self, payloads: Sequence[bytes], tick: int, due: float) -> None: ...
     def take_back(self) -> Sequence[float]: ...
-    @property
-    def queued(self) -> int: ...
-    def lead(self, through: float) -> None: ...
     def is_stale(self, tick: int) -> bool: ...
 
 
@@ -65,11 +50,6 @@ class Leaving:
         self._out = out
         self._loop = asyncio.get_running_loop()
         self._is_over = False
-        self._preparing: asyncio.Handle | None = None
-        self._led = 0.0
-        """Until when what is queued leaves at its very time."""
-        self._taken = -1
-        """The last step that was taken."""
         self._through = -1
         """The last step that the speaker has gone through; before its time when its packet left."""
         self._late: dict[int, float] = {}
@@ -78,7 +58,6 @@ class Leaving:
     def step(self, tick: int, due: float) -> float | None:
         """20 ms pass, the step of that number, which was due then by the loop's clock. When its
         packet has left by itself: how many seconds after its time."""
-        self._taken = tick
         if self._out.is_stale(tick):
             self.take_back()  # What steps that were left out would have sent has left.
         late = self._late.pop(tick, None)
@@ -87,30 +66,10 @@ class Leaving:
             self._through = tick
             if (packet := self._speaker.leave()) is not None:
                 late = self._out.send(packet.payload, packet.begins, tick)
-        if self._speaker.is_short and self._preparing is None:
+        if self._speaker.is_short:
             # When all calls of this beat have sent theirs.
-            self._preparing = self._loop.call_soon(self._prepare, tick, due)
+            self._loop.call_soon(self._prepare, tick, due)
         return late
-
-    def rest(self, tick: int, due: float, most: int) -> int:
-        """For how many steps after that one, the last that was taken, nobody need be awake: at most
-        so many. They are to be taken in a row then, unless something changes before; to be asked
-        when all calls of a beat have sent theirs."""
-        if self._preparing is not None:
-            self._preparing.cancel()
-            self._prepare(tick, due)
-        steps = 0 if self._is_over else max(0, min(most, self._steps_to_spare(tick)))
-        # Half a step more: no rounding leaves the last of them out.
-        led = due + (steps + 0.5) * FRAME_SECONDS if steps and self._out.queued else 0.0
-        if led != self._led:
-            self._led = led
-            self._out.lead(led)
-        return steps
-
-    def behind(self, steps: int) -> int:
-        """Of so many steps that have come and were not taken: those that the speaker has not gone
-        through."""
-        return max(0, steps - (self._through - self._taken))
 
     def take_back(self) -> None:
         """What would leave will come otherwise: the speaker goes to where the listener is."""
@@ -124,16 +83,7 @@ class Leaving:
         self._is_over = True
         self.take_back()
 
-    def _steps_to_spare(self, tick: int) -> int:
-        if self._out.is_stale(self._through + 1):
-            return 0
-        steps = self._speaker.rest_steps
-        if self._speaker.is_speaking:
-            steps = min(steps, self._out.queued)
-        return self._through - tick + steps
-
     def _prepare(self, tick: int, due: float) -> None:
-        self._preparing = None
         if self._is_over:
             return
         if self._out.is_stale(self._through + 1):

@@ -68,8 +68,6 @@ class Line:
         self._adaptation = settings.adaptation
         self._on_choice = on_choice
         self._chunker = Chunker()
-        self._rested = -1
-        """The last step that it rested through."""
         self._short: rtp.ShortPath | None = None
         transceiver.sender.replaceTrack(speaker.new_track())
         if settings.path == "short" and _fits(transceiver):
@@ -108,14 +106,14 @@ class Line:
             failures.append(error)
             short.ended.set()
 
-        place = self._pacer.join(short.step, fail, self._read, self._rest, self._advance)
-        self._speaker.on_play = make_up = place.make_up
+        leave = self._pacer.join(short.step, fail, self._read, self._rests, self._advance)
+        self._speaker.on_play = wake = self._pacer.wake
         self._speaker.before_change = take_back = short.take_back
         try:
             await short.ended.wait()
         finally:
-            place.leave()
-            if self._speaker.on_play == make_up:
+            leave()
+            if self._speaker.on_play == wake:
                 self._speaker.on_play = None
             if self._speaker.before_change == take_back:
                 self._speaker.before_change = None
@@ -124,23 +122,14 @@ class Line:
         if failures:
             raise failures[0]
 
-    def _read(self, tick: int) -> bool | None:
+    def _read(self) -> bool:
         """Whether what is heard may be answered at once: not while the agent speaks, nor while
-        nobody waits for the end of a turn. What came while it rested is read with the next step."""
-        if tick == self._rested:
-            return None
+        nobody waits for the end of a turn."""
         if self._short is not None:
             self._short.hear()
         return not (self._speaker.is_speaking or self._microphone.is_patient)
 
-    def _rest(self, tick: int, due: float) -> int:
-        """Every second step is rested through, of all lines the same."""
-        if tick % 2 or not self._may_rest():
-            return 0
-        self._rested = tick + 1
-        return 1
-
-    def _may_rest(self) -> bool:
+    def _rests(self) -> bool:
         """Nothing is to be said, and what is heard may wait a little."""
         return (
             self._microphone.is_patient

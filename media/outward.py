@@ -85,17 +85,6 @@ class Outward:
                 return
             self._queued.append((step, payload))
 
-    @property
-    def queued(self) -> int:
-        """Packets that were queued and whose steps are still to come."""
-        return len(self._queued)
-
-    def lead(self, through: float) -> None:
-        """Have what is queued leave at its very time, as far as it is due by then (seconds of
-        `time.monotonic`): nobody means to send it. 0: it waits a moment for `send` again."""
-        if self._departures is not None:
-            self._departures.lead(through)
-
     def take_back(self) -> list[float]:
         """Drop what was queued and has not left. How many seconds after its time each one did that
         has, and whose step was not taken yet."""

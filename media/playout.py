@@ -77,21 +77,12 @@ class Playout:
     @property
     def played(self) -> float:
         """Seconds of content that have left."""
-        return self.played_after(0)
+        return self._played / VOICE_RATE
 
     @property
     def queued(self) -> float:
         """Seconds of content that wait."""
-        return self.queued_after(0)
-
-    def played_after(self, frames: int) -> float:
-        """`played`, with so many of those that are `upcoming`."""
-        return (self._played + frames * VOICE_FRAME) / VOICE_RATE
-
-    def queued_after(self, frames: int) -> float:
-        """`queued`, without so many of those that are `upcoming`."""
-        waiting = self._waiting + self._resampler.will_owe(self._unmade_length)
-        return max(0, waiting - frames * VOICE_FRAME) / VOICE_RATE
+        return (self._waiting + self._resampler.will_owe(self._unmade_length)) / VOICE_RATE
 
     @property
     def level(self) -> float | None:

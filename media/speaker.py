@@ -12,16 +12,15 @@ does in DTX: the listener's buffer plays out, and knows that the call lives.
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
 
 from media.audio import AudioChunk, Samples
 from media.clips import Clips
 from media.codecs import OpusOutbound, Outbound, outbound
-from media.moments import Moment, Moments
 from media.opus import FRAME_SECONDS, OpusSettings
 from media.playout import Playout
 from media.stretch import Run
@@ -34,9 +33,8 @@ _KEEPALIVE = 20
 _LEAST, _MOST = 5, 12
 """Packets that are prepared: what a busy process cannot keep from leaving on time. Fewer than the
 first are filled up to the second."""
-_UNDER_WAY = 256
+_LATEST = (1 << 256) - 1
 """Frames that may be on their way to the caller's ear: five seconds."""
-_LATEST = (1 << _UNDER_WAY) - 1
 
 
 class SpeakerSettings(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -77,19 +75,13 @@ class Speaker:
         self._is_held = False
         self._is_closed = False
         self._order = asyncio.Lock()
-        self._moments = Moments(self._playout)
+        self._waiters: list[_Waiter] = []
         self._track: SpeakerTrack | None = None
         self.on_play: Callable[[], None] | None = None
         """Called when something is about to be said after a rest; set by the driver."""
         self.before_change: Callable[[], None] | None = None
         """Called before what `prepare` has told comes otherwise; set by the driver, who may have
         let packets leave and calls `leave()` for these, at once."""
-        self.on_wait: Callable[[], None] | None = None
-        """Called when somebody waits for a moment that is sooner than `rest_steps` told; set by the
-        driver."""
-        self.behind: Callable[[], int] | None = None
-        """How many steps have come for which `leave()` was not called; set by the driver, who lets
-        what `prepare` told leave for them."""
         self.delay = self._settings.listener_delay
         """Seconds from a packet's leaving to its sound in the caller's ear."""
 
@@ -125,24 +117,15 @@ class Speaker:
     @property
     def is_at_rest(self) -> bool:
         """Whether nothing is to be said, nor does the silence need a packet in the next 20 ms."""
-        return not self._is_speaking and self.rest_steps > 0
-
-    @property
-    def rest_steps(self) -> int:
-        """For how many steps after the last `leave()` nobody need call it in time: as long as the
-        silence needs no packet, or as `prepare` has told the packets, a few are left over, and
-        nobody waits for a moment that comes."""
-        if self._is_speaking:
-            return self._moments.frames_before(self._to_spare)
         frames = self._silent_frames - _SETTLING
-        if frames <= 0 or self._codec.nothing is None or self._playout.queued:
-            return 0
-        return -frames % _KEEPALIVE
+        if frames <= 0 or frames % _KEEPALIVE == 0 or self._codec.nothing is None:
+            return False
+        return not self.queued
 
     @property
     def played(self) -> float:
         """Content seconds that have left."""
-        return self._playout.played_after(self._gone)
+        return self._playout.played
 
     @property
     def heard(self) -> float:
@@ -150,15 +133,15 @@ class Speaker:
 
         Also while nothing leaves any more: what did goes on arriving."""
         whole, part = divmod(self.delay / FRAME_SECONDS, 1)
-        frames, sounded = int(whole), self._sounded_by_now
-        under_way = (sounded & ((1 << frames) - 1)).bit_count()
-        oldest = part * (sounded >> frames & 1)
+        frames = int(whole)
+        under_way = (self._sounded & ((1 << frames) - 1)).bit_count()
+        oldest = part * (self._sounded >> frames & 1)
         return max(0.0, self.played - (under_way + oldest) * FRAME_SECONDS)
 
     @property
     def queued(self) -> float:
         """Content seconds that wait."""
-        return self._playout.queued_after(self._gone)
+        return self._playout.queued
 
     @property
     def level(self) -> float | None:
@@ -210,7 +193,7 @@ class Speaker:
         Waits its turn while more than `buffer` seconds wait. Cancelled, it has queued nothing.
         Raises SpeakerClosed."""
         async with self._order:
-            await self._until(Moment(queued=self._settings.buffer))
+            await self._until(lambda: self.queued <= self._settings.buffer)
             if self._is_closed:
                 raise SpeakerClosed("nothing more can be said: the speaker is closed")
             if self.on_play is not None and not self._is_speaking:
@@ -222,8 +205,8 @@ class Speaker:
         """Drop what waits, now, with a short fade."""
         self._change()
         self._playout.clear()
-        self._moments.give_up(lambda moment: moment.position < math.inf)
-        self._moments.tell()
+        self._settle(lambda waiter: waiter.position is not None)
+        self._notify()
 
     def duck(self) -> None:
         """Become quieter."""
@@ -262,18 +245,18 @@ class Speaker:
 
     async def reached(self, position: float) -> bool:
         """Wait until content `position` begins to leave; False when it never will (cleared)."""
-        return await self._until(Moment(position=position))
+        return await self._until(lambda: self.played > position, position)
 
     async def drained(self) -> None:
         """Wait until everything has left, or was cleared."""
-        await self._until(Moment(queued=0.0))
+        await self._until(lambda: not self.queued)
 
     def close(self) -> None:
         """The call is over: drop what waits, end the track. Idempotent."""
         self._change()
         self._is_closed = True
         self._playout.clear()
-        self._moments.give_up(lambda moment: True)
+        self._settle(lambda waiter: True)
         if self._track is not None:
             self._track.stop()
 
@@ -287,7 +270,7 @@ class Speaker:
         begins = not self._is_speaking
         self._is_speaking, self._silent_frames = True, 0
         packet = Packet(self._encoded(frame, begins), begins)
-        self._moments.tell()
+        self._notify()
         return packet
 
     @property
@@ -309,29 +292,6 @@ class Speaker:
         packets = self._foresee(self._playout.upcoming(most))
         self._foreseen = len(packets)
         return packets
-
-    @property
-    def _to_spare(self) -> int:
-        """Packets that are foreseen, but for those that are to be left over."""
-        return max(0, self._foreseen - _LEAST)
-
-    @property
-    def _passed(self) -> int:
-        """Steps that have come without `leave()`."""
-        return self.behind() if self.behind is not None else 0
-
-    @property
-    def _gone(self) -> int:
-        """Frames of content that have left without it."""
-        return min(self._foreseen, self._passed) if self._foreseen else 0
-
-    @property
-    def _sounded_by_now(self) -> int:
-        """`_sounded`, with those that have left without `leave()`."""
-        if self._is_speaking:
-            gone = self._gone
-            return self._sounded << gone | (1 << gone) - 1
-        return self._sounded << min(self._passed, _UNDER_WAY)
 
     def _foresee(self, runs: Sequence[Run]) -> list[bytes]:
         ahead = self._codec.ahead
@@ -381,12 +341,34 @@ class Speaker:
             return Packet(nothing, begins=False)
         return None
 
-    async def _until(self, moment: Moment) -> bool:
+    async def _until(self, condition: Callable[[], bool], position: float | None = None) -> bool:
         if self._is_closed:
             return False
-        if moment.has_come(self._playout, self._gone):
+        if condition():
             return True
-        is_soon = moment.frames_before(self._playout, self._to_spare) < self._to_spare
-        if is_soon and self.on_wait is not None:
-            self.on_wait()
-        return await self._moments.wait(moment)
+        waiter = _Waiter(condition, position, asyncio.get_running_loop().create_future())
+        self._waiters.append(waiter)
+        try:
+            return await waiter.outcome
+        finally:
+            self._waiters.remove(waiter)
+
+    def _notify(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.outcome.done() and waiter.condition():
+                waiter.outcome.set_result(True)
+
+    def _settle(self, concerned: Callable[[_Waiter], bool]) -> None:
+        """Those who wait for what will not come are told so."""
+        for waiter in self._waiters:
+            if not waiter.outcome.done() and concerned(waiter):
+                waiter.outcome.set_result(False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter:
+    """Somebody who waits for a moment; `position` when it is one of the content."""
+
+    condition: Callable[[], bool]
+    position: float | None
+    outcome: asyncio.Future[bool]

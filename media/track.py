@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from typing import Any
 
 import av
@@ -19,10 +20,10 @@ from aiortc.mediastreams import MediaStreamError
 
 from media.opus import FRAME, FRAME_SECONDS, WIRE_RATE
 
-EARLY = 0.0005
+_EARLY = 0.0005
 """Seconds before its time at which a step counts as come: uvloop's timers round to milliseconds,
 and one that fired early must not be waited for again in a busy circle."""
-LOST = 0.5
+_LOST = 0.5
 """Seconds of lateness that are not made up for: the process was stopped."""
 _TIME_BASE = Fraction(1, WIRE_RATE)
 
@@ -44,23 +45,40 @@ class Ticks:
         self.due = start
         """When the next step comes."""
 
+    @property
+    def number(self) -> int:
+        """The next step's."""
+        return self._next
+
+    def skip(self, now: float) -> None:
+        """Leave out the steps that have come already."""
+        self._go_to(max(self._next, ceil((now - self._start) / FRAME_SECONDS)))
+
+    def advance(self, seconds: float) -> None:
+        """Have all steps from the next one on come so much sooner."""
+        self._start -= seconds
+        self._go_to(self._next)
+
     def wait(self, now: float) -> float:
         """Seconds until the next step; 0 when it has come."""
         left = self.due - now
-        return left if left > EARLY else 0.0
+        return left if left > _EARLY else 0.0
 
     def take(self, now: float) -> int:
         """The number of the step that has come. One that is half a second late is skipped."""
         late = now - self.due
-        step = self._next + (int(late / FRAME_SECONDS) if late > LOST else 0)
-        self._next = step + 1
-        self.due = self.time(self._next)
+        step = self._next + (int(late / FRAME_SECONDS) if late > _LOST else 0)
+        self._go_to(step + 1)
         return step
 
     def time(self, step: int) -> float:
         """When that step is due."""
         # From the start each time: a sum of steps would drift.
         return self._start + step * FRAME_SECONDS
+
+    def _go_to(self, step: int) -> None:
+        self._next = step
+        self.due = self.time(step)
 
 
 class SpeakerTrack(MediaStreamTrack):

@@ -22,7 +22,7 @@ from bench.media_load import encoded
 from bench.recordings import Spoken
 from media.audio import Resampler
 from media.opus import FRAME, FRAME_SECONDS, WIRE_RATE
-from media.pacer import Pacer, Place
+from media.pacer import Pacer
 from media.packets import RtpPacket
 from media.rtp import ShortPath
 from media.track import Packet, SpeakerTrack
@@ -67,8 +67,7 @@ class _Mouth:
     """What a short path takes a speaker for: phrases, and silence between them."""
 
     is_closed = False
-    is_short = is_speaking = False
-    rest_steps = 0
+    is_short = False
 
     def __init__(self) -> None:
         self.track = SpeakerTrack(self.leave)
@@ -113,7 +112,7 @@ class Caller:
         self.is_gone = False
         self._mouth = _Mouth()
         self._judged = Lateness()
-        self._place: Place | None = None
+        self._leave: Callable[[], None] | None = None
         self._changed = asyncio.Event()
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         transceiver = self._pc.addTransceiver(self._mouth.track, direction="sendrecv")
@@ -140,7 +139,7 @@ class Caller:
                 await asyncio.sleep(0.002)
         self._short.reception.tick = lambda *_: None
         self._short.reception.arrive = self._arrive
-        self._place = pacer.join(self._short.step, self._fail)
+        self._leave = pacer.join(self._short.step, self._fail)
 
     async def say(self, phrase: Phrase) -> float:
         """Say it; when its voice ended (time.monotonic)."""
@@ -167,8 +166,8 @@ class Caller:
             await self._until(lambda: self._phase() == "listening" or self.is_gone)
 
     async def close(self) -> None:
-        if self._place is not None:
-            self._place.leave()
+        if self._leave is not None:
+            self._leave()
         await self._pc.close()
 
     async def _until(self, is_so: Callable[[], bool]) -> None:

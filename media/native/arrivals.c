@@ -200,21 +200,21 @@ static struct msghdr addressed(Room *room, int index, struct iovec *part, Contro
                            .msg_control = control->data, .msg_controllen = sizeof control->data};
 }
 
-/* Receive what there is, `most` at most. How many datagrams, or a negative errno. */
-static int receive(Room *room, int socket, int most, Received all[MOST_ARRIVALS])
+/* Receive what there is. How many datagrams, or a negative errno. */
+static int receive(Room *room, int socket, Received all[MOST_ARRIVALS])
 {
     struct iovec parts[MOST_ARRIVALS];
     Control controls[MOST_ARRIVALS];
     int came = 0;
 #ifdef __linux__
     struct mmsghdr messages[MOST_ARRIVALS];
-    for (int index = 0; index < most; index++)
+    for (int index = 0; index < MOST_ARRIVALS; index++)
         messages[index].msg_hdr = addressed(room, index, &parts[index], &controls[index]);
-    came = recvmmsg(socket, messages, (unsigned)most, MSG_DONTWAIT, NULL);
+    came = recvmmsg(socket, messages, MOST_ARRIVALS, MSG_DONTWAIT, NULL);
     for (int index = 0; index < came; index++)
         all[index] = received(&messages[index].msg_hdr, messages[index].msg_len);
 #else
-    for (; came < most; came++) {
+    for (; came < MOST_ARRIVALS; came++) {
         struct msghdr message = addressed(room, came, &parts[0], &controls[0]);
         ssize_t length = recvmsg(socket, &message, MSG_DONTWAIT);
         if (length < 0) {
@@ -238,10 +238,10 @@ static Moment moment(double stamp, double wall, double now, double earliest)
     return (Moment){stamp, fmax(now - (wall - stamp), fmin(earliest, now))};
 }
 
-int read_arrivals(Stream *stream, Room *room, int socket, double now, int most)
+int read_arrivals(Stream *stream, Room *room, int socket, double now)
 {
     Received all[MOST_ARRIVALS];
-    int came = receive(room, socket, most, all);
+    int came = receive(room, socket, all);
     struct timespec time;
     clock_gettime(CLOCK_REALTIME, &time);
     double wall = (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
@@ -250,7 +250,7 @@ int read_arrivals(Stream *stream, Room *room, int socket, double now, int most)
         room->arrivals[index] = take(stream, room->datagrams[index], all[index].length,
                                      room->sounds[index],
                                      moment(all[index].stamp, wall, now, stream->read_at));
-    if (came >= 0 && came < most)
+    if (came >= 0 && came < MOST_ARRIVALS)
         stream->read_at = now;
     return came;
 }

@@ -63,11 +63,10 @@ typedef struct {
     unsigned char addresses[MOST_ARRIVALS][LARGEST_ADDRESS];
 } Room;
 
-/* Read what a socket that does not block has, `most` (1 to MOST_ARRIVALS) datagrams at most, at the
-   time `now` (seconds, any clock that only rises). When each came is what the kernel says, where it
-   was told to (SO_TIMESTAMPNS), and `now` otherwise. How many came, each told in `room`; negative:
-   an errno. */
-int read_arrivals(Stream *stream, Room *room, int socket, double now, int most);
+/* Read what a socket that does not block has, 64 datagrams at most, at the time `now` (seconds, any
+   clock that only rises). When each came is what the kernel says, where it was told to
+   (SO_TIMESTAMPNS), and `now` otherwise. How many came, each told in `room`; negative: an errno. */
+int read_arrivals(Stream *stream, Room *room, int socket, double now);
 
 /* narrow.c: what left lately. */
 
@@ -132,72 +131,8 @@ void close_outlet(Outlet *outlet);
 int queue_packet(Outlet *outlet, Departing *departing, const unsigned char *payload, int length,
                  uint16_t sequence, uint32_t timestamp, int is_marked, double due);
 
-/* From now on those that are due at or before `through` (seconds of CLOCK_MONOTONIC) leave at their
-   time itself, and the others shortly after it; 0: all of them do. */
-void lead_packets(Outlet *outlet, double through);
-
 /* The first of them leaves now, unless it has already; 0: nothing is in the queue. */
 int release_packet(Outlet *outlet, Released *released);
 
 /* Drop what has not left. How many have and are not released yet. */
 int take_back_packets(Outlet *outlet);
-
-/* ears.c: calls that are heard while Python sleeps. */
-
-#define MOST_LENT 16           /* steps of 20 ms */
-#define MOST_HEARD 32          /* arrivals */
-#define HEARD_BYTES 20480
-
-/* Why Python is wanted before the steps are over. */
-#define WANTED_NOT 0
-#define WANTED_ARRIVAL 1       /* what is not the next packet, or is not of 20 ms */
-#define WANTED_VOICE 2         /* the gate has opened, or the probability of speech left its range */
-#define WANTED_GAP 3           /* nothing passed, twice in a row */
-#define WANTED_FLOOD 4         /* as many came as are read at once, or more than there is room for */
-#define WANTED_ERROR 5         /* the socket has one to tell */
-
-typedef struct {
-    int32_t kind;              /* ARRIVED_SOUND, ARRIVED_PACKET or ARRIVED_OTHER */
-    int32_t length;            /* bytes of the datagram, or samples of its sound */
-    int32_t place;             /* where it is in `bytes` */
-    int32_t address;           /* where that of ARRIVED_OTHER is; -1: not told */
-    int32_t step;              /* in which it was read, from 0 */
-    float voice;               /* the probability of speech at its end; -1: it was not judged */
-    double at;                 /* when it came, seconds of CLOCK_MONOTONIC */
-} HeardArrival;
-
-/* What came while a call was lent, in order. */
-typedef struct {
-    int32_t count;             /* arrivals */
-    int32_t steps;             /* up to the last in which something was read */
-    int32_t used;              /* of `bytes` */
-    int32_t wanted;            /* WANTED_... */
-    int32_t error;             /* an errno, or 0 */
-    double read[MOST_LENT];    /* when each step was, seconds of CLOCK_MONOTONIC; 0: it was left out */
-    HeardArrival arrivals[MOST_HEARD];
-    unsigned char bytes[HEARD_BYTES];
-} Heard;
-
-typedef struct Ear Ear;
-struct Voice;
-
-/* Who hears one call. `number` is told when Python is wanted, after the eventfd `signal` was written
-   to. NULL: there is none on this system. */
-Ear *open_ear(Stream *stream, struct Voice *voice, int64_t number, int signal);
-
-/* From `due` (seconds of CLOCK_MONOTONIC) on read the socket every 20 ms, so many times (1 to
-   MOST_LENT) at most, and judge what passes by its voice, until the ear is taken or Python wanted:
-   when anything else comes than the next packets of 20 ms each, or a probability is not from `low`
-   to `high`. Until it is taken nobody else may touch the stream, what it points to, and the voice,
-   or close the socket. 0: it is lent already, nothing may pass, or there is no such time. */
-int lend_ear(Ear *ear, int socket, double due, int steps, float low, float high);
-
-/* From now on nothing is heard: what was, until the next call of this ear; nothing the second time.
-   Waits for the end of this call's hearing, not for those of others. */
-const Heard *take_ear(Ear *ear);
-
-/* Lent or not. */
-void close_ear(Ear *ear);
-
-/* The number of an ear that wants Python, and was not taken since; each once. -1: none does. */
-int64_t next_wanted_ear(int signal);

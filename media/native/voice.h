@@ -36,7 +36,7 @@ typedef int (*Gate)(void *gate, int rate, const int16_t *samples, size_t count);
 
 #define VOICE_REMEMBERED 4160  /* samples: eight windows and their context */
 
-typedef struct Voice {
+typedef struct {
     const Silero *silero;
     Gate passes;
     void *gate;

@@ -60,7 +60,7 @@ class Wire:
     async def run(self) -> Gone:
         """Carry the session until the client is gone; say why. What a step raises is raised."""
         self._follow(self._session.hello())
-        place = self._pacer.join(lambda tick, due: self._beat(), self._fail)
+        leave = self._pacer.join(lambda tick, due: self._beat(), self._fail)
         try:
             async with asyncio.TaskGroup() as tasks:
                 carriers = [tasks.create_task(self._read()), tasks.create_task(self._write())]
@@ -68,7 +68,7 @@ class Wire:
                 for carrier in carriers:
                     carrier.cancel()
         finally:
-            place.leave()
+            leave()
         if self._failure is not None:
             raise self._failure
         return gone

@@ -70,7 +70,7 @@ async def test_a_patient_listener_has_the_socket_read_at_every_second_beat() -> 
         stock_step, stock_hear = short.step, short.hear
         member = call.pacer._slots[0].members[0]
         member.step = lambda tick, due: (steps.append(tick), stock_step(tick, due))[1]
-        short.hear = lambda: (reads.append(len(steps)), stock_hear())
+        member.hear = lambda: (reads.append(len(steps)), stock_hear())
         call.microphone.is_patient = True
         if not short.may_rest:
             pytest.skip("no C compiler: what is read late would be taken for late")
@@ -91,11 +91,10 @@ async def test_what_is_said_into_a_rest_leaves_at_the_next_beat() -> None:
         pytest.skip("no C compiler: nobody rests")
     async with talk("short", tone(0.1, 48_000)) as call:
         call.microphone.is_patient = True
-        await until(lambda: call.speaker.is_at_rest and call.line._may_rest())
-        (member,) = call.pacer._slots[0].members
-        await until(lambda: member.wanted > member.next)
+        await until(lambda: call.speaker.is_at_rest and call.line._rests())
+        await until(lambda: call.pacer._slots[0].is_resting)
         await call.speaker.play(AudioChunk(tone(0.2, 48_000, 660.0), 48_000))
-        assert member.wanted == max(member.next, member.taken)
+        assert not call.pacer._slots[0].is_resting
         await until(lambda: len(loud_part(call.what_was_answered(), 48_000)) > 8_000)
 
 
@@ -107,7 +106,7 @@ async def test_a_connection_that_the_loop_reads_has_no_rest(
         call.microphone.is_patient = True
         await until(lambda: call.speaker.is_at_rest and len(call.heard) > 10)
         # Of two steps at once the second would seem a stall, in which nothing is filled.
-        assert not call.line._may_rest()
+        assert not call.line._rests()
 
 
 async def test_a_beat_that_was_moved_is_not_judged_by_how_it_was_before() -> None:

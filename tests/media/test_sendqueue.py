@@ -5,20 +5,15 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import math
-import os
 import select
 import socket
 import struct
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pylibsrtp
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pylibsrtp import Policy, Session
 
 from media.datagrams import Datagrams, open_datagrams
@@ -189,117 +184,6 @@ async def test_two_streams_leave_each_in_its_own_time(
     assert other.queue(b"first", 2, 0, now)
     assert other.queue(b"second", 3, 0, now + 0.04)
     assert [far.next().payload for _ in range(3)] == [b"first", b"second", b"last"]
-
-
-@pytest.mark.parametrize("when", ["before they are queued", "afterwards"])
-async def test_packets_that_are_led_wait_for_nobody_and_those_after_them_do(
-    transport: Datagrams, leaving: CompiledDepartures, far: Listening, when: str
-) -> None:
-    """What waits does so for 3 ms; whatever is due is sent in the order of when it leaves."""
-    other = way(transport, far.sock.getsockname())
-    due = time.monotonic() + SOON
-    if when == "before they are queued":
-        leaving.lead(due + 0.001)
-    assert other.queue(b"fourth", 1, 0, due)
-    assert leaving.queue(b"first", 2, 0, due)
-    assert leaving.queue(b"second", 3, 0, due + 0.001)
-    assert leaving.queue(b"fifth", 4, 0, due + 0.002)
-    if when == "afterwards":
-        leaving.lead(due + 0.001)
-    third = way(transport, far.sock.getsockname())
-    assert third.queue(b"third", 5, 0, due + 0.0015)
-    third.lead(math.inf)
-    expected = [b"first", b"second", b"third", b"fourth", b"fifth"]
-    assert [far.next().payload for _ in expected] == expected
-    released = [leaving.release() for _ in range(3)]
-    assert all(left is not None and left.late is not None and left.late >= 0 for left in released)
-
-
-@pytest.mark.parametrize("through", [0.0, -1.0, math.nan, -math.inf])
-async def test_who_is_awake_again_leads_no_more(
-    transport: Datagrams, leaving: CompiledDepartures, far: Listening, through: float
-) -> None:
-    other = way(transport, far.sock.getsockname())
-    due = time.monotonic() + SOON
-    assert leaving.queue(b"second", 1, 0, due)
-    assert other.queue(b"first", 2, 0, due + 0.001)
-    leaving.lead(due)
-    other.lead(due + 0.001)
-    leaving.lead(through)
-    assert [far.next().payload for _ in range(2)] == [b"first", b"second"]
-
-
-async def test_what_is_led_is_released_and_taken_back_as_ever(
-    leaving: CompiledDepartures, far: Listening
-) -> None:
-    due = time.monotonic()
-    leaving.lead(due + LONG)
-    for number in range(4):
-        assert leaving.queue(b"%d" % number, number, 960 * number, due + number // 2 * LONG)
-    assert [far.next().payload for _ in range(2)] == [b"0", b"1"]
-    for _ in range(2):
-        left = leaving.release()
-        assert left is not None and left.late is not None
-    left = leaving.release()
-    assert left is not None and left.late is None
-    assert far.next().payload == b"2"
-    assert leaving.take_back() == 0
-    assert far.is_silent()
-
-
-@settings(max_examples=12, deadline=None)
-@given(st.lists(st.integers(0, 40), min_size=1, max_size=40))
-def test_of_many_streams_the_first_due_leaves_first(dues: list[int]) -> None:
-    """In every order in which they may be queued; all are due at once when they are sent."""
-
-    async def run() -> None:
-        with socket.socket(type=socket.SOCK_DGRAM) as sock:
-            sock.bind(("127.0.0.1", 0))
-            far, transport = Listening(sock), open_datagrams(Told, "127.0.0.1", 0)
-            streams = [way(transport, sock.getsockname()) for _ in dues]
-            begin = time.monotonic() + SOON
-            for number, (stream, due) in enumerate(zip(streams, dues, strict=True)):
-                assert stream.queue(b"%d %d" % (due, number), number, 0, begin + due * 1e-4)
-            came = [far.next().payload for _ in dues]
-            transport.close()
-        expected = sorted(zip(dues, range(len(dues)), strict=True))
-        assert came == [b"%d %d" % each for each in expected]
-
-    asyncio.run(run())
-
-
-_FORKING = """
-import asyncio, os, socket, sys, time
-from tests.media.test_sendqueue import Told, open_datagrams, way
-
-async def leave(number, transport, far):
-    departures = way(transport, far)
-    assert departures.queue(b"%d" % number, number, 0, time.monotonic() + 0.1)
-    return departures
-
-async def main():
-    far = "127.0.0.1", int(sys.argv[1])
-    transport = open_datagrams(Told, "127.0.0.1", 0)
-    kept = await leave(1, transport, far)
-    if not os.fork():
-        assert kept.release() is None, "it is the parent's to send"
-        child = await leave(2, transport, far)
-    time.sleep(1)
-
-asyncio.run(main())
-"""
-
-
-def test_a_process_that_forks_sends_what_it_queued_once_and_its_child_its_own(
-    far: Listening,
-) -> None:
-    if native() is None or not hasattr(os, "fork"):
-        pytest.skip("nothing leaves by itself here")
-    port = str(far.sock.getsockname()[1])
-    done = subprocess.run([sys.executable, "-c", _FORKING, port], capture_output=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert sorted(far.next().payload for _ in range(2)) == [b"1", b"2"]
-    assert far.is_silent()
 
 
 @pytest.mark.parametrize("end", ["the socket closes", "the stream is forgotten"])

@@ -275,6 +275,37 @@ async def test_one_track_speaks_at_a_time() -> None:
 
 
 @virtual
+async def test_a_speaker_is_at_rest_once_its_silence_needs_no_packets() -> None:
+    speaker = Speaker()
+    assert not speaker.is_at_rest
+    await send(speaker, 0.2)
+    assert speaker.is_at_rest
+    await speaker.play(speech(0.1))
+    assert not speaker.is_at_rest
+    await send(speaker, 0.1)
+    assert not speaker.is_at_rest, "some packets of silence follow"
+    await send(speaker, 0.2)
+    assert speaker.is_at_rest
+
+
+@virtual
+async def test_a_speaker_does_not_rest_through_the_packet_that_keeps_its_silence_alive() -> None:
+    speaker = Speaker()
+    await send(speaker, 0.2)
+    for _ in range(100):
+        rested = speaker.is_at_rest
+        assert (speaker.leave() is None) == rested
+
+
+@virtual
+async def test_a_codec_that_knows_no_silence_never_rests() -> None:
+    speaker = Speaker()
+    speaker.speak_codec("PCMU")
+    await send(speaker, 1.0)
+    assert not speaker.is_at_rest
+
+
+@virtual
 async def test_whoever_drives_is_told_of_what_is_to_be_said_before_it_waits() -> None:
     speaker = Speaker()
     told = list[float]()

@@ -49,6 +49,14 @@ def test_a_timer_that_fires_a_moment_early_is_not_waited_for_again() -> None:
     assert ticks.wait(10.0 - 0.0006) == pytest.approx(0.0006)
 
 
+def test_the_steps_that_have_come_may_be_left_out_and_none_comes_again() -> None:
+    ticks = Ticks(10.0)
+    ticks.skip(10.05)
+    assert (ticks.due, ticks.take(10.06)) == (pytest.approx(10.06), 3)
+    ticks.skip(10.0)
+    assert ticks.take(10.08) == 4
+
+
 @virtual
 async def test_a_packet_leaves_with_the_time_of_its_tick_through_silence_too() -> None:
     script: list[Packet | None] = [Packet(b"a", True), None, None, Packet(b"b", True)]
