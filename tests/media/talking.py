@@ -104,8 +104,8 @@ async def talk(
             answering = tasks.create_task(be_answered())
             yield call
             answering.cancel()
-            await caller.close()
-            await callee.close()
+            # One that is cut off never ends, and nor does the next.
+            await asyncio.shield(asyncio.gather(caller.close(), callee.close()))
             async with asyncio.timeout(5):
                 await running
 
