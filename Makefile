@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # A stamp per content of the requirements: the second start installs nothing.
 hash = $(shell (cat $(1); $(PYTHON) --version; echo $(CURDIR) $(CUDA)) 2>&1 | cksum | tr -d ' ')
-RUN_STAMP := $(VENV)/.run-$(call hash,requirements.txt)
+RUN_STAMP := $(VENV)/.run-$(call hash,requirements.txt $(if $(filter 1,$(CUDA)),requirements-cuda.txt))
 DEV_STAMP := $(VENV)/.dev-$(call hash,requirements.txt requirements-dev.txt)
 
 .PHONY: run test check bench clean install install-dev browser stores neighbours javascript

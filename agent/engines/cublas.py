@@ -10,7 +10,8 @@ import ctypes
 import sys
 from pathlib import Path
 
-MEND = "pip install -r requirements-cuda.txt"
+MEND = f"{sys.executable} -m pip install -r requirements-cuda.txt"
+"""What to type: the `pip` that is found first may be another Python's."""
 _NAME = "libcublas.so.12"
 _IN_PACKAGES = Path("nvidia", "cublas", "lib", _NAME)
 

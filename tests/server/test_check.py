@@ -153,7 +153,8 @@ async def test_a_whisper_without_cublas_is_told_with_what_installs_it(
         all_found = await found(tmp_path, *chosen, hardware=hardware)
         return [(one.level, one.mend) for one in all_found if "cuBLAS 12" in one.what]
 
-    assert await told(device) == [(level, "pip install -r requirements-cuda.txt")]
+    install = f"{sys.executable} -m pip install -r requirements-cuda.txt"
+    assert await told(device) == [(level, install)]
     assert await told("cpu") == []
 
 

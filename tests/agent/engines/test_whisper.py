@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+import sys
 import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -186,7 +187,7 @@ async def test_a_gpu_whose_libraries_are_missing_is_done_without(
     (record,) = [each for each in caplog.records if "without the GPU" in each.message]
     cause = record.cause  # type: ignore[attr-defined]  # a field of ours
     assert "libcublas.so.12 is not found" in cause
-    assert "for cuBLAS 12: pip install -r requirements-cuda.txt" in cause
+    assert f"for cuBLAS 12: {sys.executable} -m pip install -r requirements-cuda.txt" in cause
     await engine.aclose()
 
 
