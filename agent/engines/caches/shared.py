@@ -196,7 +196,7 @@ class Shared:
             async with asyncio.timeout(_UNHURRIED):
                 await asked
         except Exception as error:  # two drivers' kinds; any means out, and is told
-            self._down(str(error) or type(error).__name__)
+            self._down(_told(error))
             return False
         return True
 
@@ -206,7 +206,7 @@ class Shared:
             return
         if (error := asking.exception()) is not None:
             self.failures += 1
-            self._down(str(error) or type(error).__name__)
+            self._down(_told(error))
         else:
             self._late = 0
 
@@ -242,3 +242,8 @@ class Shared:
                 await self._client.close()
         except Exception as error:  # the same; nothing is asked of it any more
             log.debug("The shared cache's connection did not close", extra={"cause": str(error)})
+
+
+def _told(error: BaseException) -> str:
+    """With its kind: a bug of ours must not read like a store that is out."""
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
